@@ -1,1 +1,19 @@
-//! stub
+//! The event log: append, read, transact.
+//!
+//! `port` holds the promise as traits and doc comments; `kafka` and `sqlite` keep it; `contract` (feature `contract`) is the one suite that
+//! both must pass. Nothing here knows what a record means: keys, values and headers are bytes.
+
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod error;
+pub mod kafka;
+pub mod metrics;
+pub mod port;
+pub mod record;
+pub mod sqlite;
+pub mod topic;
+
+pub use error::{Class, Error, Result};
+pub use port::{Event, Log, Member, Reader, Writer};
+pub use record::{Batch, Bounds, Group, NewRecord, Partition, Record};
+pub use topic::{Cleanup, Timestamp, Topic, TopicChange, TopicSpec};
