@@ -1,1 +1,41 @@
-//! stub
+//! Values and entities of the domain: what a node, a server, a mount is and which values they may hold.
+//!
+//! No I/O, no clock, no serialisation, no randomness. Constructors validate, so a value that exists is valid. Whether a *change* is allowed
+//! is decided in `decide/core`; how a value looks on the wire is said in `base/wire`.
+
+pub mod command;
+pub mod entity;
+pub mod ids;
+pub mod labels;
+pub mod membership;
+pub mod mount;
+pub mod name;
+pub mod node;
+pub mod path;
+pub mod position;
+pub mod rejection;
+pub mod server;
+
+pub use command::{Command, NodeRef, Patch, ServerRef, Weigh};
+pub use entity::{Entity, Key, Kind};
+pub use ids::{LogId, MembershipId, NodeId, ServerId};
+pub use labels::{Labels, Text};
+pub use membership::{Membership, Pattern, Sweep};
+pub use mount::{Mount, Ratio, Source, Weighed, weights};
+pub use name::{NodeName, ServerName};
+pub use node::Node;
+pub use path::NodePath;
+pub use position::{Position, Stream};
+pub use rejection::{Code, Rejection};
+pub use server::{Server, ServerState};
+
+/// A value that is not allowed: which rule it breaks, in words for the sender. The field is named by the caller, who knows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}

@@ -1,0 +1,137 @@
+//! Commands: what can be asked. Their values are valid; whether they fit the state is decided later.
+
+use std::collections::BTreeMap;
+
+use crate::{Labels, MembershipId, NodeId, NodeName, NodePath, Pattern, Ratio, ServerId, ServerName, ServerState, Text};
+
+/// A node is named by its id or its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeRef {
+    Id(NodeId),
+    Path(NodePath),
+}
+
+/// A server is named by its id or by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerRef {
+    Id(ServerId),
+    Name(ServerName),
+}
+
+/// Changes of a map: `Some` sets a key, `None` removes it, the others stay.
+pub type Patch = BTreeMap<String, Option<Text>>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    NodeCreate {
+        path: NodePath,
+        parents: bool,
+        labels: Labels,
+        contacts: Vec<Text>,
+        defaults: Labels,
+    },
+    NodeRename {
+        node: NodeRef,
+        name: NodeName,
+    },
+    /// `to`: the new parent, `/` for the top.
+    NodeMove {
+        node: NodeRef,
+        to: NodeRef,
+    },
+    NodeRemove {
+        node: NodeRef,
+    },
+    /// Absent parts stay as they are.
+    NodeSet {
+        node: NodeRef,
+        labels: Patch,
+        contacts: Option<Vec<Text>>,
+        defaults: Patch,
+    },
+    ServerRegister {
+        name: ServerName,
+        serial: Option<Text>,
+        addresses: Vec<Text>,
+        idc: Option<Text>,
+        labels: Labels,
+        state: ServerState,
+    },
+    /// `serial`, `idc`: `Some(None)` clears.
+    ServerUpdate {
+        server: ServerRef,
+        name: Option<ServerName>,
+        serial: Option<Option<Text>>,
+        addresses: Option<Vec<Text>>,
+        idc: Option<Option<Text>>,
+        labels: Patch,
+    },
+    ServerState {
+        server: ServerRef,
+        state: ServerState,
+    },
+    ServerRetire {
+        server: ServerRef,
+    },
+    ServerMount {
+        server: ServerRef,
+        node: NodeRef,
+        offline: bool,
+        ratio: Option<Ratio>,
+    },
+    ServerUnmount {
+        server: ServerRef,
+        node: NodeRef,
+    },
+    /// Several mounts of one node at once, so that their ratios can change together.
+    ServerWeigh {
+        node: NodeRef,
+        mounts: Vec<Weigh>,
+    },
+    /// Without `membership` a new rule is made; with it that rule's pattern and labels are replaced.
+    MembershipSet {
+        membership: Option<MembershipId>,
+        node: Option<NodeRef>,
+        pattern: Option<Pattern>,
+        labels: Labels,
+    },
+    MembershipRemove {
+        membership: MembershipId,
+    },
+    /// The next step of a rule's sweep. The decider appends it to itself; from anyone else it does no harm.
+    MembershipSweep {
+        membership: MembershipId,
+    },
+}
+
+/// What `server.weigh` sets on one mount; absent parts stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weigh {
+    pub server: ServerRef,
+    pub offline: Option<bool>,
+    /// `Some(None)`: automatic.
+    pub ratio: Option<Option<Ratio>>,
+}
+
+impl Command {
+    /// The type as it is written in a command's envelope.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::NodeCreate { .. } => "node.create",
+            Self::NodeRename { .. } => "node.rename",
+            Self::NodeMove { .. } => "node.move",
+            Self::NodeRemove { .. } => "node.remove",
+            Self::NodeSet { .. } => "node.set",
+            Self::ServerRegister { .. } => "server.register",
+            Self::ServerUpdate { .. } => "server.update",
+            Self::ServerState { .. } => "server.state",
+            Self::ServerRetire { .. } => "server.retire",
+            Self::ServerMount { .. } => "server.mount",
+            Self::ServerUnmount { .. } => "server.unmount",
+            Self::ServerWeigh { .. } => "server.weigh",
+            Self::MembershipSet { .. } => "membership.set",
+            Self::MembershipRemove { .. } => "membership.remove",
+            Self::MembershipSweep { .. } => "membership.sweep",
+        }
+    }
+}

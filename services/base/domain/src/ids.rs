@@ -1,0 +1,113 @@
+//! Ids: 80 bits, written as 16 letters of Crockford's base 32. They derive from the command that created the entity.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Invalid;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const LETTERS: usize = 16;
+
+fn write(bits: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut letters = [0u8; LETTERS];
+    for (i, letter) in letters.iter_mut().enumerate() {
+        *letter = ALPHABET[((bits >> (5 * (LETTERS - 1 - i))) & 31) as usize];
+    }
+    f.write_str(std::str::from_utf8(&letters).map_err(|_| fmt::Error)?)
+}
+
+fn read(text: &str) -> Result<u128, Invalid> {
+    if text.len() != LETTERS {
+        return Err(Invalid::new(format!("an id has {LETTERS} letters, this has {}", text.len())));
+    }
+    text.bytes().try_fold(0u128, |bits, letter| {
+        let value = ALPHABET
+            .iter()
+            .position(|l| *l == letter)
+            .ok_or_else(|| Invalid::new("an id has only the letters 0-9 and a-z without i, l, o, u"))?;
+        Ok(bits << 5 | value as u128)
+    })
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// The smallest id: where a walk in id order begins.
+            pub const MIN: Self = Self(0);
+
+            /// Takes the first 80 bits of a digest.
+            pub fn from_digest(digest: &[u8; 32]) -> Self {
+                let mut bits = [0u8; 16];
+                bits[6..].copy_from_slice(&digest[..10]);
+                Self(u128::from_be_bytes(bits))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                read(text).map(Self)
+            }
+        }
+    };
+}
+
+id!(
+    /// A node of the service tree. A rename or a move keeps it.
+    NodeId
+);
+id!(
+    /// A server. Its name may come back with another machine; its id does not.
+    ServerId
+);
+id!(
+    /// A membership rule.
+    MembershipId
+);
+id!(
+    /// A log: random, written by the decider's very first transaction, and different in every new log.
+    LogId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_as_written() {
+        let mut digest = [0u8; 32];
+        for (i, byte) in digest.iter_mut().enumerate() {
+            *byte = (i * 37 + 11) as u8;
+        }
+        let id = NodeId::from_digest(&digest);
+        assert_eq!(id.to_string().len(), 16);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(NodeId::MIN.to_string(), "0000000000000000");
+        assert!("0123".parse::<NodeId>().is_err());
+        assert!("000000000000000u".parse::<NodeId>().is_err());
+        assert!("00000000000000Z0".parse::<NodeId>().is_err());
+    }
+
+    #[test]
+    fn text_order_is_id_order() {
+        let low = NodeId(31);
+        let high = NodeId(32);
+        assert!(low < high && low.to_string() < high.to_string());
+    }
+}
