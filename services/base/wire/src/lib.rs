@@ -1,1 +1,23 @@
-//! stub
+//! What travels on the topics: the only serde types of events.
+//!
+//! `envelope` reads and writes CloudEvents around the data; `command`, `fact` and `outcome` hold one file per published version, frozen once
+//! released; `dead` keeps what could not be read. `schema` lists every type with its JSON Schema (checked in under `schemas/`).
+//! Intake (commands) refuses unknown fields; readers (facts, outcomes) ignore them.
+
+pub mod command;
+pub mod dead;
+pub mod digest;
+pub mod envelope;
+pub mod error;
+pub mod fact;
+pub mod outcome;
+pub mod schema;
+pub mod topics;
+
+pub use command::Intake;
+pub use dead::{DeadLetter, DeadReason};
+pub use envelope::{Envelope, Headers};
+pub use error::Error;
+pub use fact::{Change, Fact};
+pub use outcome::{First, Outcome, Verdict, WrittenFact};
+pub use topics::Topics;

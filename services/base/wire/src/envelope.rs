@@ -1,0 +1,310 @@
+//! CloudEvents 1.0 around the data: binary mode (headers `ce_*`, the value is the data), structured JSON, and for simple producers a bare
+//! JSON object with `type` and `data`. Source of the mapping: the CloudEvents specification and its Kafka protocol binding.
+//!
+//! `actor`, `keyid`, `expires` and `signature` are extension attributes. They are carried from the start; who may say what is checked elsewhere.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, read_json};
+
+pub type Headers = Vec<(String, Bytes)>;
+
+/// The largest command, envelope included.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// How deep JSON may be nested.
+pub const JSON_DEPTH_MAX: usize = 16;
+/// The longest id.
+pub const ID_CHARS_MAX: usize = 64;
+/// Who is meant when nobody is named.
+pub const ANONYMOUS: &str = "anonymous";
+
+/// A command's envelope. `data` is still text: its type says how to read it.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// The sender's id; `None` when a bare record brings none.
+    pub id: Option<String>,
+    pub kind: String,
+    pub actor: String,
+    pub source: Option<String>,
+    /// The schema's name, `command.node.create.v1`; `None` means version 1.
+    pub dataschema: Option<String>,
+    /// Milliseconds since 1970.
+    pub expires_ms: Option<i64>,
+    pub keyid: Option<String>,
+    pub signature: Option<String>,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    pub data: Bytes,
+}
+
+/// The JSON form: structured CloudEvents, and the bare object (which has only `type` and `data`, perhaps `id`, `actor`, `expires`).
+#[derive(Deserialize)]
+struct Structured<'a> {
+    id: Option<String>,
+    #[serde(rename = "type")]
+    kind: String,
+    actor: Option<String>,
+    source: Option<String>,
+    dataschema: Option<String>,
+    expires: Option<String>,
+    keyid: Option<String>,
+    signature: Option<String>,
+    traceparent: Option<String>,
+    specversion: Option<String>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+impl Envelope {
+    /// A new command to be written in binary mode.
+    pub fn new(kind: impl Into<String>, data: impl Into<Bytes>) -> Self {
+        Self {
+            id: None,
+            kind: kind.into(),
+            actor: ANONYMOUS.to_owned(),
+            source: None,
+            dataschema: None,
+            expires_ms: None,
+            keyid: None,
+            signature: None,
+            traceparent: None,
+            data: data.into(),
+        }
+    }
+
+    /// Reads a record of the commands' topic, whichever mode it is in.
+    pub fn read(value: Option<&Bytes>, headers: &[(String, Bytes)]) -> Result<Self, Error> {
+        let Some(value) = value else {
+            return Err(Error::Envelope { field: "data", message: "is missing: the record has no value".to_owned() });
+        };
+        check_size(value)?;
+        let content_type = header(headers, "content-type")?.unwrap_or_default();
+        let envelope = if content_type.to_ascii_lowercase().starts_with("application/cloudevents+json") {
+            Self::read_structured(value, headers)?
+        } else if header(headers, "ce_specversion")?.is_some() {
+            Self::read_binary(value, headers)?
+        } else {
+            Self::read_structured(value, headers)?
+        };
+        envelope.check()
+    }
+
+    /// Reads a JSON body: structured CloudEvents or the bare object.
+    pub fn read_body(body: &Bytes) -> Result<Self, Error> {
+        check_size(body)?;
+        Self::read_structured(body, &[])?.check()
+    }
+
+    fn read_structured(value: &Bytes, headers: &[(String, Bytes)]) -> Result<Self, Error> {
+        let event: Structured<'_> = read_json(value)?;
+        if event.specversion.as_ref().is_some_and(|version| version != "1.0") {
+            return Err(Error::Envelope { field: "specversion", message: "must be `1.0`".to_owned() });
+        }
+        let data = event.data.ok_or_else(|| Error::Envelope { field: "data", message: "is missing".to_owned() })?;
+        Ok(Self {
+            id: event.id,
+            kind: event.kind,
+            actor: event.actor.unwrap_or_else(|| ANONYMOUS.to_owned()),
+            source: event.source,
+            dataschema: event.dataschema,
+            expires_ms: event.expires.as_deref().map(read_time).transpose()?,
+            keyid: event.keyid,
+            signature: event.signature,
+            traceparent: header(headers, "traceparent")?.or(event.traceparent),
+            data: value.slice_ref(data.get().as_bytes()),
+        })
+    }
+
+    fn read_binary(value: &Bytes, headers: &[(String, Bytes)]) -> Result<Self, Error> {
+        if header(headers, "ce_specversion")?.as_deref() != Some("1.0") {
+            return Err(Error::Envelope { field: "specversion", message: "must be `1.0`".to_owned() });
+        }
+        Ok(Self {
+            id: header(headers, "ce_id")?,
+            kind: header(headers, "ce_type")?.ok_or_else(|| Error::Envelope { field: "type", message: "is missing".to_owned() })?,
+            actor: header(headers, "ce_actor")?.unwrap_or_else(|| ANONYMOUS.to_owned()),
+            source: header(headers, "ce_source")?,
+            dataschema: header(headers, "ce_dataschema")?,
+            expires_ms: header(headers, "ce_expires")?.as_deref().map(read_time).transpose()?,
+            keyid: header(headers, "ce_keyid")?,
+            signature: header(headers, "ce_signature")?,
+            traceparent: header(headers, "traceparent")?.or(header(headers, "ce_traceparent")?),
+            data: value.clone(),
+        })
+    }
+
+    /// Bounds that hold in every mode. Whether an id may begin with `@` depends on who reads: the API refuses it, the decider writes it.
+    fn check(self) -> Result<Self, Error> {
+        if let Some(id) = &self.id {
+            check_text("id", id, ID_CHARS_MAX)?;
+            if id.is_empty() {
+                return Err(Error::Envelope { field: "id", message: "may not be empty".to_owned() });
+            }
+        }
+        check_text("type", &self.kind, ID_CHARS_MAX)?;
+        check_text("actor", &self.actor, 128)?;
+        if self.actor.is_empty() {
+            return Err(Error::Envelope { field: "actor", message: "may not be empty".to_owned() });
+        }
+        Ok(self)
+    }
+
+    /// Headers of the binary mode; the value is `data`.
+    pub fn headers(&self) -> Headers {
+        let text = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        let mut headers: Headers =
+            vec![("ce_specversion".to_owned(), Bytes::from_static(b"1.0")), ("ce_type".to_owned(), text(&self.kind))];
+        let mut push = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                headers.push((name.to_owned(), text(value)));
+            }
+        };
+        push("ce_id", self.id.as_deref());
+        push("ce_source", Some(self.source.as_deref().unwrap_or("loki")));
+        push("ce_actor", Some(&self.actor));
+        push("ce_dataschema", self.dataschema.as_deref());
+        push("ce_expires", self.expires_ms.map(write_time).as_deref());
+        push("ce_keyid", self.keyid.as_deref());
+        push("ce_signature", self.signature.as_deref());
+        push("ce_traceparent", self.traceparent.as_deref());
+        push("traceparent", self.traceparent.as_deref());
+        push("content-type", Some("application/json"));
+        headers
+    }
+}
+
+/// The text of the last header of this name.
+pub(crate) fn header(headers: &[(String, Bytes)], name: &'static str) -> Result<Option<String>, Error> {
+    let Some((_, value)) = headers.iter().rev().find(|(key, _)| key.eq_ignore_ascii_case(name)) else {
+        return Ok(None);
+    };
+    let text = std::str::from_utf8(value).map_err(|_| Error::Envelope { field: name, message: "is not UTF-8".to_owned() })?;
+    Ok(Some(text.to_owned()))
+}
+
+fn check_text(field: &'static str, text: &str, max: usize) -> Result<(), Error> {
+    let length = text.chars().count();
+    if length > max {
+        return Err(Error::Envelope { field, message: format!("has at most {max} characters, this has {length}") });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Error::Envelope { field, message: "may not hold control characters".to_owned() });
+    }
+    Ok(())
+}
+
+fn check_size(value: &[u8]) -> Result<(), Error> {
+    if value.len() > COMMAND_BYTES_MAX {
+        return Err(Error::TooLarge { bytes: value.len(), limit: COMMAND_BYTES_MAX });
+    }
+    check_depth(value)
+}
+
+/// Counts brackets outside of texts, before any parser sees them.
+fn check_depth(json: &[u8]) -> Result<(), Error> {
+    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                if depth > JSON_DEPTH_MAX {
+                    return Err(Error::TooDeep { limit: JSON_DEPTH_MAX });
+                }
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// RFC 3339 to milliseconds since 1970.
+pub fn read_time(text: &str) -> Result<i64, Error> {
+    text.parse::<jiff::Timestamp>()
+        .map(|time| time.as_millisecond())
+        .map_err(|_| Error::Envelope { field: "expires", message: "must be a time such as `2026-01-31T12:00:00Z`".to_owned() })
+}
+
+/// Milliseconds since 1970 as RFC 3339 in UTC.
+pub fn write_time(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |time| time.to_string())
+}
+
+/// Kept for the API, which shows an envelope's fields in its schema.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandBody {
+    /// The sender's id of this command: the same id with the same data is answered with the first outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub id: Option<String>,
+    /// The type, `node.create`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Who asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// When the command is no longer wanted, RFC 3339; at most 24 hours ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// What the type's schema asks for.
+    pub data: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Bytes {
+        Bytes::copy_from_slice(text.as_bytes())
+    }
+
+    #[test]
+    fn the_three_modes_read_alike() {
+        let data = r#"{"path":"/acme"}"#;
+        let mut command = Envelope::new("node.create", text(data));
+        command.id = Some("a1".to_owned());
+        command.actor = "ann".to_owned();
+        command.expires_ms = Some(1_700_000_000_000);
+        let bodies = [
+            (text(data), command.headers()),
+            (
+                text(&format!(
+                    r#"{{"specversion":"1.0","id":"a1","source":"ci","type":"node.create","actor":"ann","expires":"2023-11-14T22:13:20Z","data":{data}}}"#
+                )),
+                vec![("Content-Type".to_owned(), text("application/cloudevents+json; charset=utf-8"))],
+            ),
+            (text(&format!(r#"{{"id":"a1","type":"node.create","actor":"ann","expires":"2023-11-14T22:13:20Z","data":{data}}}"#)), vec![]),
+        ];
+        for (value, headers) in bodies {
+            let read = Envelope::read(Some(&value), &headers).unwrap();
+            assert_eq!((read.id.as_deref(), read.kind.as_str(), read.actor.as_str()), (Some("a1"), "node.create", "ann"));
+            assert_eq!((read.data.as_ref(), read.expires_ms), (data.as_bytes(), Some(1_700_000_000_000)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_envelope_says_why() {
+        let read = |body: &str| Envelope::read_body(&text(body)).map(|_| ()).unwrap_err().code();
+        assert_eq!(read("{"), "bad_json");
+        assert_eq!(read("[]"), "schema_violation");
+        assert_eq!(read(r#"{"type":"x"}"#), "bad_envelope");
+        assert_eq!(read(r#"{"data":{}}"#), "schema_violation");
+        assert_eq!(read(&format!(r#"{{"type":"x","data":{}{}}}"#, "[".repeat(20), "]".repeat(20))), "too_deep");
+        assert_eq!(read(&format!(r#"{{"type":"x","data":"{}"}}"#, "x".repeat(70_000))), "too_large");
+        assert_eq!(read(r#"{"type":"x","data":{}} x"#), "bad_json");
+        assert_eq!(read(r#"{"type":"x","data":{},"expires":"tomorrow"}"#), "bad_envelope");
+        assert_eq!(read(&format!(r#"{{"type":"x","data":{{}},"id":"{}"}}"#, "i".repeat(65))), "bad_envelope");
+        assert!(Envelope::read(None, &[]).is_err());
+    }
+
+    #[test]
+    fn brackets_in_texts_do_not_count() {
+        assert!(check_depth(br#""[[[[[[[[[[[[[[[[[[[[[[[\"[[""#).is_ok());
+    }
+}

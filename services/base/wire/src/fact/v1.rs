@@ -1,0 +1,197 @@
+//! Version 1 of every fact. Readers ignore fields that they do not know. Stores keep the same JSON, so that a dump compares as text.
+
+use std::collections::BTreeMap;
+
+use loki_domain::{Entity, Key, Kind, Labels, Ratio, Source, Sweep, Text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Change;
+use crate::error::{At, Error, read_json};
+
+/// A node of the tree.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Node {
+    pub id: String,
+    /// The parent's id; null at the top.
+    pub parent: Option<String>,
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    #[schemars(extend("x-loki-personal" = true))]
+    pub contacts: Vec<String>,
+    pub defaults: BTreeMap<String, String>,
+}
+
+/// A server.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Server {
+    pub id: String,
+    pub name: String,
+    pub serial: Option<String>,
+    pub addresses: Vec<String>,
+    pub idc: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    pub state: String,
+}
+
+/// A server on a node.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Mount {
+    pub node: String,
+    pub server: String,
+    pub offline: bool,
+    /// Parts per million; null: automatic.
+    pub ratio: Option<u32>,
+    /// The membership rule that mounted it; null: by hand.
+    pub membership: Option<String>,
+}
+
+/// A membership rule.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Membership {
+    pub id: String,
+    pub node: String,
+    pub pattern: Option<String>,
+    pub labels: BTreeMap<String, String>,
+    /// Null once the mounts are as the rule says.
+    pub sweep: Option<MembershipSweep>,
+}
+
+/// Where the change of a rule has got to.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MembershipSweep {
+    pub next: String,
+    pub removing: bool,
+}
+
+/// The log's id.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Log {
+    pub id: String,
+}
+
+/// The JSON of a change; `None` for a removal.
+pub(super) fn write(change: &Change) -> Option<Vec<u8>> {
+    match change {
+        Change::Log(id) => serde_json::to_vec(&Log { id: id.to_string() }).ok(),
+        Change::Set(entity) => Some(write_entity(entity)),
+        Change::Removed(_) => None,
+    }
+}
+
+/// The JSON of an entity, as facts carry it and stores keep it.
+pub fn write_entity(entity: &Entity) -> Vec<u8> {
+    let json = match entity {
+        Entity::Node(node) => serde_json::to_vec(&Node {
+            id: node.id.to_string(),
+            parent: node.parent.map(|id| id.to_string()),
+            name: node.name.to_string(),
+            labels: texts(&node.labels),
+            contacts: node.contacts.iter().map(Text::to_string).collect(),
+            defaults: texts(&node.defaults),
+        }),
+        Entity::Server(server) => serde_json::to_vec(&Server {
+            id: server.id.to_string(),
+            name: server.name.to_string(),
+            serial: server.serial.as_ref().map(Text::to_string),
+            addresses: server.addresses.iter().map(Text::to_string).collect(),
+            idc: server.idc.as_ref().map(Text::to_string),
+            labels: texts(&server.labels),
+            state: server.state.to_string(),
+        }),
+        Entity::Mount(mount) => serde_json::to_vec(&Mount {
+            node: mount.node.to_string(),
+            server: mount.server.to_string(),
+            offline: mount.offline,
+            ratio: mount.ratio.map(Ratio::ppm),
+            membership: match mount.source {
+                Source::Manual => None,
+                Source::Membership(id) => Some(id.to_string()),
+            },
+        }),
+        Entity::Membership(membership) => serde_json::to_vec(&Membership {
+            id: membership.id.to_string(),
+            node: membership.node.to_string(),
+            pattern: membership.pattern.as_ref().map(ToString::to_string),
+            labels: texts(&membership.labels),
+            sweep: membership.sweep.map(|sweep| MembershipSweep { next: sweep.next.to_string(), removing: sweep.removing }),
+        }),
+    };
+    // strings, numbers and maps with string keys always serialise
+    json.unwrap_or_default()
+}
+
+pub(super) fn read(kind: &str, json: &[u8]) -> Result<Change, Error> {
+    if kind == "log" {
+        let log: Log = read_json(json)?;
+        return Ok(Change::Log(log.id.parse().at("id")?));
+    }
+    let kind = kind.parse().map_err(|_| Error::UnknownType(kind.chars().take(64).collect()))?;
+    read_entity(kind, json).map(Change::Set)
+}
+
+/// Reads what `write_entity` wrote.
+pub fn read_entity(kind: Kind, json: &[u8]) -> Result<Entity, Error> {
+    Ok(match kind {
+        Kind::Node => {
+            let v: Node = read_json(json)?;
+            Entity::Node(loki_domain::Node {
+                id: v.id.parse().at("id")?,
+                parent: v.parent.map(|id| id.parse().at("parent")).transpose()?,
+                name: v.name.parse().at("name")?,
+                labels: labels("labels", v.labels)?,
+                contacts: v.contacts.iter().map(|text| text.parse().at("contacts")).collect::<Result<_, _>>()?,
+                defaults: labels("defaults", v.defaults)?,
+            })
+        }
+        Kind::Server => {
+            let v: Server = read_json(json)?;
+            Entity::Server(loki_domain::Server {
+                id: v.id.parse().at("id")?,
+                name: v.name.parse().at("name")?,
+                serial: v.serial.map(|text| text.parse().at("serial")).transpose()?,
+                addresses: v.addresses.iter().map(|text| text.parse().at("addresses")).collect::<Result<_, _>>()?,
+                idc: v.idc.map(|text| text.parse().at("idc")).transpose()?,
+                labels: labels("labels", v.labels)?,
+                state: v.state.parse().at("state")?,
+            })
+        }
+        Kind::Mount => {
+            let v: Mount = read_json(json)?;
+            Entity::Mount(loki_domain::Mount {
+                node: v.node.parse().at("node")?,
+                server: v.server.parse().at("server")?,
+                offline: v.offline,
+                ratio: v.ratio.map(|ppm| Ratio::new(ppm).at("ratio")).transpose()?,
+                source: v.membership.map_or(Ok(Source::Manual), |id| id.parse().map(Source::Membership).at("membership"))?,
+            })
+        }
+        Kind::Membership => {
+            let v: Membership = read_json(json)?;
+            Entity::Membership(loki_domain::Membership {
+                id: v.id.parse().at("id")?,
+                node: v.node.parse().at("node")?,
+                pattern: v.pattern.map(|text| text.parse().at("pattern")).transpose()?,
+                labels: labels("labels", v.labels)?,
+                sweep: v
+                    .sweep
+                    .map(|sweep| Ok::<_, Error>(Sweep { next: sweep.next.parse().at("sweep.next")?, removing: sweep.removing }))
+                    .transpose()?,
+            })
+        }
+    })
+}
+
+/// The key of an entity of this kind from its stored JSON's key text.
+pub fn read_key(kind: Kind, id: &str) -> Result<Key, Error> {
+    Key::from_parts(kind, id).at("key")
+}
+
+fn texts(labels: &Labels) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| (key.to_owned(), value.to_string())).collect()
+}
+
+fn labels(field: &str, texts: BTreeMap<String, String>) -> Result<Labels, Error> {
+    let entries = texts.into_iter().map(|(key, value)| Ok((key, value.parse().at(field)?)));
+    Labels::new(entries.collect::<Result<Vec<_>, Error>>()?).at(field)
+}
