@@ -1,1 +1,18 @@
-//! stub
+//! The one consume loop of all projections.
+//!
+//! A projection is a function from a log to a store that can be deleted and made again. The store holds, beside the data and written in the same
+//! atomic step, how far it is: `Stored`. That, and nothing in this process or in the consumer group, is the truth about where to go on:
+//!
+//! - A batch carries `from` and `to`. The store applies it only if its position *equals* `from`. "Newer than" would not do: a store that was
+//!   emptied, or failed over to an older copy, would take the next batch and hide the hole.
+//! - The loop reads the store's position again every second and after every refusal. A position that is not where this member left it means that
+//!   somebody emptied the store, set it back, or that another member has taken over; `entry::decide` says how to go on.
+//! - The group's committed offset is kept as a witness: a store below it was set back, is marked `building`, and replays; readers answer
+//!   "not yet" meanwhile instead of an older truth.
+//! - Nothing is skipped. A record that cannot be read stops the partition and says so; a store that is away pauses it.
+
+pub mod entry;
+pub mod projection;
+
+pub use entry::{Entry, Reason};
+pub use projection::{Applied, Batch, Item, Projection, State, StoreError, Stored, Target};

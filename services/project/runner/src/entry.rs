@@ -1,0 +1,119 @@
+//! Where to go on: the decision taken whenever a partition is assigned or a store is not where it was left. Pure.
+
+use loki_domain::LogId;
+use loki_log::Bounds;
+
+use crate::projection::{State, Stored};
+
+/// How to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Go on at the store's position.
+    Resume { from: u64 },
+    /// The store is older than what it once held: mark it `building`, apply from there, `live` at the end.
+    Replay { from: u64 },
+    /// Fill a new generation from the start of the log.
+    Rebuild(Reason),
+}
+
+/// Why a store must be filled anew. All but the first are said loudly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It has no position.
+    Empty,
+    /// It was filled from another log: the log was recreated.
+    OtherLog { stored: LogId },
+    /// It is further than the log: the log was restored from an older copy.
+    BeyondEnd { stored: u64, end: u64 },
+    /// What comes next was removed from the log already.
+    BelowStart { stored: u64, start: u64 },
+    /// It was away for longer than removals are kept.
+    TooLong { away_ms: i64 },
+}
+
+/// What is known when a partition is entered.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation {
+    pub stored: Option<Stored>,
+    /// The group's committed offset.
+    pub committed: Option<u64>,
+    pub log: LogId,
+    pub bounds: Bounds,
+    pub now_ms: i64,
+    /// How long the log keeps removals; `None` when it keeps everything (it is not compacted).
+    pub removals_kept_ms: Option<i64>,
+}
+
+/// Decides how to go on.
+pub fn decide(now: &Situation) -> Entry {
+    let Some(stored) = now.stored else {
+        return Entry::Rebuild(Reason::Empty);
+    };
+    if stored.log != now.log {
+        return Entry::Rebuild(Reason::OtherLog { stored: stored.log });
+    }
+    if stored.position > now.bounds.end {
+        return Entry::Rebuild(Reason::BeyondEnd { stored: stored.position, end: now.bounds.end });
+    }
+    if stored.position < now.bounds.start && stored.position != 0 {
+        return Entry::Rebuild(Reason::BelowStart { stored: stored.position, start: now.bounds.start });
+    }
+    let away_ms = now.now_ms.saturating_sub(stored.ended_ms);
+    if stored.position < now.bounds.end && now.removals_kept_ms.is_some_and(|kept| away_ms > kept) {
+        return Entry::Rebuild(Reason::TooLong { away_ms });
+    }
+    if stored.state == State::Building || now.committed.is_some_and(|committed| stored.position < committed) {
+        return Entry::Replay { from: stored.position };
+    }
+    Entry::Resume { from: stored.position }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    fn log(byte: u8) -> LogId {
+        LogId::from_digest(&[byte; 32])
+    }
+
+    fn stored(position: u64) -> Stored {
+        Stored { log: log(1), position, state: State::Live, ended_ms: 10 * DAY }
+    }
+
+    fn situation(stored: Option<Stored>) -> Situation {
+        Situation {
+            stored,
+            committed: Some(50),
+            log: log(1),
+            bounds: Bounds { start: 0, end: 100 },
+            now_ms: 11 * DAY,
+            removals_kept_ms: Some(7 * DAY),
+        }
+    }
+
+    #[test]
+    fn every_case() {
+        let at = |position| situation(Some(stored(position)));
+        let cases = [
+            (situation(None), Entry::Rebuild(Reason::Empty)),
+            (at(50), Entry::Resume { from: 50 }),
+            (at(70), Entry::Resume { from: 70 }),
+            (at(100), Entry::Resume { from: 100 }),
+            (Situation { committed: None, ..at(10) }, Entry::Resume { from: 10 }),
+            (at(49), Entry::Replay { from: 49 }),
+            (situation(Some(Stored { state: State::Building, ..stored(60) })), Entry::Replay { from: 60 }),
+            (at(101), Entry::Rebuild(Reason::BeyondEnd { stored: 101, end: 100 })),
+            (Situation { log: log(2), ..at(50) }, Entry::Rebuild(Reason::OtherLog { stored: log(1) })),
+            (Situation { bounds: Bounds { start: 60, end: 100 }, ..at(55) }, Entry::Rebuild(Reason::BelowStart { stored: 55, start: 60 })),
+            (Situation { now_ms: 18 * DAY, ..at(50) }, Entry::Rebuild(Reason::TooLong { away_ms: 8 * DAY })),
+            // at the end nothing can have been missed
+            (Situation { now_ms: 18 * DAY, ..at(100) }, Entry::Resume { from: 100 }),
+            (Situation { now_ms: 18 * DAY, removals_kept_ms: None, ..at(50) }, Entry::Resume { from: 50 }),
+        ];
+        for (situation, expected) in cases {
+            assert_eq!(decide(&situation), expected, "{situation:?}");
+        }
+    }
+}
