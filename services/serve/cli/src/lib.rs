@@ -1,1 +1,3 @@
-//! stub
+//! The operators' and CI's client.
+
+pub mod import;
