@@ -1,1 +1,7 @@
-//! stub
+//! What the tests of every crate stand on; never a dependency of production code.
+//!
+//! `real` starts Kafka, ZooKeeper, MariaDB and Redis as plain processes, or says where the shared ones listen. This library depends on no
+//! other crate of Loki, so that all of them can use it in their tests.
+#![allow(clippy::disallowed_methods, reason = "tests measure real time")]
+
+pub mod real;

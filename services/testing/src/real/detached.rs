@@ -1,0 +1,119 @@
+//! The shared set: processes that outlive the command that started them, each with a record of what it is.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::backend::{Backend, Durability, Place};
+use super::process::{Signal, await_ready, await_some, signal, spawn_detached};
+use super::shared::env_file;
+use super::{ALL, folder, port, record::Record, stack_dir};
+
+/// How long an ordered stop may take before the process is killed.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// One backend of the shared set, as found.
+#[derive(Debug)]
+pub struct State {
+    pub name: &'static str,
+    /// None when it is not running.
+    pub pid: Option<u32>,
+    pub url: String,
+    /// What it answered, or why it did not.
+    pub answer: Result<String>,
+}
+
+/// Starts what is not running, empty; keeps what serves. Returns when all serve, and writes their addresses to `target/stack/env`.
+pub fn up() -> Result<Vec<State>> {
+    let _lock = lock()?;
+    let started: Vec<Result<State>> = thread::scope(|scope| {
+        let threads = ALL.map(|backend| scope.spawn(move || keep_or_start(backend)));
+        threads.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked")))).into_iter().collect()
+    });
+    let states = started.into_iter().collect::<Result<Vec<_>>>()?;
+    let addresses: Vec<_> = ALL.iter().zip(&states).map(|(backend, state)| (backend.variable(), state.url.clone())).collect();
+    let new = stack_dir().join("env.new");
+    fs::write(&new, env_file(&addresses))?;
+    fs::rename(new, stack_dir().join("env"))?;
+    Ok(states)
+}
+
+/// Stops what [`up`] started, and nothing else, and removes its data. Returns the names of those that ran.
+pub fn down() -> Result<Vec<&'static str>> {
+    let _lock = lock()?;
+    drop(fs::remove_file(stack_dir().join("env")));
+    let stopped: Vec<Result<Option<&'static str>>> = thread::scope(|scope| {
+        let threads = ALL.map(|backend| scope.spawn(move || Ok(end(&home(backend))?.then(|| backend.name()))));
+        threads.map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked")))).into_iter().collect()
+    });
+    Ok(stopped.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// Asks each.
+pub fn status() -> Result<Vec<State>> {
+    ALL.iter().map(|backend| state_of(*backend)).collect()
+}
+
+fn state_of(backend: &dyn Backend) -> Result<State> {
+    let home = home(backend);
+    let Some(record) = Record::of_living(&home)? else {
+        return Ok(State { name: backend.name(), pid: None, url: String::new(), answer: Err(anyhow!("not running")) });
+    };
+    let place = Place { home, ports: record.ports, durability: Durability::Process };
+    Ok(State { name: backend.name(), pid: Some(record.pid), url: backend.url(&place), answer: backend.ask(&place) })
+}
+
+fn keep_or_start(backend: &dyn Backend) -> Result<State> {
+    let found = state_of(backend)?;
+    if found.answer.is_ok() {
+        return Ok(found);
+    }
+    let home = home(backend);
+    end(&home)?;
+    fs::create_dir_all(&home)?;
+    let place = Place { home, ports: port::free(backend.ports())?, durability: Durability::Process };
+    backend.prepare(&place).with_context(|| format!("cannot prepare {}", backend.name()))?;
+    let pid = spawn_detached(backend, &place)?;
+    let record = Record::new(pid, &place)?;
+    record.write(&place.home)?;
+    let ended = || Ok((!record.is_alive()).then(|| format!("process {pid}")));
+    let answer = await_ready(backend, &place, ended)?;
+    Ok(State { name: backend.name(), pid: Some(pid), url: backend.url(&place), answer: Ok(answer) })
+}
+
+/// Ends the process that the record in `home` names, if it still is that process, and removes the folder. Says whether it ran.
+fn end(home: &Path) -> Result<bool> {
+    let living = Record::of_living(home)?;
+    if let Some(record) = &living {
+        // A paused process would not see the order.
+        signal(record.pid, Signal::Resume)?;
+        signal(record.pid, Signal::Stop)?;
+        if !ended_within(record)? {
+            signal(record.pid, Signal::Kill)?;
+            if !ended_within(record)? {
+                bail!("process {} does not end", record.pid);
+            }
+        }
+    }
+    folder::remove(home)?;
+    Ok(living.is_some())
+}
+
+fn ended_within(record: &Record) -> Result<bool> {
+    Ok(await_some(STOP_WITHIN, || Ok((!record.is_alive()).then_some(())))?.is_some())
+}
+
+fn home(backend: &dyn Backend) -> PathBuf {
+    stack_dir().join("run").join(backend.name())
+}
+
+/// One `up` or `down` at a time.
+fn lock() -> Result<File> {
+    fs::create_dir_all(stack_dir())?;
+    let file = File::create(stack_dir().join("lock"))?;
+    file.lock().context("cannot lock `target/stack/lock`")?;
+    Ok(file)
+}

@@ -1,0 +1,41 @@
+//! Real backends as plain processes: no container engine, everything on 127.0.0.1.
+//!
+//! There are two ways to get one:
+//!
+//! - **Shared**, for most tests: `make stack-up` starts one set and [`shared()`] says where it listens. Tests keep apart by names of their own
+//!   ([`topic_prefix`], [`mysql_database`], [`zookeeper_chroot`]) and neither stop it nor set it back.
+//! - **One's own**, for tests that hurt it: [`Running::start`] gives a process in a temporary folder that can be stopped, killed, paused,
+//!   restarted on the same port and set back to an older copy of its data. It dies with its owner.
+//!
+//! All calls block (starting takes seconds): asynchronous tests put them in `tokio::task::spawn_blocking` or `block_in_place`.
+//!
+//! `services/testing/stack/install.sh` installs the programs.
+
+mod backend;
+mod detached;
+mod folder;
+mod isolation;
+mod java;
+mod kafka;
+mod mariadb;
+mod port;
+mod process;
+mod record;
+mod redis;
+mod running;
+mod shared;
+mod zookeeper;
+
+pub use backend::{Backend, Durability, Place};
+pub use detached::{State, down, status, up};
+pub use folder::stack_dir;
+pub use isolation::{mysql_database, topic_prefix, zookeeper_chroot};
+pub use kafka::Kafka;
+pub use mariadb::MariaDb;
+pub use redis::Redis;
+pub use running::{Running, Snapshot};
+pub use shared::{Shared, shared};
+pub use zookeeper::ZooKeeper;
+
+/// Every backend of the shared set.
+pub const ALL: [&dyn Backend; 4] = [&Kafka, &MariaDb, &ZooKeeper, &Redis];

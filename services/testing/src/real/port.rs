@@ -1,0 +1,55 @@
+//! Free ports that stay free while a backend is down.
+//!
+//! A port of the range that the system gives to outgoing connections could be taken by one of them between a kill and the restart; a client
+//! that retries could even connect to itself. Ports are therefore drawn outside that range.
+
+use std::collections::HashSet;
+use std::net::TcpListener;
+
+use anyhow::{Result, bail};
+use rand::Rng;
+
+const LOWEST: u16 = 10_000;
+const TRIES: usize = 1_000;
+
+/// `count` ports of 127.0.0.1 on which nobody listens.
+pub(super) fn free(count: usize) -> Result<Vec<u16>> {
+    let (first, last) = candidates();
+    let mut rng = rand::rng();
+    let mut ports = HashSet::new();
+    for _ in 0..TRIES {
+        if ports.len() == count {
+            return Ok(ports.into_iter().collect());
+        }
+        let port = rng.random_range(first..=last);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            ports.insert(port);
+        }
+    }
+    bail!("found no {count} free ports from {first} to {last} on 127.0.0.1 in {TRIES} tries")
+}
+
+/// The larger part of what the range of outgoing connections leaves.
+fn candidates() -> (u16, u16) {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut bounds = range.split_whitespace().filter_map(|bound| bound.parse::<u16>().ok());
+    match (bounds.next(), bounds.next()) {
+        (Some(low), _) if low > LOWEST + 5_000 => (LOWEST, low - 1),
+        (_, Some(high)) if high < u16::MAX - 1_000 => (high + 1, u16::MAX),
+        _ => (LOWEST, u16::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_differ_and_can_be_bound() {
+        let ports = free(8).expect("ports");
+        assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 8);
+        for port in ports {
+            TcpListener::bind(("127.0.0.1", port)).expect("a free port can be bound");
+        }
+    }
+}

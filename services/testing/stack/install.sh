@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Installs what Loki's build, tests and real backends need and this machine lacks. Safe to run again: with nothing to do it takes
+# a fraction of a second. It says what it installs; with nothing to install it is silent.
+#
+#   install.sh [toolchain] [backends] [helm]        (default: all three)
+#
+#   toolchain  a C compiler, make and perl: all that `make run` needs next to Rust (OpenSSL and librdkafka are built from source)
+#   backends   MariaDB, Redis, kcat, wrk, Java and Maven from Debian; the jars of Kafka and ZooKeeper from Maven's registry
+#   helm       built with Go, to lint and render the chart
+#
+# Jars and helm go into target/stack (or $LOKI_STACK_DIR); Debian packages need root or sudo.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+stack=${LOKI_STACK_DIR:-$(cd "$here/../../.." && pwd)/target/stack}
+maven_dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+helm_version=v3.19.0
+
+say() { printf 'install: %s\n' "$*"; }
+die() { printf 'install: %s\n' "$*" >&2; exit 1; }
+
+# mariadbd lies in a folder that ordinary users do not have on their path.
+present() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# want COMMAND PACKAGE: notes the Debian package when the command is missing.
+packages=()
+want() { present "$1" || packages+=("$2"); }
+
+install_packages() {
+    [ ${#packages[@]} -gt 0 ] || return 0
+    present apt-get || die "missing ${packages[*]}: there is no apt here, install them with this system's package manager and run this again"
+    [ "$(id -u)" = 0 ] || present sudo || die "missing ${packages[*]}: run \`apt-get install ${packages[*]}\` as root"
+    say "Debian packages: ${packages[*]}"
+    local log
+    log=$(mktemp)
+    # The lists are fetched only when apt cannot do without: they are old or absent.
+    if ! apt_install >"$log" 2>&1; then
+        say "fetching apt's package lists first"
+        if ! { as_root apt-get -q update && apt_install; } >"$log" 2>&1; then
+            tail -n 20 "$log" >&2
+            rm -f "$log"
+            die "apt could not install ${packages[*]}: mend what it says above and run this again"
+        fi
+    fi
+    rm -f "$log"
+    packages=()
+}
+
+apt_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${packages[@]}"
+}
+
+install_toolchain() {
+    want cc gcc
+    [ -e /usr/include/stdio.h ] || present clang || ! present apt-get || packages+=(libc6-dev)
+    want make make
+    want perl perl
+    install_packages
+}
+
+install_backends() {
+    # The core packages: the server's programs without a service that starts by itself on the default port.
+    want mariadbd mariadb-server-core
+    want mariadb mariadb-client-core
+    want redis-server redis-server
+    want kcat kcat
+    want wrk wrk
+    want java default-jre-headless
+    want mvn maven
+    install_packages
+    # Kafka 4 needs Java 17; looked at only when its jars are fetched, as starting Java takes longer than all else here.
+    [ -f "$stack/kafka/pom.sha256" ] || java_is_new_enough
+    install_jars kafka
+    install_jars zookeeper
+}
+
+java_is_new_enough() {
+    local version
+    version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
+    [ "${version:-0}" -ge 17 ] || die "java ${version:-of an unknown version} is too old: install Java 17 or later and put it first on the path"
+}
+
+# Copies the jars of $1/pom.xml into lib; a stamp with the pom's hash says that they are there.
+install_jars() {
+    local pom=$here/$1/pom.xml lib=$stack/$1/lib stamp=$stack/$1/pom.sha256 sum log
+    sum=$(sha256sum <"$pom")
+    [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ] || return 0
+    say "jars of $1 into $lib"
+    mkdir -p "$stack/$1"
+    rm -rf "$lib" "$lib.new" "$stamp"
+    log=$stack/$1/maven.log
+    mvn -B -q -f "$pom" "$maven_dependency_plugin:copy-dependencies" -DincludeScope=runtime -DoutputDirectory="$lib.new" >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        die "maven could not fetch the jars of $1: see $log, and run this again"
+    }
+    mv "$lib.new" "$lib"
+    printf '%s\n' "$sum" >"$stamp"
+}
+
+install_helm() {
+    if [ -x "$stack/bin/helm" ] || present helm; then return 0; fi
+    present go || die "helm is missing and is built with Go: install Go (https://go.dev/dl), or helm 3 itself, and run this again"
+    say "helm $helm_version into $stack/bin (takes a few minutes)"
+    mkdir -p "$stack/bin"
+    local log=$stack/bin/helm.log
+    GOBIN=$stack/bin go install "helm.sh/helm/v3/cmd/helm@$helm_version" >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        die "go could not build helm $helm_version: see $log, and run this again"
+    }
+}
+
+[ $# -gt 0 ] || set -- toolchain backends helm
+for part in "$@"; do
+    case $part in
+        toolchain | backends | helm) "install_$part" ;;
+        *) die "unknown part \`$part\`: use toolchain, backends or helm" ;;
+    esac
+done

@@ -1,0 +1,151 @@
+//! The harness itself: what is killed comes back with what it acknowledged, what is set back shows the older state, what is paused does not
+//! answer, what is dropped is gone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use loki_testing::real::{Kafka, MariaDb, Redis, Running, ZooKeeper};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use sqlx::{Connection, MySqlConnection};
+use zookeeper as zk;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zookeeper_keeps_writes_over_a_kill_and_is_set_back() -> Result<()> {
+    let mut server = Running::start(&ZooKeeper)?;
+    let address = server.address();
+    create_znode(&address, "/kept").await?;
+    server.stop()?;
+    let copy = server.snapshot_data()?;
+
+    server.restart()?;
+    create_znode(&address, "/later").await?;
+    server.kill()?;
+    server.restart()?;
+    assert_eq!(znodes(&address).await?, ["kept", "later"]);
+
+    assert!(server.snapshot_data().is_err(), "a running server's data is not copied");
+    server.stop()?;
+    server.restore_data(&copy)?;
+    server.restart()?;
+    assert_eq!(znodes(&address).await?, ["kept"]);
+    Ok(())
+}
+
+async fn create_znode(address: &str, path: &str) -> Result<()> {
+    let client = zk::Client::connect(address).await?;
+    client.create(path, b"", &zk::CreateMode::Persistent.with_acls(zk::Acls::anyone_all())).await?;
+    Ok(())
+}
+
+async fn znodes(address: &str) -> Result<Vec<String>> {
+    let client = zk::Client::connect(address).await?;
+    let mut names = client.list_children("/").await?;
+    names.retain(|name| name != "zookeeper");
+    names.sort();
+    Ok(names)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_keeps_writes_over_a_kill_and_is_set_back() -> Result<()> {
+    let mut server = Running::start(&MariaDb)?;
+    let url = server.url();
+    let mut client = MySqlConnection::connect(&url).await?;
+    sqlx::query("CREATE DATABASE shop").execute(&mut client).await?;
+    sqlx::query("CREATE TABLE shop.item (id INT PRIMARY KEY) ENGINE = InnoDB").execute(&mut client).await?;
+    sqlx::query("INSERT INTO shop.item VALUES (1)").execute(&mut client).await?;
+    server.stop()?;
+    let copy = server.snapshot_data()?;
+
+    server.restart()?;
+    let mut client = MySqlConnection::connect(&url).await?;
+    sqlx::query("INSERT INTO shop.item VALUES (2)").execute(&mut client).await?;
+    server.kill()?;
+    server.restart()?;
+    assert_eq!(items(&url).await?, [1, 2]);
+
+    server.stop()?;
+    server.restore_data(&copy)?;
+    server.restart()?;
+    assert_eq!(items(&url).await?, [1]);
+    Ok(())
+}
+
+async fn items(url: &str) -> Result<Vec<i32>> {
+    let mut client = MySqlConnection::connect(url).await?;
+    Ok(sqlx::query_scalar("SELECT id FROM shop.item ORDER BY id").fetch_all(&mut client).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_keeps_writes_over_a_kill_and_is_set_back() -> Result<()> {
+    let mut server = Running::start(&Kafka)?;
+    let address = server.address();
+    let admin: AdminClient<_> = client(&address).create()?;
+    let topic = NewTopic::new("shop", 1, TopicReplication::Fixed(1));
+    for made in admin.create_topics([&topic], &AdminOptions::new()).await? {
+        made.map_err(|(topic, code)| anyhow::anyhow!("{topic}: {code}"))?;
+    }
+    drop(admin);
+    append(&address).await?;
+    server.stop()?;
+    let copy = server.snapshot_data()?;
+
+    server.restart()?;
+    append(&address).await?;
+    server.kill()?;
+    server.restart()?;
+    assert_eq!(end(&address)?, 2);
+
+    server.stop()?;
+    server.restore_data(&copy)?;
+    server.restart()?;
+    assert_eq!(end(&address)?, 1);
+    Ok(())
+}
+
+fn client(address: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address).set("message.timeout.ms", "20000");
+    config
+}
+
+async fn append(address: &str) -> Result<()> {
+    let producer: FutureProducer = client(address).create()?;
+    let sent = producer.send(FutureRecord::<(), _>::to("shop").payload("x"), Duration::from_secs(20)).await;
+    sent.map_err(|(error, _)| error)?;
+    Ok(())
+}
+
+fn end(address: &str) -> Result<i64> {
+    let consumer: BaseConsumer = client(address).create()?;
+    Ok(consumer.fetch_watermarks("shop", 0, Duration::from_secs(20))?.1)
+}
+
+#[test]
+fn a_paused_backend_does_not_answer_and_a_dropped_one_is_gone() -> Result<()> {
+    let server = Running::start(&Redis)?;
+    server.pause()?;
+    server.ask().err().context("a paused server answered")?;
+    server.resume()?;
+    server.ask()?;
+
+    let process = format!("/proc/{}", server.pid()?);
+    let home = server.home().to_owned();
+    assert!(Path::new(&process).exists());
+    drop(server);
+    assert!(!Path::new(&process).exists());
+    assert!(!home.exists());
+    Ok(())
+}
+
+#[test]
+fn a_paused_backend_can_be_stopped() -> Result<()> {
+    let mut server = Running::start(&Redis)?;
+    server.pause()?;
+    server.stop()?;
+    assert!(!server.is_running());
+    Ok(())
+}
