@@ -34,6 +34,8 @@ pub(crate) enum Owner {
 impl Attributes {
     /// Takes a variable in, or tells why not.
     pub(crate) fn set(&mut self, owner: Owner, key: &str, value: &Value, line: u32, findings: &mut Findings) {
+        // What it replaces must not come back when it is left out.
+        self.labels.remove(key);
         let is_address = matches!(key, "ansible_host" | "ansible_ssh_host");
         if !is_address || owner == Owner::Group {
             if owner == Owner::Group && key == "ansible_group_priority" {
