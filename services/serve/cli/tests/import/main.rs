@@ -3,6 +3,7 @@
 mod ansible_ini;
 mod ansible_yaml;
 mod csv;
+mod examples;
 mod hostile;
 mod plan;
 mod show;

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use loki_cli::import::{Current, CurrentServer, Format, Inventory, Options, Step, plan, read};
+use loki_wire::command::Intake;
+use loki_wire::envelope::Envelope;
 use serde_json::{Value, json};
 
 use crate::show;
@@ -24,8 +26,10 @@ pub(crate) fn apply(steps: &[Step]) -> Current {
     apply_to(Current::default(), steps)
 }
 
-fn apply_to(mut current: Current, steps: &[Step]) -> Current {
-    for Step { command_type, data, .. } in steps {
+pub(crate) fn apply_to(mut current: Current, steps: &[Step]) -> Current {
+    for Step { command_type, data, id, .. } in steps {
+        let envelope = Envelope { id: Some(id.clone()), ..Envelope::new(*command_type, data.to_string()) };
+        Intake::read(&envelope).unwrap_or_else(|error| panic!("intake refuses {data}: {error}"));
         let text = |field: &str| data[field].as_str().expect("a text").to_owned();
         let texts = |field: &str| data.get(field).map(|list| serde_json::from_value::<Vec<String>>(list.clone()).expect("texts"));
         let map = || data.get("labels").map(|map| serde_json::from_value(map.clone()).expect("labels")).unwrap_or_default();
