@@ -1,1 +1,12 @@
-//! stub
+//! What a process tells of itself: logs, metrics, health, and the trace that a command carries.
+
+pub mod describe;
+pub mod health;
+pub mod logs;
+pub mod metrics_endpoint;
+pub mod routes;
+pub mod trace;
+
+pub use describe::{Kind, Metric};
+pub use health::{Component, Health};
+pub use metrics_endpoint::Metrics;

@@ -1,0 +1,90 @@
+//! Readiness: each part of a process says whether it is ready, and if not why.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+/// All parts of this process. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<Mutex<BTreeMap<String, Option<String>>>>);
+
+/// One part. Not ready until it says so.
+#[derive(Debug, Clone)]
+pub struct Component {
+    name: String,
+    health: Health,
+}
+
+/// What `/readyz` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub ready: bool,
+    /// `ready`, or why not, per part.
+    pub components: BTreeMap<String, String>,
+}
+
+impl Health {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a part, not ready.
+    pub fn component(&self, name: impl Into<String>) -> Component {
+        let name = name.into();
+        self.lock().insert(name.clone(), Some("starting".to_owned()));
+        Component { name, health: self.clone() }
+    }
+
+    pub fn report(&self) -> Report {
+        let components = self.lock();
+        Report {
+            ready: components.values().all(Option::is_none),
+            components: components.iter().map(|(name, why)| (name.clone(), why.clone().unwrap_or_else(|| "ready".to_owned()))).collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Component {
+    pub fn ready(&self) {
+        if let Some(why) = self.health.lock().insert(self.name.clone(), None).flatten() {
+            tracing::info!(component = %self.name, was = %why, "ready");
+        }
+    }
+
+    /// Says why, in words for whoever is paged. Logged once per reason.
+    pub fn not_ready(&self, why: impl Into<String>) {
+        let why = why.into();
+        let before = self.health.lock().insert(self.name.clone(), Some(why.clone()));
+        if before != Some(Some(why.clone())) {
+            tracing::warn!(component = %self.name, why = %why, "not ready");
+        }
+    }
+
+    /// Why it is not ready; `None` when it is.
+    pub fn why_not(&self) -> Option<String> {
+        self.health.lock().get(&self.name).cloned().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_part_not_ready_is_enough() {
+        let health = Health::new();
+        let (a, b) = (health.component("a"), health.component("b"));
+        a.ready();
+        b.not_ready("the store is away");
+        assert!(!health.report().ready);
+        assert_eq!(health.report().components["b"], "the store is away");
+        b.ready();
+        assert!(health.report().ready);
+        assert_eq!(b.why_not(), None);
+    }
+}

@@ -1,0 +1,38 @@
+//! Structured logs on standard error: one JSON object a line, or plain text for a terminal.
+
+use std::io::IsTerminal;
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Json,
+    Text,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("`log.filter`: {0}")]
+    Filter(String),
+    #[error("logs are set up already")]
+    Twice,
+}
+
+/// Starts logging with a filter such as `info,loki_runner=debug`.
+pub fn start(filter: &str, format: Format) -> Result<(), Error> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| Error::Filter(error.to_string()))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let json = match format {
+        Format::Json => true,
+        Format::Text => false,
+        Format::Auto => !std::io::stderr().is_terminal(),
+    };
+    let started =
+        if json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(std::io::stderr().is_terminal()).try_init() };
+    started.map_err(|_| Error::Twice)
+}
