@@ -15,7 +15,7 @@ pub enum Class {
     Fatal,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     #[error("the log is away: {0}")]
     Away(String),

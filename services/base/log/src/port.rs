@@ -111,4 +111,3 @@ pub trait Writer: Send {
     /// Undoes the open transaction, if any.
     async fn abort(&mut self) -> Result<()>;
 }
-

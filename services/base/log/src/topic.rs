@@ -71,9 +71,22 @@ pub struct TopicSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum TopicChange {
-    Create { topic: String },
+    Create {
+        topic: String,
+    },
     /// A setting to be altered in place.
-    Alter { topic: String, setting: String, from: String, to: String },
+    Alter {
+        topic: String,
+        setting: String,
+        from: String,
+        to: String,
+    },
     /// A difference that is never applied (partition count, replication factor): the reason says what to do.
-    Refuse { topic: String, setting: String, from: String, to: String, reason: String },
+    Refuse {
+        topic: String,
+        setting: String,
+        from: String,
+        to: String,
+        reason: String,
+    },
 }

@@ -1,0 +1,58 @@
+//! The file: its connections, its tables and their version.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::fault;
+use crate::error::{Error, Result};
+
+const VERSION: i64 = 1;
+const TABLES: &str = include_str!("schema.sql");
+
+/// The one connection that writes.
+pub(super) async fn connect(path: &Path) -> sqlx::Result<SqliteConnection> {
+    options(path)
+        .create_if_missing(true)
+        .page_size(8192)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // 32 MiB: fewer checkpoints than the default's 1,000 pages, a short recovery all the same.
+        .pragma("wal_autocheckpoint", "4000")
+        .pragma("journal_size_limit", "67108864")
+        .connect()
+        .await
+}
+
+/// Makes the tables, or checks that this build knows them.
+pub(super) async fn prepare(connection: &mut SqliteConnection, path: &Path) -> Result<()> {
+    let at_open = |error| fault::at_open(path, error);
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(at_open)?;
+    match found {
+        VERSION => Ok(()),
+        0 => {
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(at_open)?;
+            sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(at_open)?;
+            sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await.map_err(at_open)?;
+            transaction.commit().await.map_err(at_open)
+        }
+        other => {
+            Err(Error::Fatal(format!("`{}` has format {other}, this build knows {VERSION}: use the build that wrote it", path.display())))
+        }
+    }
+}
+
+/// Connections that only read.
+pub(super) fn readers(path: &Path, count: u32) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(count.max(1))
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .connect_lazy_with(options(path).read_only(true).row_buffer_size(512))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).foreign_keys(false).busy_timeout(Duration::from_secs(10)).disable_statement_logging()
+}
