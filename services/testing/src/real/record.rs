@@ -1,7 +1,7 @@
 //! Which process a backend of the shared set is: its id alone could by now be another's.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
@@ -16,28 +16,26 @@ pub(super) struct Record {
     /// In the kernel's ticks since the machine started: with the id it names one process.
     started: u64,
     pub(super) ports: Vec<u16>,
-    /// The folder it runs in: a copied record is not about the copy.
-    home: PathBuf,
 }
 
 impl Record {
     pub(super) fn new(pid: u32, place: &Place) -> Result<Self> {
         let (started, _) = look_up(pid).with_context(|| format!("process {pid} has ended at once:\n{}", place.log_tail()))?;
-        Ok(Self { pid, started, ports: place.ports.clone(), home: place.home.clone() })
+        Ok(Self { pid, started, ports: place.ports.clone() })
     }
 
     pub(super) fn write(&self, home: &Path) -> Result<()> {
         Ok(fs::write(home.join(FILE), self.to_text())?)
     }
 
-    /// The record in `home`, if it is there and its process lives.
+    /// The record in `home`, if it is there and its process lives, in that folder: a copied record is not about the copy.
     pub(super) fn of_living(home: &Path) -> Result<Option<Self>> {
         let text = match fs::read_to_string(home.join(FILE)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             read => read.with_context(|| format!("cannot read {}", home.join(FILE).display()))?,
         };
         let record = Self::from_text(&text).with_context(|| format!("{} is damaged: remove it", home.join(FILE).display()))?;
-        Ok((record.home == home && record.is_alive()).then_some(record))
+        Ok((record.is_alive() && record.lives_in(home)?).then_some(record))
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -45,17 +43,23 @@ impl Record {
         look_up(self.pid).is_some_and(|(started, state)| started == self.started && state != 'Z' && state != 'X')
     }
 
+    /// Backends start in their own folder; some then go into its `data`.
+    fn lives_in(&self, home: &Path) -> Result<bool> {
+        let home = home.canonicalize()?;
+        Ok(fs::read_link(format!("/proc/{}/cwd", self.pid)).is_ok_and(|folder| folder.starts_with(home)))
+    }
+
     fn to_text(&self) -> String {
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
-        format!("{} {} {} {}", self.pid, self.started, ports.join(","), self.home.display())
+        format!("{} {} {}\n", self.pid, self.started, ports.join(","))
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(4, ' ');
+        let mut parts = text.split_whitespace();
         let pid = parts.next()?.parse().ok()?;
         let started = parts.next()?.parse().ok()?;
         let ports = parts.next()?.split(',').map(|port| port.parse().ok()).collect::<Option<_>>()?;
-        Some(Self { pid, started, ports, home: PathBuf::from(parts.next()?) })
+        Some(Self { pid, started, ports })
     }
 }
 
@@ -71,29 +75,40 @@ fn look_up(pid: u32) -> Option<(u64, char)> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::{Child, Command};
+
     use super::*;
     use crate::real::Durability;
 
-    fn of_this_process(home: &Path) -> Record {
+    fn process_in(home: &Path) -> (Child, Record) {
+        let child = Command::new("sleep").arg("60").current_dir(home).spawn().expect("a process");
         let place = Place { home: home.to_owned(), ports: vec![1, 2], durability: Durability::Process };
-        Record::new(std::process::id(), &place).expect("a record")
+        let record = Record::new(child.id(), &place).expect("a record");
+        (child, record)
     }
 
     #[test]
-    fn a_record_is_read_as_written_and_only_where_it_was_written() {
+    fn a_record_is_about_the_folder_its_process_lives_in_and_no_copy_of_it() {
         let (home, copy) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-        let record = of_this_process(home.path());
+        let (mut child, record) = process_in(home.path());
         record.write(home.path()).expect("written");
         record.write(copy.path()).expect("written");
-        assert_eq!(Record::of_living(home.path()).expect("read"), Some(record));
-        assert_eq!(Record::of_living(copy.path()).expect("read"), None);
+        let found = [home.path(), copy.path()].map(|folder| Record::of_living(folder).expect("read"));
+        child.kill().expect("killed");
+        child.wait().expect("waited");
+        assert!(!record.is_alive());
+        assert_eq!(found, [Some(record), None]);
     }
 
     #[test]
     fn another_process_of_the_same_id_is_not_meant() {
-        let mut record = of_this_process(Path::new("/somewhere"));
-        assert!(record.is_alive());
+        let home = tempfile::tempdir().expect("a folder");
+        let (mut child, mut record) = process_in(home.path());
+        let before = record.is_alive();
         record.started -= 1;
-        assert!(!record.is_alive());
+        let after = record.is_alive();
+        child.kill().expect("killed");
+        child.wait().expect("waited");
+        assert!(before && !after);
     }
 }

@@ -1,0 +1,82 @@
+# The door to everything: `make help` lists it.
+#
+# `make run` needs Rust and a C toolchain with make and perl; the real backends of `make test` are plain processes that
+# services/testing/stack/install.sh installs.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+STACK := $(or $(LOKI_STACK_DIR),target/stack)
+INSTALL := services/testing/stack/install.sh
+STACK_COMMAND := cargo run --quiet --locked -p loki-testing --bin stack --
+# Exports the addresses of the real backends.
+BACKENDS := set -a; source $(STACK)/env; set +a
+export PATH := $(abspath $(STACK))/bin:$(PATH)
+
+.PHONY: run
+run: toolchain ## Build Loki and run all of it in one process on the embedded set; data in ./data
+	@cargo build --locked --release -p loki
+	exec target/release/loki all
+
+.PHONY: test
+test: ## Everything: install what is missing, build, all tests with real backends, tour, chart
+	@started=$$SECONDS
+	trap 'status=$$?; $(MAKE) stack-down || status=$$(( status ? status : 1 )); echo "make test took $$(( SECONDS - started )) s"; exit $$status' EXIT
+	$(INSTALL)
+	$(MAKE) toolchain
+	cargo build --locked --workspace
+	cargo test --locked --workspace --no-run
+	$(STACK_COMMAND) up
+	$(BACKENDS)
+	cargo test --locked --workspace
+	$(MAKE) tour
+	$(MAKE) chart
+
+.PHONY: check
+check: toolchain ## Format, lints and the fast tests: no backend needed
+	@cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --lib --bins
+
+.PHONY: tour
+tour: ## Run the README's own commands against a fresh Loki and check what they print
+	@cargo run --locked -p loki-testing --bin tour
+
+.PHONY: bench
+bench: stack-up ## Benchmarks against the real backends; WORK=name runs one
+	@$(BACKENDS)
+	cargo run --locked --release -p loki-testing --bin bench -- $(WORK)
+
+.PHONY: chart
+chart: ## Lint the Helm chart and render it with its default values
+	@$(INSTALL) helm
+	for chart in $(wildcard helm/*/Chart.yaml); do
+	    helm lint --strict "$${chart%/Chart.yaml}"
+	    helm template loki-ops "$${chart%/Chart.yaml}" >/dev/null
+	    echo "$${chart%/Chart.yaml} renders"
+	done
+
+.PHONY: stack-up
+stack-up: ## Start Kafka, MariaDB, ZooKeeper and Redis on free ports of 127.0.0.1; a running set is kept
+	@$(INSTALL) toolchain backends
+	$(STACK_COMMAND) up
+
+.PHONY: stack-down
+stack-down: ## Stop what stack-up started and remove its data
+	@$(STACK_COMMAND) down
+
+.PHONY: stack-status
+stack-status: ## Ask each of the real backends whether it serves
+	@$(STACK_COMMAND) status
+
+.PHONY: toolchain
+toolchain:
+	@$(INSTALL) toolchain
+	command -v cargo >/dev/null || { echo "cargo is missing: install Rust (https://rustup.rs) and run this again" >&2; exit 1; }
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
