@@ -14,12 +14,15 @@ INSTALL := services/testing/stack/install.sh
 STACK_COMMAND := cargo run --quiet --locked -p loki-testing --bin stack --
 # Exports the addresses of the real backends.
 BACKENDS := set -a; source $(STACK)/env; set +a
+# The integration tests that need no backend: those whose files do not name the harness of the real ones.
+SUITES = $(wildcard services/*/tests/*.rs services/*/*/tests/*.rs) $(patsubst %/main.rs,%,$(wildcard services/*/tests/*/main.rs services/*/*/tests/*/main.rs))
+FAST_SUITES = $(sort $(foreach suite,$(SUITES),$(shell grep -rqs 'loki_testing::real' $(suite) || basename $(suite) .rs)))
 export PATH := $(abspath $(STACK))/bin:$(PATH)
 
 .PHONY: run
 run: toolchain ## Build Loki and run all of it in one process on the embedded set; data in ./data
 	@cargo build --locked --release -p loki
-	exec target/release/loki all
+	exec $(or $(CARGO_TARGET_DIR),target)/release/loki all
 
 .PHONY: test
 test: ## Everything: install what is missing, build, all tests with real backends, tour, chart
@@ -39,7 +42,7 @@ test: ## Everything: install what is missing, build, all tests with real backend
 check: toolchain ## Format, lints and the fast tests: no backend needed
 	@cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace --lib --bins
+	cargo test --locked --workspace --lib --bins $(addprefix --test ,$(FAST_SUITES))
 
 .PHONY: tour
 tour: ## Run the README's own commands against a fresh Loki and check what they print
