@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use loki_testing::real::{Kafka, MariaDb, Redis, Running, ZooKeeper};
+use loki_testing::real::{Kafka, MariaDb, Redis, Running, ZooKeeper, mysql_database, shared, topic_prefix, zookeeper_chroot};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -83,12 +83,7 @@ async fn items(url: &str) -> Result<Vec<i32>> {
 async fn kafka_keeps_writes_over_a_kill_and_is_set_back() -> Result<()> {
     let mut server = Running::start(&Kafka)?;
     let address = server.address();
-    let admin: AdminClient<_> = client(&address).create()?;
-    let topic = NewTopic::new("shop", 1, TopicReplication::Fixed(1));
-    for made in admin.create_topics([&topic], &AdminOptions::new()).await? {
-        made.map_err(|(topic, code)| anyhow::anyhow!("{topic}: {code}"))?;
-    }
-    drop(admin);
+    create_topic(&address, "shop").await?;
     append(&address).await?;
     server.stop()?;
     let copy = server.snapshot_data()?;
@@ -103,6 +98,15 @@ async fn kafka_keeps_writes_over_a_kill_and_is_set_back() -> Result<()> {
     server.restore_data(&copy)?;
     server.restart()?;
     assert_eq!(end(&address)?, 1);
+    Ok(())
+}
+
+async fn create_topic(address: &str, name: &str) -> Result<()> {
+    let admin: AdminClient<_> = client(address).create()?;
+    let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+    for made in admin.create_topics([&topic], &AdminOptions::new()).await? {
+        made.map_err(|(topic, code)| anyhow::anyhow!("{topic}: {code}"))?;
+    }
     Ok(())
 }
 
@@ -122,6 +126,26 @@ async fn append(address: &str) -> Result<()> {
 fn end(address: &str) -> Result<i64> {
     let consumer: BaseConsumer = client(address).create()?;
     Ok(consumer.fetch_watermarks("shop", 0, Duration::from_secs(20))?.1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_keep_two_users_of_the_shared_set_apart() -> Result<()> {
+    let set = shared();
+    for _ in 0..2 {
+        create_topic(&set.kafka, &format!("{}shop", topic_prefix())).await?;
+
+        let path = zookeeper_chroot();
+        create_znode(&set.zookeeper, &path).await?;
+        create_znode(&format!("{}{path}", set.zookeeper), "/shop").await?;
+
+        let name = mysql_database();
+        let mut client = MySqlConnection::connect(&set.mysql).await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut client).await?;
+        let mut own = MySqlConnection::connect(&set.mysql_url(&name)).await?;
+        sqlx::query("CREATE TABLE item (id INT PRIMARY KEY)").execute(&mut own).await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("DROP DATABASE {name}"))).execute(&mut client).await?;
+    }
+    Ok(())
 }
 
 #[test]
