@@ -1,1 +1,3 @@
+//! stub
+mod settings;
 fn main() {}

@@ -1,0 +1,323 @@
+//! Settings: `default.toml` < file < `LOKI__A__B` < flags. An unknown key is an error, and all mistakes are listed at once.
+
+mod layers;
+pub(crate) mod units;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use loki_runtime::Secret;
+use loki_telemetry::logs;
+use serde::{Deserialize, Serialize};
+
+use layers::Layers;
+use units::{Size, Time};
+
+const DEFAULTS: &str = include_str!("../../default.toml");
+
+/// What flags may override.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Flags {
+    /// A settings file (TOML).
+    #[arg(long, global = true, env = "LOKI_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, as in `--set api.listen=127.0.0.1:9000`; may be given several times.
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) backends: Backends,
+    pub(crate) topic_prefix: String,
+    pub(crate) drain: Time,
+    pub(crate) logs: Logs,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) kafka: Kafka,
+    pub(crate) mysql: Mysql,
+    pub(crate) zookeeper: Zookeeper,
+    pub(crate) decider: Decider,
+    pub(crate) projectors: Projectors,
+    pub(crate) api: Api,
+}
+
+/// Which set of backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Backends {
+    Auto,
+    Embedded,
+    Real,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Logs {
+    pub(crate) filter: String,
+    pub(crate) format: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    pub(crate) listen: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kafka {
+    pub(crate) brokers: String,
+    pub(crate) options: BTreeMap<String, String>,
+    pub(crate) replication: u16,
+    pub(crate) min_insync_replicas: u16,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mysql {
+    pub(crate) url: Secret,
+    pub(crate) reader_url: Secret,
+    pub(crate) migrate_url: Secret,
+    pub(crate) connections: u32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Zookeeper {
+    pub(crate) servers: String,
+    pub(crate) chroot: String,
+    pub(crate) session_timeout: Time,
+    pub(crate) auth: Secret,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decider {
+    pub(crate) batch_commands: usize,
+    pub(crate) batch_wait: Time,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Projectors {
+    pub(crate) batch_records: usize,
+    pub(crate) rebuild_batch_records: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Api {
+    pub(crate) listen: String,
+    pub(crate) token: Secret,
+    pub(crate) body_max: Size,
+    pub(crate) wait_max: Time,
+    pub(crate) concurrency_max: usize,
+}
+
+/// All mistakes, one a line.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings are wrong:\n{}", .0.iter().map(|mistake| format!("  - {mistake}")).collect::<Vec<_>>().join("\n"))]
+pub(crate) struct Mistakes(pub(crate) Vec<String>);
+
+impl Settings {
+    /// Reads all sources. The only place that looks at the environment.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, Mistakes> {
+        let file = flags
+            .config
+            .as_ref()
+            .map(|path| (path.display().to_string(), std::fs::read_to_string(path).map_err(|error| error.to_string())));
+        Self::from_sources(file, std::env::vars(), &flags.set)
+    }
+
+    fn from_sources(
+        file: Option<(String, Result<String, String>)>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        set: &[String],
+    ) -> Result<Self, Mistakes> {
+        let mut layers = Layers::new(DEFAULTS).map_err(|error| Mistakes(vec![format!("default.toml: {error}")]))?;
+        match file {
+            Some((name, Ok(text))) => layers.file(&name, &text),
+            Some((name, Err(error))) => layers.mistakes.push(format!("{name}: {error}")),
+            None => {}
+        }
+        layers.environment(environment);
+        for assignment in set {
+            match assignment.split_once('=') {
+                Some((key, value)) => layers.set(&key.split('.').collect::<Vec<_>>(), value, "--set"),
+                None => layers.mistakes.push(format!("--set: `{assignment}` is not KEY=VALUE")),
+            }
+        }
+        let mut mistakes = std::mem::take(&mut layers.mistakes);
+        let table = layers.into_table();
+        // each value on its own first, so that every bad one is named
+        mistakes.extend(bad_values(&table));
+        if mistakes.is_empty() {
+            let settings: Self = table.try_into().map_err(|error: toml::de::Error| Mistakes(vec![error.to_string()]))?;
+            mistakes.extend(settings.check());
+            if mistakes.is_empty() {
+                return Ok(settings);
+            }
+        }
+        Err(Mistakes(mistakes))
+    }
+
+    /// What no type can say.
+    fn check(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let mut need = |right: bool, mistake: String| {
+            if !right {
+                mistakes.push(mistake);
+            }
+        };
+        for (key, listen) in [("api.listen", &self.api.listen), ("telemetry.listen", &self.telemetry.listen)] {
+            need(
+                listen.parse::<SocketAddr>().is_ok(),
+                format!("`{key}` must be an address and a port, such as `127.0.0.1:8470`, not `{listen}`"),
+            );
+        }
+        if let Ok(address) = self.api.listen.parse::<SocketAddr>() {
+            need(
+                address.ip().is_loopback() || !self.api.token.is_empty(),
+                format!("`api.listen` is `{address}`, which is not loopback: set `api.token` (LOKI__API__TOKEN) as well"),
+            );
+        }
+        need(self.format().is_some(), format!("`logs.format` must be `auto`, `json` or `text`, not `{}`", self.logs.format));
+        need(
+            self.topic_prefix.len() <= 64 && self.topic_prefix.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')),
+            "`topic_prefix` has at most 64 of a-z, A-Z, 0-9, `.`, `-`, `_`".to_owned(),
+        );
+        for (key, value, max) in [
+            ("decider.batch_commands", self.decider.batch_commands, 10_000),
+            ("projectors.batch_records", self.projectors.batch_records, 100_000),
+            ("projectors.rebuild_batch_records", self.projectors.rebuild_batch_records, 100_000),
+            ("api.concurrency_max", self.api.concurrency_max, 1_000_000),
+            ("mysql.connections", self.mysql.connections as usize, 1_000),
+        ] {
+            need((1..=max).contains(&value), format!("`{key}` must be 1 to {max}, not {value}"));
+        }
+        need((1024..=1 << 30).contains(&self.api.body_max.0), format!("`api.body_max` must be 1KiB to 1GiB, not `{}`", self.api.body_max));
+        need(self.drain.0.as_secs() <= 600, format!("`drain` must be at most 10m, not `{}`", self.drain));
+        need(
+            self.zookeeper.chroot.is_empty() || (self.zookeeper.chroot.starts_with('/') && !self.zookeeper.chroot.ends_with('/')),
+            "`zookeeper.chroot` begins with `/` and does not end with it".to_owned(),
+        );
+        mistakes
+    }
+
+    /// How log lines look; `None` when the text is wrong.
+    pub(crate) fn format(&self) -> Option<logs::Format> {
+        match self.logs.format.as_str() {
+            "auto" => Some(logs::Format::Auto),
+            "json" => Some(logs::Format::Json),
+            "text" => Some(logs::Format::Text),
+            _ => None,
+        }
+    }
+
+    /// The effective settings as TOML, secrets masked.
+    pub(crate) fn print(&self) -> Result<String, toml::ser::Error> {
+        let mut masked = self.clone();
+        for (key, value) in &mut masked.kafka.options {
+            if ["password", "key", "pem", "secret", "token", "config"].iter().any(|end| key.to_lowercase().ends_with(end)) {
+                "***".clone_into(value);
+            }
+        }
+        toml::to_string(&masked)
+    }
+}
+
+/// Names every value that its type refuses, by trying each key alone over the defaults.
+fn bad_values(table: &toml::Table) -> Vec<String> {
+    let Ok(defaults) = DEFAULTS.parse::<toml::Table>() else {
+        return vec!["default.toml cannot be read".to_owned()];
+    };
+    let mut mistakes = Vec::new();
+    let mut try_one = |path: &[&str], value: &toml::Value| {
+        let mut alone = defaults.clone();
+        let slot = match path {
+            [key] => alone.get_mut(*key),
+            [section, key] => alone.get_mut(*section).and_then(|section| section.get_mut(*key)),
+            _ => None,
+        };
+        if let Some(slot) = slot {
+            *slot = value.clone();
+            if let Err(error) = alone.try_into::<Settings>() {
+                mistakes.push(format!("`{}`: {}", path.join("."), error.message()));
+            }
+        }
+    };
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(section) => section.iter().for_each(|(name, value)| try_one(&[key, name], value)),
+            value => try_one(&[key], value),
+        }
+    }
+    mistakes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)], set: &[&str]) -> Result<Settings, Mistakes> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let set: Vec<String> = set.iter().map(|text| (*text).to_owned()).collect();
+        Settings::from_sources(Some(("loki.toml".to_owned(), Ok(file.to_owned()))), environment, &set)
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let file = "data_dir = \"/f\"\ntopic_prefix = \"f-\"\n[decider]\nbatch_commands = 1\n";
+        let settings = load(
+            file,
+            &[("LOKI__TOPIC_PREFIX", "e-"), ("LOKI__DECIDER__BATCH_COMMANDS", "2"), ("OTHER", "x")],
+            &["decider.batch_commands=3"],
+        )
+        .unwrap();
+        assert_eq!((settings.data_dir.to_str(), settings.topic_prefix.as_str(), settings.decider.batch_commands), (Some("/f"), "e-", 3));
+    }
+
+    #[test]
+    fn all_mistakes_are_listed_at_once() {
+        let file = "nonsense = 1\ndrain = \"soon\"\n[api]\nlisten = \"here\"\nspeed = 3\n";
+        let mistakes =
+            load(file, &[("LOKI__DECIDER__BATCH_COMMANDS", "many"), ("LOKI__NO__KEY", "1")], &["backends=paper", "x"]).unwrap_err().0;
+        let expected = [
+            "`nonsense`",
+            "`api.speed`",
+            "`decider.batch_commands` must be a whole number",
+            "`no.key`",
+            "KEY=VALUE",
+            "`drain`",
+            "`backends`",
+        ];
+        for part in expected {
+            assert!(mistakes.iter().any(|mistake| mistake.contains(part)), "{part} in {mistakes:#?}");
+        }
+        assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+    }
+
+    #[test]
+    fn values_are_checked_together() {
+        let mistakes =
+            load("", &[("LOKI__API__LISTEN", "0.0.0.0:80"), ("LOKI__LOGS__FORMAT", "loud")], &["decider.batch_commands=0"]).unwrap_err().0;
+        assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
+        assert!(load("", &[("LOKI__API__LISTEN", "0.0.0.0:80"), ("LOKI__API__TOKEN", "t")], &[]).is_ok());
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let options = r#"{ "sasl.password" = "hidden1", "sasl.mechanism" = "PLAIN" }"#;
+        let settings = load(
+            "",
+            &[("LOKI__KAFKA__OPTIONS", options), ("LOKI__API__TOKEN", "hidden2"), ("LOKI__MYSQL__URL", "mysql://u:hidden3@h/d")],
+            &[],
+        )
+        .unwrap();
+        let printed = settings.print().unwrap();
+        assert!(!printed.contains("hidden") && printed.contains("PLAIN"), "{printed}");
+    }
+}
