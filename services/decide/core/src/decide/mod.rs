@@ -1,0 +1,111 @@
+//! What a command changes, or why it changes nothing.
+//!
+//! One file per family of commands; `lookup` finds what a command names, `ratio` and `reconcile` are the two rules that several commands must
+//! keep: the traffic ratios of a node, and the mounts that membership rules ask for.
+//!
+//! A command that asks for what is already so is accepted without facts: its sender wanted a state and has it. Facts of one command have
+//! different keys, and are in an order in which a parent comes before its children.
+
+mod lookup;
+mod membership;
+mod mount;
+mod node;
+mod ratio;
+mod reconcile;
+mod server;
+
+use loki_domain::{Code, Command, Entity, Key, Rejection};
+
+use crate::State;
+use crate::identity::{NewIds, Origin};
+
+/// One command has at most so many facts: stores apply a command in one step.
+pub const FACTS_MAX: usize = 1_000;
+
+/// What became true: an entity's new state, or its removal.
+pub type Fact = (Key, Option<Entity>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    pub facts: Vec<Fact>,
+    /// More work of the same kind than one command may do: the decider appends this to the commands.
+    pub follow: Option<Command>,
+}
+
+impl Decision {
+    fn nothing() -> Self {
+        Self::default()
+    }
+
+    fn facts(facts: Vec<Fact>) -> Self {
+        Self { facts, follow: None }
+    }
+
+    fn entity(entity: Entity) -> Self {
+        Self::facts(vec![now(entity)])
+    }
+}
+
+type Decided = Result<Decision, Rejection>;
+
+/// Decides one command. `_at_ms` is the command's time: the rules of today do not ask for it, those with a `due` will.
+pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, _at_ms: i64) -> Decided {
+    let ids = NewIds::of(*origin);
+    let decision = match command {
+        Command::NodeCreate { path, parents, labels, contacts, defaults } => {
+            let new = node::New { path, parents: *parents, labels, contacts, defaults };
+            node::create(state, new, ids)
+        }
+        Command::NodeRename { node, name } => node::rename(state, node, name),
+        Command::NodeMove { node, to } => node::move_to(state, node, to),
+        Command::NodeRemove { node } => node::remove(state, node),
+        Command::NodeSet { node, labels, contacts, defaults } => node::set(state, node, labels, contacts.as_deref(), defaults),
+        Command::ServerRegister { name, serial, addresses, idc, labels, state: condition } => {
+            let new = server::New { name, serial, addresses, idc, labels, state: *condition };
+            server::register(state, new, ids)
+        }
+        Command::ServerUpdate { server, name, serial, addresses, idc, labels } => {
+            let changes = server::Changes { name, serial, addresses, idc, labels };
+            server::update(state, server, changes)
+        }
+        Command::ServerState { server, state: condition } => server::set_state(state, server, *condition),
+        Command::ServerRetire { server } => server::retire(state, server),
+        Command::ServerMount { server, node, offline, ratio } => mount::mount(state, server, node, *offline, *ratio),
+        Command::ServerUnmount { server, node } => mount::unmount(state, server, node),
+        Command::ServerWeigh { node, mounts } => mount::weigh(state, node, mounts),
+        Command::MembershipSet { membership: None, node, pattern, labels } => {
+            membership::create(state, node.as_ref(), membership::Test { pattern, labels }, ids)
+        }
+        Command::MembershipSet { membership: Some(id), node, pattern, labels } => {
+            membership::replace(state, id, node.as_ref(), membership::Test { pattern, labels })
+        }
+        Command::MembershipRemove { membership } => membership::remove(state, membership),
+        Command::MembershipSweep { membership } => membership::sweep(state, membership),
+    }?;
+    if decision.facts.len() > FACTS_MAX {
+        let message = format!("the command would have {} facts, at most {FACTS_MAX} are allowed: split it", decision.facts.len());
+        return Err(Rejection::new(Code::TooLarge, subject(command), message));
+    }
+    Ok(decision)
+}
+
+/// The field that names what a command is about.
+fn subject(command: &Command) -> &'static str {
+    match command {
+        Command::NodeCreate { .. } => "path",
+        Command::NodeRename { .. } | Command::NodeMove { .. } | Command::NodeRemove { .. } | Command::NodeSet { .. } => "node",
+        Command::ServerRegister { .. } => "name",
+        Command::ServerUpdate { .. } | Command::ServerState { .. } | Command::ServerRetire { .. } => "server",
+        Command::ServerMount { .. } | Command::ServerUnmount { .. } => "server",
+        Command::ServerWeigh { .. } => "mounts",
+        Command::MembershipSet { .. } | Command::MembershipRemove { .. } | Command::MembershipSweep { .. } => "membership",
+    }
+}
+
+fn now(entity: Entity) -> Fact {
+    (entity.key(), Some(entity))
+}
+
+fn gone(key: Key) -> Fact {
+    (key, None)
+}

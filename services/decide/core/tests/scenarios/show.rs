@@ -1,0 +1,78 @@
+//! Writes entities, keys and rejections as scenarios write them.
+
+use loki_core::State;
+use loki_domain::{Entity, Key, Labels, Membership, MembershipId, NodeId, Rejection, ServerId, Source, Text};
+
+use super::language::Names;
+
+pub(crate) fn entity(entity: &Entity, state: &State, names: &Names) -> String {
+    let mut words = vec![key(&entity.key(), state, names)];
+    match entity {
+        Entity::Node(node) => {
+            labels(&mut words, "labels", &node.labels);
+            words.extend(node.contacts.iter().map(|contact| format!("contacts={contact}")));
+            labels(&mut words, "defaults", &node.defaults);
+        }
+        Entity::Server(server) => {
+            words.push(server.state.to_string());
+            words.extend(server.serial.iter().map(|serial| format!("serial={serial}")));
+            words.extend(server.addresses.iter().map(|address| format!("addresses={address}")));
+            words.extend(server.idc.iter().map(|idc| format!("idc={idc}")));
+            labels(&mut words, "labels", &server.labels);
+        }
+        Entity::Mount(mount) => {
+            words.push(match mount.source {
+                Source::Manual => "by hand".to_owned(),
+                Source::Membership(id) => format!("by {}", membership(id, names)),
+            });
+            words.extend(mount.ratio.map(|ratio| format!("ratio={}", ratio.ppm())));
+            words.extend(mount.offline.then(|| "offline".to_owned()));
+        }
+        Entity::Membership(rule) => rule_words(&mut words, rule, state),
+    }
+    words.join(" ")
+}
+
+fn rule_words(words: &mut Vec<String>, rule: &Membership, state: &State) {
+    words.push(node(rule.node, state));
+    words.extend(rule.pattern.iter().map(|pattern| format!("pattern={pattern}")));
+    labels(words, "labels", &rule.labels);
+    if let Some(sweep) = rule.sweep {
+        words.push(if sweep.removing { "removing" } else { "sweeping" }.to_owned());
+    }
+}
+
+pub(crate) fn key(key: &Key, state: &State, names: &Names) -> String {
+    match key {
+        Key::Node(id) => format!("node {}", node(*id, state)),
+        Key::Server(id) => format!("server {}", server(*id, state)),
+        Key::Mount(at, id) => format!("mount {} {}", node(*at, state), server(*id, state)),
+        Key::Membership(id) => format!("membership {}", membership(*id, names)),
+    }
+}
+
+pub(crate) fn rejection(rejection: &Rejection, state: &State, names: &Names) -> String {
+    let conflict = rejection.conflict.as_ref().map(|text| {
+        let in_the_way: Key = text.parse().expect("a conflict is a key");
+        assert!(state.get(&in_the_way).is_some(), "{text} is not there");
+        format!(" ({})", key(&in_the_way, state, names))
+    });
+    format!("rejected {} {}{}", rejection.code.as_str(), rejection.field, conflict.unwrap_or_default())
+}
+
+fn node(id: NodeId, state: &State) -> String {
+    state.tree().path(id).to_string()
+}
+
+fn server(id: ServerId, state: &State) -> String {
+    state.servers().get(&id).map_or_else(|| id.to_string(), |server| server.name.to_string())
+}
+
+/// A rule without a name of its own is `rule`.
+fn membership(id: MembershipId, names: &Names) -> String {
+    names.iter().find(|(_, key)| **key == Key::Membership(id)).map_or_else(|| "rule".to_owned(), |(name, _)| name.clone())
+}
+
+fn labels(words: &mut Vec<String>, field: &str, labels: &Labels) {
+    words.extend(labels.iter().map(|(key, value): (&str, &Text)| format!("{field}.{key}={value}")));
+}
