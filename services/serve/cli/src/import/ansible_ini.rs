@@ -115,6 +115,11 @@ impl Reader {
             }
         };
         let Some((pattern, assignments)) = words.split_first() else { return Ok(()) };
+        if let Some((key, _)) = pattern.split_once('=') {
+            let message = format!("expected a host, found a value for {}: variables of a group stand under `[group:vars]`", quoted(key));
+            findings.problem(number, message);
+            return Ok(());
+        }
         let mut attributes = Attributes::default();
         for assignment in assignments {
             match assignment.split_once('=') {
@@ -129,7 +134,9 @@ impl Reader {
     fn child(&mut self, parent: GroupId, line: &str, number: u32, findings: &mut Findings) -> Result<(), LimitPassed> {
         let name = line.split_once('#').map_or(line, |(name, _)| name).trim_end();
         if name.is_empty() || name.contains([':', ']']) || name.contains(char::is_whitespace) {
-            findings.problem(number, format!("expected the name of one child group, found {}", quoted(line)));
+            // No more than the first word: what follows may be a host's variables, under the wrong header.
+            let word = name.split(|c: char| c.is_whitespace() || c == '=').next().unwrap_or_default();
+            findings.problem(number, format!("expected the name of one child group and nothing else, found {} and more", quoted(word)));
             return Ok(());
         }
         let child = self.groups.group(name, number, findings)?;

@@ -53,7 +53,8 @@ impl Attributes {
             match key {
                 _ if is_address => return self.set_connect_to(value, line, findings),
                 "addresses" => return self.set_addresses(value, line, findings),
-                "serial" => return self.serial = one_line("serial", value, line, findings),
+                // `serial` is a reserved name in Ansible, which warns about it.
+                "serial" | "serial_number" => return self.serial = one_line(key, value, line, findings),
                 "idc" => return self.idc = one_line("idc", value, line, findings),
                 _ => {}
             }

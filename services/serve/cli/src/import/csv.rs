@@ -74,9 +74,13 @@ pub(crate) fn read(text: &str, findings: &mut Findings) -> Option<Inventory> {
 
 fn header(record: &StringRecord, line: u32, findings: &mut Findings) -> Option<Vec<Column>> {
     bounded("columns", 0, record.len(), COLUMNS, line, findings).ok()?;
+    // Without either it is a row of values, of which none must be told.
+    if !record.iter().any(|name| matches!(name, "path" | "server")) {
+        findings.problem(line, "header has neither `path` nor `server`: the first line must name the columns, separated by commas");
+        return None;
+    }
     let mut columns = Vec::with_capacity(record.len());
     for name in record {
-        let name = name.trim_start_matches('\u{feff}');
         let column = match name {
             "path" => Column::Path,
             "server" => Column::Server,
@@ -96,9 +100,6 @@ fn header(record: &StringRecord, line: u32, findings: &mut Findings) -> Option<V
             findings.problem(line, format!("column {} is there twice: remove one", quoted(name)));
         }
         columns.push(column);
-    }
-    if !columns.contains(&Column::Path) && !columns.contains(&Column::Server) {
-        findings.problem(line, "header has neither `path` nor `server`: the first line must name the columns");
     }
     findings.is_clean().then_some(columns)
 }

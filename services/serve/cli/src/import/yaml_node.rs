@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, NonFiniteFloatPolicy, Spanned, Tagged};
+use serde_saphyr::{DuplicateKeyPolicy, Error, NonFiniteFloatPolicy, Spanned, Tagged};
 
 use super::findings::{Findings, Problem};
 use super::limits;
@@ -74,13 +74,28 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-fn problem(error: &serde_saphyr::Error) -> Problem {
+fn problem(error: &Error) -> Problem {
     let error = error.without_snippet();
     let line = error.location().map_or(0, |location| u32::try_from(location.line()).unwrap_or(u32::MAX));
+    if passes_limit(error) {
+        return Problem { line, message: "file has more entries, nesting or copies by aliases than are read: split it".to_owned() };
+    }
     let text = error.to_string();
     // Its text ends with the location, which the line tells already.
     let text = text.split(" at line ").next().unwrap_or_default();
     Problem { line, message: format!("file is not valid YAML: {}", text.trim_end_matches([',', '.'])) }
+}
+
+fn passes_limit(error: &Error) -> bool {
+    match error {
+        Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => passes_limit(error),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => true,
+        _ => false,
+    }
 }
 
 /// What the parser gives: scalars typed by YAML 1.1, with the place of their spelling.

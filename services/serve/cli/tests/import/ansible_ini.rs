@@ -20,7 +20,7 @@ Bastion.acme.example ansible_host=10.0.0.9
 
 [web]
 web[1:2] rack=r7 note=\"two words\"  # why
-web2 rack=r8 serial=SN-2 idc=bj1 addresses='10.0.0.1; 10.0.0.2 10.0.0.1'
+web2 rack=r8 serial_number=SN-2 idc=bj1 addresses='10.0.0.1; 10.0.0.2 10.0.0.1'
 
 [web:vars]   # what they share
 tier = front
@@ -216,7 +216,7 @@ fn mistakes_are_told_with_their_lines() {
     refused(
         "[a:children]\nb c\nd\n[e:vars]\nx\n",
         &[
-            "line 2: expected the name of one child group, found `b c`",
+            "line 2: expected the name of one child group and nothing else, found `b` and more",
             "line 3: group `d` is not declared, but a section names it as a child: add a section `[d]`",
             "line 4: group `e` is not declared, but a section names its variables",
             "line 5: expected `key=value`",
@@ -226,6 +226,35 @@ fn mistakes_are_told_with_their_lines() {
     refused("Web1\nweb1\n", &["line 2: host `web1` and host `Web1` of line 1 differ in case only"]);
     refused("h1 ansible_host=10.0.0.1:22\nh2 addresses=?\n", &["line 1: `ansible_host`: address", "line 2: `addresses`: address"]);
     refused("---\nall:\n", &["line 1: server `---`: ", "line 2: server `all:`"]);
+}
+
+/// The mistakes that put a secret where a name is expected.
+#[test]
+fn problems_quote_no_values() {
+    for (format, text) in [
+        (Format::AnsibleIni, "[web]\ndb_password=hunter2\n"),
+        (Format::AnsibleIni, "[web]\nweb1 db_password hunter2\n"),
+        (Format::AnsibleIni, "[web]\nweb1 db_password='hunter2\n"),
+        (Format::AnsibleIni, "[web:children]\nweb1 db_password=hunter2\n"),
+        (Format::AnsibleIni, "[web:children]\ndb_password=hunter2:x\n"),
+        (Format::AnsibleIni, "[web]\n[web:vars]\ndb_password hunter2\n"),
+        (Format::AnsibleIni, "web1 ansible_host='hunter2 hunter2' addresses='?hunter2' note='hunter2\\n'\n"),
+        (Format::AnsibleYaml, "web:\n  vars: hunter2\n"),
+        (Format::AnsibleYaml, "web:\n  hosts:\n    web1: hunter2\n"),
+        (Format::AnsibleYaml, "web:\n  vars:\n    note: hunter2\n   x: [hunter2\n"),
+        (Format::AnsibleYaml, "web:\n  vars:\n    note: !!int hunter2\n"),
+        (Format::AnsibleYaml, "web:\n  vars:\n    note: \"hunter2\\q\"\n"),
+        (Format::AnsibleYaml, "web:\n  vars:\n    note: \"hunter2\n"),
+        (Format::Csv, "/web,web1,hunter2\n"),
+        (Format::Csv, "server,label.db_password\nweb1,hunter2,hunter2\n"),
+        (Format::Csv, "server,addresses\nweb1,?hunter2\n"),
+    ] {
+        let problems = match read(text.as_bytes(), format, Options::default()) {
+            Ok(_) => panic!("no problem in\n{text}"),
+            Err(problems) => problems,
+        };
+        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:#?}");
+    }
 }
 
 #[test]

@@ -92,8 +92,8 @@ fn secrets_are_left_out_and_told() {
 #[test]
 fn mistakes_are_told_with_their_lines() {
     refused("", &["file has no header"]);
-    refused("/web,w1\n", &["line 1: column `/web` is unknown", "line 1: column `w1` is unknown", "line 1: header has neither"]);
-    refused("path;server\n", &["line 1: column `path;server` is unknown", "line 1: header has neither"]);
+    refused("/web,w1\n", &["line 1: header has neither"]);
+    refused("path;server\n", &["line 1: header has neither"]);
     refused("path,rack,path\n", &["line 1: column `path` is there twice", "line 1: column `rack` is unknown"]);
     refused(
         "path,server,idc\nweb,w1,\n/a//b,w1,\n/a b,w1,\n,,bj1\n/a,,bj1\n/a,w_€,\n",

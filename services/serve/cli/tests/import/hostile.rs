@@ -49,7 +49,7 @@ fn alias_bombs_are_refused() {
         bomb.push_str(&format!("b{n}: &a{n} {{x: *a{old}, y: *a{old}, z: *a{old}}}\n"));
     }
     let problems = read(bomb.as_bytes(), Format::AnsibleYaml, Options::default()).unwrap_err();
-    assert!(problems[0].message.starts_with("file is not valid YAML: "), "{problems:?}");
+    assert!(problems[0].message.starts_with("file has more entries, nesting or copies by aliases"), "{problems:?}");
     assert!(problems[0].line > 0, "{problems:?}");
     let deep = format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000));
     assert!(read(deep.as_bytes(), Format::AnsibleYaml, Options::default()).is_err());

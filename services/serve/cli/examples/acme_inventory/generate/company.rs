@@ -114,7 +114,7 @@ impl Assets {
         let serial =
             format!("{}{}{:06}", ["A21", "A22", "A23", "A24"][self.random.below(4)], place.to_uppercase(), self.random.below(1_000_000));
         let address = format!("10.{octet}.{}.{}", number / 250, number % 250 + 1);
-        hosts.push(Host { name, vars: vec![("ansible_host", address), ("rack", rack), ("serial", serial)] });
+        hosts.push(Host { name, vars: vec![("ansible_host", address), ("rack", rack), ("serial_number", serial)] });
     }
 
     /// The data centres, with every host that was bought.
