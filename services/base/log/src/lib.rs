@@ -5,6 +5,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod declared;
 pub mod error;
 pub mod kafka;
 pub mod metrics;
@@ -13,6 +14,7 @@ pub mod record;
 pub mod sqlite;
 pub mod topic;
 
+pub use declared::{Declared, declared};
 pub use error::{Class, Error, Result};
 pub use port::{Event, Log, Member, Reader, Writer};
 pub use record::{Batch, Bounds, Group, NewRecord, Partition, Record};
