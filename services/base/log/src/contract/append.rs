@@ -81,14 +81,19 @@ pub async fn a_record_comes_back_byte_for_byte(world: &impl World) {
 }
 
 pub async fn a_record_over_the_limit_is_too_large(world: &impl World) {
-    let topic = create(world, crate::TopicSpec { max_message_bytes: 10_000, ..spec(&world.topic("large"), 1) }).await;
-    let partition = Partition::only(&topic);
+    let partition = single(world, "large").await;
     let log = world.log();
-    let error = log.append(&partition, vec![record("k", &"x".repeat(20_000))]).await.unwrap_err();
-    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    let large = || vec![record("k", "small"), record("k", &"x".repeat((1 << 20) + 1))];
+    let error = log.append(&partition, large()).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { limit: 1_048_576, .. }), "{error}");
     assert_eq!(error.class(), Class::Invalid);
-    log.append(&partition, vec![record("k", &"x".repeat(9_000))]).await.unwrap();
-    assert_eq!(read_to_end(&*log, &partition).await.len(), 1);
+    let mut writer = log.writer(world.topic("large-writer").as_str()).await.unwrap();
+    writer.append(&partition, vec![record("k", "before")]).await.unwrap();
+    let error = writer.append(&partition, large()).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { .. }), "{error}");
+    writer.append(&partition, vec![record("k", "after")]).await.unwrap();
+    writer.commit(None).await.unwrap();
+    assert_eq!(values(&read_to_end(&*log, &partition).await), ["before", "after"], "the call had no effect, the transaction goes on");
 }
 
 pub async fn a_compacted_topic_wants_keys(world: &impl World) {

@@ -1,0 +1,63 @@
+//! Records and partitions, theirs and ours.
+
+use bytes::Bytes;
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::FutureRecord;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::record::{NewRecord, Partition, Record};
+use crate::topic::Topic;
+
+pub(super) fn record(partition: &Partition, message: &BorrowedMessage<'_>) -> Record {
+    let headers = message.headers().map_or_else(Vec::new, |headers| {
+        headers.iter().map(|header| (header.key.to_owned(), header.value.map_or_else(Bytes::new, Bytes::copy_from_slice))).collect()
+    });
+    Record {
+        partition: partition.clone(),
+        offset: message.offset() as u64,
+        timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+        key: message.key().map(Bytes::copy_from_slice),
+        value: message.payload().map(Bytes::copy_from_slice),
+        headers,
+    }
+}
+
+pub(super) fn new_record<'a>(partition: &'a Partition, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
+    let headers = (!record.headers.is_empty()).then(|| {
+        record.headers.iter().fold(OwnedHeaders::new_with_capacity(record.headers.len()), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(value.as_ref()) })
+        })
+    });
+    FutureRecord {
+        topic: partition.topic.as_str(),
+        partition: Some(partition.number as i32),
+        payload: record.value.as_deref(),
+        key: record.key.as_deref(),
+        timestamp: record.timestamp_ms,
+        headers,
+    }
+}
+
+pub(super) fn bytes(record: &NewRecord) -> usize {
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.key.as_ref().map_or(0, Bytes::len) + record.value.as_ref().map_or(0, Bytes::len) + headers
+}
+
+pub(super) fn partitions(list: &TopicPartitionList) -> Vec<Partition> {
+    list.elements().iter().map(|element| Partition::new(Topic::new(element.topic()), element.partition() as u32)).collect()
+}
+
+pub(super) fn list<'a>(partitions: impl IntoIterator<Item = &'a Partition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(partition.topic.as_str(), partition.number as i32);
+    }
+    list
+}
+
+/// One partition with an offset, or with a time where one is asked for.
+pub(super) fn at(partition: &Partition, offset: Offset) -> rdkafka::error::KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(1);
+    list.add_partition_offset(partition.topic.as_str(), partition.number as i32, offset)?;
+    Ok(list)
+}

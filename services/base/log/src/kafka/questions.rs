@@ -1,0 +1,167 @@
+//! Questions about topics, offsets and groups. librdkafka's calls block, so they are made elsewhere and end in time.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use loki_runtime::task;
+use rdkafka::Offset;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+
+use super::config::Config;
+use super::context::Context;
+use super::source::{Closing, Source};
+use super::{convert, fault};
+use crate::error::{Error, Result};
+use crate::record::{Bounds, Partition};
+use crate::topic::Topic;
+
+pub(super) struct Questions {
+    source: Closing<Source>,
+    timeout: Duration,
+    /// Partition counts, which never change.
+    counts: Mutex<HashMap<Topic, u32>>,
+}
+
+/// What of a topic is never changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) partitions: u32,
+    pub(super) replication: u32,
+}
+
+/// Runs a blocking call.
+pub(super) async fn blocking<T: Send + 'static>(name: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    task::spawn_blocking(name, work).await.map_err(|error| Error::Away(format!("{name} was interrupted: {error}")))
+}
+
+impl Questions {
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        Ok(Self { source: Closing::new(Source::open(&config.reader())?), timeout: config.request_timeout, counts: Mutex::default() })
+    }
+
+    /// `NoSuchTopic` or `Invalid` unless it exists.
+    pub(super) async fn expect(&self, partition: &Partition) -> Result<()> {
+        let count = self.partitions(&partition.topic).await?;
+        if partition.number < count {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!("`{partition}` does not exist: topic `{}` has {count} partitions", partition.topic)))
+    }
+
+    /// How many partitions a topic has.
+    pub(super) async fn partitions(&self, topic: &Topic) -> Result<u32> {
+        if let Some(count) = self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(topic) {
+            return Ok(*count);
+        }
+        let count = self.shape(topic).await?.partitions;
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).insert(topic.clone(), count);
+        Ok(count)
+    }
+
+    /// Asks the cluster.
+    pub(super) async fn shape(&self, topic: &Topic) -> Result<Shape> {
+        let asked = topic.clone();
+        let answer = self.ask("kafka.metadata", move |consumer, timeout| {
+            let metadata = consumer.fetch_metadata(Some(asked.as_str()), timeout)?;
+            let Some(found) = metadata.topics().iter().find(|found| found.name() == asked.as_str()) else { return Ok(None) };
+            match found.error().map(RDKafkaErrorCode::from) {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+                Some(code) => Err(KafkaError::MetadataFetch(code)),
+                None => {
+                    let partitions = found.partitions();
+                    let replication = partitions.first().map_or(0, |partition| partition.replicas().len() as u32);
+                    Ok(Some(Shape { partitions: partitions.len() as u32, replication }))
+                }
+            }
+        });
+        answer.await?.filter(|shape| shape.partitions > 0).ok_or_else(|| Error::NoSuchTopic(topic.to_string()))
+    }
+
+    /// Forgets what it knew: the topic may have been made again.
+    pub(super) fn forget(&self, topic: &Topic) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+    }
+
+    /// The consumer is one of committed records, so the broker answers with the last stable offset instead of the high watermark.
+    pub(super) async fn bounds(&self, partition: &Partition) -> Result<Bounds> {
+        self.expect(partition).await?;
+        let asked = partition.clone();
+        self.ask("kafka.bounds", move |consumer, timeout| {
+            let (start, end) = consumer.fetch_watermarks(asked.topic.as_str(), asked.number as i32, timeout)?;
+            Ok(Bounds { start: start as u64, end: end as u64 })
+        })
+        .await
+    }
+
+    pub(super) async fn offset_at(&self, partition: &Partition, timestamp_ms: i64) -> Result<Option<u64>> {
+        self.expect(partition).await?;
+        let asked = partition.clone();
+        self.ask("kafka.offset_at", move |consumer, timeout| {
+            // Negative times are names of offsets in the protocol.
+            let list = convert::at(&asked, Offset::Offset(timestamp_ms.max(0)))?;
+            let found = consumer.offsets_for_times(list, timeout)?;
+            match found.elements().first().map(|element| (element.error(), element.offset())) {
+                Some((Err(error), _)) => Err(error),
+                Some((Ok(()), Offset::Offset(offset))) => Ok(Some(offset as u64)),
+                _ => Ok(None),
+            }
+        })
+        .await
+    }
+
+    /// Checks a place to begin at: 0 means the start, wherever that is now.
+    pub(super) async fn place(&self, partition: &Partition, from: u64) -> Result<u64> {
+        let bounds = self.bounds(partition).await?;
+        if from == 0 {
+            return Ok(bounds.start);
+        }
+        if from < bounds.start || from > bounds.end {
+            return Err(out_of_range(partition, from, bounds));
+        }
+        Ok(from)
+    }
+
+    /// The error for a position that the broker refused.
+    pub(super) async fn refused(&self, partition: &Partition, position: u64) -> Error {
+        match self.bounds(partition).await {
+            Ok(bounds) => out_of_range(partition, position, bounds),
+            Err(error) => error,
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        question: impl FnOnce(&BaseConsumer<Context>, Duration) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let (consumer, timeout) = (self.source.peek().consumer().clone(), self.timeout);
+        let answer = blocking(name, move || question(&consumer, timeout)).await?;
+        // Nobody else takes its log lines and connection errors; the answer tells what matters.
+        let _told = self.source.peek().serve();
+        answer.map_err(|error| fault::classify(name, &error))
+    }
+}
+
+/// The position that a group committed, asked by a consumer that does not join it.
+pub(super) async fn committed(config: &Config, group: &str, partition: &Partition) -> Result<Option<u64>> {
+    let source = Source::open(&config.member(group))?;
+    let (asked, timeout) = (partition.clone(), config.request_timeout);
+    let answer = blocking("kafka.committed", move || {
+        let list = source.consumer().committed_offsets(convert::list([&asked]), timeout);
+        drop(source);
+        list
+    })
+    .await?;
+    let list = answer.map_err(|error| fault::classify("the committed position cannot be read", &error))?;
+    match list.elements().first().map(|element| (element.error(), element.offset())) {
+        Some((Err(error), _)) => Err(fault::classify("the committed position cannot be read", &error)),
+        Some((Ok(()), Offset::Offset(offset))) => Ok(Some(offset as u64)),
+        _ => Ok(None),
+    }
+}
+
+fn out_of_range(partition: &Partition, position: u64, bounds: Bounds) -> Error {
+    Error::OutOfRange { partition: partition.to_string(), position, start: bounds.start, end: bounds.end }
+}
