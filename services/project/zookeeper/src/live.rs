@@ -1,0 +1,233 @@
+//! A view that readers share: published whole batches at a time, with encoded answers kept until what they show has changed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use loki_domain::{NodeId, NodeRef};
+use loki_runner::{State, Stored};
+use loki_runtime::task;
+use loki_wire::Change;
+use tokio::sync::watch;
+
+use crate::body;
+use crate::port::{Answer, Branch, Encoded, NotReady, Refusal};
+use crate::view::View;
+
+/// Kept answers, and their bytes; beyond that all are dropped and made again when asked for.
+const KEPT_MAX: usize = 10_000;
+const KEPT_BYTES_MAX: usize = 256 << 20;
+/// A deeper answer is asked for in parts.
+pub const DEPTH_MAX: usize = 64;
+
+#[derive(Debug)]
+pub struct Live {
+    published: RwLock<Published>,
+    kept: RwLock<Kept>,
+    /// Moves with every publication.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Published {
+    view: View,
+    stored: Option<Stored>,
+    /// Why nothing is answered, when nothing is.
+    why_not: Option<String>,
+    /// The highest position that was answered: never an older truth after it.
+    seen: u64,
+    /// Moves when the view is another one: its versions say nothing about the one before.
+    generation: u64,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    answers: HashMap<(String, bool), Answered>,
+    bytes: usize,
+}
+
+/// What an answer was made from.
+#[derive(Debug, Clone)]
+struct Answered {
+    generation: u64,
+    shape: u64,
+    node: Option<NodeId>,
+    version: u64,
+    encoded: Arc<Encoded>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let why_not = Some("it was not read yet".to_owned());
+        Self {
+            published: RwLock::new(Published { view: View::default(), stored: None, why_not, seen: 0, generation: 0 }),
+            kept: RwLock::default(),
+            changes: watch::channel(0).0,
+        }
+    }
+}
+
+impl Live {
+    /// Applies the changes of one batch and moves the position, for readers in one step.
+    pub fn publish<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, stored: Stored) {
+        let mut published = self.write();
+        for change in changes {
+            published.view.apply(change);
+        }
+        published.set(Some(stored));
+        drop(published);
+        self.notify();
+    }
+
+    /// Puts another view in this one's place.
+    pub fn replace(&self, view: View, stored: Option<Stored>) {
+        let mut published = self.write();
+        published.view = view;
+        published.generation += 1;
+        published.set(stored);
+        drop(published);
+        self.notify();
+    }
+
+    /// Answers nothing until the next publication, or replacement.
+    pub fn withdraw(&self, why: impl Into<String>) {
+        self.write().why_not = Some(why.into());
+        self.notify();
+    }
+
+    pub fn stored(&self) -> Option<Stored> {
+        self.read().stored
+    }
+
+    /// Why nothing is answered; `None` when something is.
+    pub fn why_not(&self) -> Option<String> {
+        self.read().why_not.clone()
+    }
+
+    /// A copy of the view, for dumps.
+    pub fn view(&self) -> View {
+        self.read().view.clone()
+    }
+
+    /// Returns once the position `at_least` was passed.
+    pub async fn wait(&self, at_least: u64, limit: Duration) -> Result<(), NotReady> {
+        let mut changes = self.changes.subscribe();
+        let passed = async {
+            loop {
+                changes.borrow_and_update();
+                if self.read().passed(at_least).is_ok() || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // whether it came in time or not, the answer is what holds now
+        task::timeout(limit, passed).await;
+        self.read().passed(at_least)
+    }
+
+    pub fn tree(&self, node: &NodeRef, depth: usize) -> Result<Answer<Option<Branch>>, Refusal> {
+        let published = self.ready()?;
+        let position = published.position();
+        let value = published.view.resolve(node).map(|node| body::tree(&published.view, node, depth.min(DEPTH_MAX)));
+        Ok(Answer { value, position })
+    }
+
+    pub fn servers(&self, node: &str, recursive: bool) -> Result<Answer<Option<Arc<Encoded>>>, Refusal> {
+        let key = (node.to_owned(), recursive);
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).answers.get(&key).cloned();
+        let published = self.ready()?;
+        let position = published.position();
+        if let Some(kept) = kept
+            && kept.generation == published.generation
+            && kept.shape == published.view.shape()
+            && kept.version == published.view.version(kept.node)
+        {
+            return Ok(Answer { value: Some(kept.encoded), position });
+        }
+        let reference = reference(node)?;
+        let Some(found) = published.view.resolve(&reference) else {
+            return Ok(Answer { value: None, position });
+        };
+        let encoded = Arc::new(body::servers(&published.view, found, recursive));
+        let answered = Answered {
+            generation: published.generation,
+            shape: published.view.shape(),
+            node: found,
+            version: published.view.version(found),
+            encoded: encoded.clone(),
+        };
+        drop(published);
+        self.keep(key, answered);
+        Ok(Answer { value: Some(encoded), position })
+    }
+
+    fn keep(&self, key: (String, bool), answered: Answered) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.answers.len() >= KEPT_MAX || kept.bytes > KEPT_BYTES_MAX {
+            *kept = Kept::default();
+        }
+        kept.bytes += answered.encoded.body.len();
+        if let Some(before) = kept.answers.insert(key, answered) {
+            kept.bytes -= before.encoded.body.len();
+        }
+    }
+
+    fn ready(&self) -> Result<RwLockReadGuard<'_, Published>, NotReady> {
+        let published = self.read();
+        published.passed(0)?;
+        Ok(published)
+    }
+
+    fn notify(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Published> {
+        self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Published> {
+        self.published.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Published {
+    fn set(&mut self, stored: Option<Stored>) {
+        // a new log begins a new truth
+        if self.stored.is_some_and(|before| stored.is_some_and(|now| before.log != now.log)) {
+            self.seen = 0;
+        }
+        self.stored = stored;
+        self.why_not = match stored {
+            None => Some("it is empty and waits to be filled".to_owned()),
+            Some(stored) if stored.state == State::Building => Some(format!("it is being filled and is at f{}", stored.position)),
+            Some(stored) if stored.position < self.seen => {
+                Some(format!("it is at f{}, which is older than what was answered before", stored.position))
+            }
+            Some(stored) => {
+                self.seen = stored.position;
+                None
+            }
+        };
+    }
+
+    fn position(&self) -> u64 {
+        self.stored.map_or(0, |stored| stored.position)
+    }
+
+    fn passed(&self, at_least: u64) -> Result<(), NotReady> {
+        match &self.why_not {
+            Some(why) => Err(NotReady(why.clone())),
+            None if self.position() <= at_least && at_least > 0 => {
+                Err(NotReady(format!("it is at f{} and has not passed f{at_least}", self.position())))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A node as a query names it.
+pub fn reference(text: &str) -> Result<NodeRef, Refusal> {
+    let read = if text.starts_with('/') { text.parse().map(NodeRef::Path) } else { text.parse().map(NodeRef::Id) };
+    read.map_err(|invalid| Refusal::Invalid(invalid.to_string()))
+}

@@ -1,0 +1,71 @@
+//! What may be asked of the tree: the promise of a reader. `contract` tests it against every adapter.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use loki_domain::NodeRef;
+use loki_runner::Stored;
+
+/// Reads the tree from memory. There is no answer while the store is empty, being filled, unreachable, or older than what was answered before.
+#[async_trait]
+pub trait TreeReader: Send + Sync + 'static {
+    /// What the store says of itself, also while it is being filled; `None` when it is empty. For status pages.
+    async fn stored(&self) -> Result<Option<Stored>, NotReady>;
+
+    /// Returns once the tree is live and has passed the fact at `at_least`; after `limit` with the reason why not. Woken, never polled.
+    async fn wait(&self, at_least: u64, limit: Duration) -> Result<(), NotReady>;
+
+    /// The servers of a node, or of all nodes under it, as an encoded answer that is kept until something in it changes.
+    /// `None`: no such node.
+    fn servers(&self, node: &str, recursive: bool) -> Result<Answer<Option<Arc<Encoded>>>, Refusal>;
+
+    /// The node and what is under it, `depth` levels deep (0: the node alone); `/` is the whole tree. `None`: no such node.
+    fn tree(&self, node: &NodeRef, depth: usize) -> Result<Answer<Option<Branch>>, Refusal>;
+}
+
+/// An answer, and the next offset of the facts' topic at which it is true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    pub value: T,
+    pub position: u64,
+}
+
+/// A JSON body that is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Encoded {
+    pub body: Bytes,
+    /// A strong entity tag, quotes included; equal bodies have equal tags.
+    pub etag: String,
+}
+
+/// A node with what is under it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Branch {
+    /// Null for `/`, which is no node.
+    pub id: Option<String>,
+    pub name: String,
+    pub path: String,
+    pub labels: std::collections::BTreeMap<String, String>,
+    pub contacts: Vec<String>,
+    pub defaults: std::collections::BTreeMap<String, String>,
+    /// How many servers are mounted on the node itself.
+    pub servers: usize,
+    pub children: Vec<Branch>,
+}
+
+/// Why there is no answer now: 503.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the tree is not ready: {0}")]
+pub struct NotReady(pub String);
+
+/// Why a question is not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    NotReady(#[from] NotReady),
+    /// The node's path or id cannot be one: 400.
+    #[error("`node`: {0}")]
+    Invalid(String),
+}
