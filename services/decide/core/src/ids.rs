@@ -102,6 +102,13 @@ impl Ids {
         IdUndo { key: key.0, before }
     }
 
+    /// Completes what was remembered, once the log has told where the command's facts lie.
+    pub fn answer(&mut self, key: IdKey, first: First) {
+        if let Some(entry) = self.entries.get_mut(&key.0) {
+            entry.first = first;
+        }
+    }
+
     /// Undoes one `remember`. Those of several commands are reverted in reverse order.
     pub fn revert(&mut self, undo: IdUndo) {
         self.order.pop_back();

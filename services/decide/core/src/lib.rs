@@ -12,7 +12,7 @@ pub mod ids;
 pub mod invariants;
 pub mod state;
 
-pub use decide::{Decision, FACTS_MAX, Fact, decide};
+pub use decide::{Decision, FACTS_MAX, Fact, decide, subject};
 pub use identity::Origin;
-pub use ids::{First, IdKey, Ids, Seen};
+pub use ids::{First, IdKey, IdUndo, Ids, REMEMBERED_MS, Seen};
 pub use state::{State, Undo};

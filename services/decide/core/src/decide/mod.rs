@@ -89,8 +89,8 @@ pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, _at_ms: i64
     Ok(decision)
 }
 
-/// The field that names what a command is about.
-fn subject(command: &Command) -> &'static str {
+/// The field that names what a command is about: what is too large as a whole is rejected under it.
+pub fn subject(command: &Command) -> &'static str {
     match command {
         Command::NodeCreate { .. } => "path",
         Command::NodeRename { .. } | Command::NodeMove { .. } | Command::NodeRemove { .. } | Command::NodeSet { .. } => "node",

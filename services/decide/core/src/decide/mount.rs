@@ -51,7 +51,7 @@ pub(super) fn weigh(state: &State, node: &NodeRef, mounts: &[Weigh]) -> Decided 
     let mut facts = Vec::with_capacity(mounts.len());
     let mut load = state.mounts().load(&node.id);
     for (index, weigh) in mounts.iter().enumerate() {
-        let field = || format!("mounts.{index}.server");
+        let field = || format!("mounts[{index}].server");
         let server = lookup::server(state, &weigh.server, "").map_err(|rejection| Rejection { field: field(), ..rejection })?;
         if !named.insert(server.id) {
             return Err(Rejection::new(Code::Invalid, field(), format!("`{}` is named twice", server.name)));

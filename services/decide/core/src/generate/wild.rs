@@ -196,9 +196,7 @@ impl Wild {
         let (server, node) = self.mounted();
         let beside = self.mounts.iter().filter(|(other, at)| *at == node && *other != server).map(|(other, _)| other.clone());
         let mut servers: Vec<ServerRef> = beside.take(self.random.below(3)).collect();
-        if !self.random.chance(5) {
-            servers.push(server);
-        }
+        servers.push(server);
         let mounts = servers.into_iter().map(|server| Weigh {
             server,
             offline: self.random.chance(40).then(|| self.random.chance(50)),
