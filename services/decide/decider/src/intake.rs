@@ -1,0 +1,144 @@
+//! From a record to a command, or to the reason why it is dead. Pure.
+
+use loki_domain::Command;
+use loki_log::Record;
+use loki_wire::digest::Digest;
+use loki_wire::envelope::ANONYMOUS;
+use loki_wire::{DeadReason, Envelope, Intake};
+
+/// The actor of commands that the decider appends to itself. No other actor's name, and no other id, may begin with `@`.
+pub const DECIDER: &str = "@decider";
+/// A reason holds no more of what the sender wrote than this.
+const REASON_CHARS_MAX: usize = 1_000;
+
+/// Who asks, as far as the record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The sender's id, or `@c<offset>`.
+    pub id: String,
+    pub actor: String,
+    /// The command's type; empty when it could not be read.
+    pub kind: String,
+    pub traceparent: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Asked {
+    pub command: Command,
+    pub digest: Digest,
+    pub expires_ms: Option<i64>,
+    /// The sender gave the id: it can come again.
+    pub is_repeatable: bool,
+}
+
+/// The id of a command whose sender gave none.
+pub fn numbered(offset: u64) -> String {
+    format!("@c{offset}")
+}
+
+/// Reads a record of the commands' topic.
+pub fn read(record: &Record) -> (Sender, Result<Asked, DeadReason>) {
+    let numbered = numbered(record.offset);
+    let envelope = match Envelope::read(record.value.as_ref(), &record.headers) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            let sender = Sender { id: numbered, actor: ANONYMOUS.to_owned(), kind: String::new(), traceparent: None };
+            return (sender, Err(reason(&error)));
+        }
+    };
+    let sender = Sender {
+        id: envelope.id.clone().unwrap_or(numbered),
+        actor: envelope.actor.clone(),
+        kind: envelope.kind.clone(),
+        traceparent: envelope.traceparent.clone(),
+    };
+    if let Some(field) = reserved(&envelope) {
+        let message = "may not begin with `@`: only the decider's own do".to_owned();
+        let error = loki_wire::Error::Envelope { field, message };
+        return (sender, Err(reason(&error)));
+    }
+    let asked = Intake::read(&envelope).map(|intake| Asked {
+        command: intake.command,
+        digest: intake.digest,
+        expires_ms: envelope.expires_ms,
+        is_repeatable: envelope.id.is_some(),
+    });
+    (sender, asked.map_err(|error| reason(&error)))
+}
+
+/// The field with a name that only the decider uses. A forged follow-up does no harm: it is a step that is due anyway, or nothing.
+fn reserved(envelope: &Envelope) -> Option<&'static str> {
+    let own_id = envelope.id.as_ref().is_some_and(|id| id.starts_with('@'));
+    if envelope.actor == DECIDER && own_id && envelope.kind == "membership.sweep" {
+        return None;
+    }
+    if own_id {
+        return Some("id");
+    }
+    envelope.actor.starts_with('@').then_some("actor")
+}
+
+fn reason(error: &loki_wire::Error) -> DeadReason {
+    let reason = DeadReason::from(error);
+    match reason.message.char_indices().nth(REASON_CHARS_MAX) {
+        Some((end, _)) => DeadReason { message: format!("{}…", &reason.message[..end]), ..reason },
+        None => reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use loki_log::{Partition, Topic};
+
+    use super::*;
+
+    fn record(value: &str) -> Record {
+        Record {
+            partition: Partition::only(&Topic::new("loki.commands")),
+            offset: 17,
+            timestamp_ms: 5,
+            key: None,
+            value: Some(Bytes::copy_from_slice(value.as_bytes())),
+            headers: Vec::new(),
+        }
+    }
+
+    fn dead(value: &str) -> (String, String) {
+        let (sender, asked) = read(&record(value));
+        (sender.id, asked.expect_err("it is dead").code)
+    }
+
+    #[test]
+    fn a_bare_record_is_numbered() {
+        let (sender, asked) = read(&record(r#"{"type":"node.remove","data":{"node":"/acme"}}"#));
+        assert_eq!((sender.id.as_str(), sender.actor.as_str(), sender.kind.as_str()), ("@c17", "anonymous", "node.remove"));
+        assert!(!asked.unwrap().is_repeatable);
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_why_and_from_whom() {
+        assert_eq!(dead("{"), ("@c17".to_owned(), "bad_json".to_owned()));
+        assert_eq!(dead(r#"{"id":"a","type":"node.paint","data":{}}"#), ("a".to_owned(), "unknown_type".to_owned()));
+        assert_eq!(dead(r#"{"id":"a","type":"node.remove","data":{"node":"/acme","x":1}}"#).1, "schema_violation");
+        assert_eq!(dead(r#"{"id":"a","type":"node.remove","data":{"node":"acme/"}}"#).1, "invalid");
+    }
+
+    #[test]
+    fn names_of_the_decider_are_its_own() {
+        let sweep = |id: &str, actor: &str, kind: &str| {
+            format!(r#"{{"id":"{id}","actor":"{actor}","type":"{kind}","data":{{"membership":"0123456789abcdef"}}}}"#)
+        };
+        assert!(read(&record(&sweep("@a", DECIDER, "membership.sweep"))).1.is_ok());
+        assert_eq!(dead(&sweep("@a", "ann", "membership.sweep")).1, "bad_envelope");
+        assert_eq!(dead(&sweep("a", "@ann", "membership.sweep")).1, "bad_envelope");
+        assert_eq!(dead(&sweep("a", DECIDER, "membership.sweep")).1, "bad_envelope");
+        assert_eq!(dead(&sweep("@a", DECIDER, "membership.remove")).1, "bad_envelope");
+    }
+
+    #[test]
+    fn a_reason_stays_short() {
+        let (_, asked) = read(&record(&format!(r#"{{"type":"node.remove","data":{{"{}":1}}}}"#, "x".repeat(50_000))));
+        assert!(asked.unwrap_err().message.chars().count() <= REASON_CHARS_MAX + 1);
+    }
+}

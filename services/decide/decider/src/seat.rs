@@ -1,0 +1,211 @@
+//! The place in the group: who holds it may decide. Everything that takes long is done beside it, so that the place is kept meanwhile, and
+//! that its loss is noticed.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::time::Duration;
+
+use loki_log::{Class, Event, Group, Log, Member, Partition, Record};
+use loki_runtime::clock::Stopwatch;
+use loki_runtime::{Backoff, task};
+use loki_telemetry::Component;
+
+/// How long one call waits for something to happen.
+const STEP: Duration = Duration::from_millis(500);
+/// A call of the log that takes longer is attended: the member is asked for news meanwhile.
+const ATTENDED_AFTER: Duration = Duration::from_secs(1);
+
+/// How the place stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Waiting,
+    Held,
+    /// Asked back: it is given up by `release`.
+    Revoked,
+    /// Gone without being asked. It may have come `again` since: that is another turn, which begins after `release`.
+    Lost {
+        again: bool,
+    },
+}
+
+pub(crate) struct Seat {
+    member: Box<dyn Member>,
+    partition: Partition,
+    place: Place,
+    paused: bool,
+    /// Records that came and are not decided yet.
+    pub(crate) waiting: VecDeque<Record>,
+    /// Nothing readable lay behind the last of them.
+    at_end: bool,
+    component: Component,
+    /// While the log is away: what the component said before.
+    before_trouble: Option<Option<String>>,
+    backoff: Backoff,
+}
+
+impl Seat {
+    pub(crate) async fn join(log: &dyn Log, group: &str, partition: &Partition, component: &Component) -> loki_log::Result<Self> {
+        let member = log.member(group, std::slice::from_ref(&partition.topic)).await?;
+        Ok(Self {
+            member,
+            partition: partition.clone(),
+            place: Place::Waiting,
+            paused: false,
+            waiting: VecDeque::new(),
+            at_end: false,
+            component: component.clone(),
+            before_trouble: None,
+            backoff: Backoff::for_backend(),
+        })
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.place == Place::Held
+    }
+
+    /// Waits a moment for the place; whether it is held now.
+    pub(crate) async fn wait_for_place(&mut self) -> loki_log::Result<bool> {
+        if !self.is_held() {
+            self.listen(1, STEP).await?;
+        }
+        Ok(self.is_held())
+    }
+
+    /// Does work beside the place; `None` when the place was lost first.
+    pub(crate) async fn while_held<T>(&mut self, work: impl Future<Output = T>) -> loki_log::Result<Option<T>> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(Some(done)),
+                told = self.listen(1, STEP) => told?,
+            }
+            if !self.is_held() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits for one call of the log, to its end: what it did must be known. When it takes long the member is attended.
+    pub(crate) async fn beside<T>(&mut self, call: impl Future<Output = loki_log::Result<T>>) -> loki_log::Result<T> {
+        let mut call = pin!(call);
+        loop {
+            if let Some(done) = task::timeout(ATTENDED_AFTER, &mut call).await {
+                return done;
+            }
+            self.pause().await?;
+            self.listen(1, Duration::from_millis(1)).await?;
+        }
+    }
+
+    /// Begins to read at this offset.
+    pub(crate) async fn start(&mut self, offset: u64) -> loki_log::Result<()> {
+        self.waiting.clear();
+        self.paused = false;
+        self.member.start(&self.partition, offset).await
+    }
+
+    /// Waits a moment for commands; with the first it goes on for `wait`, or until there are `max`, or nothing lies behind them.
+    pub(crate) async fn gather(&mut self, max: usize, wait: Duration) -> loki_log::Result<()> {
+        self.resume().await?;
+        if self.waiting.is_empty() {
+            self.listen(max, STEP).await?;
+        }
+        let watch = Stopwatch::start();
+        while self.is_held() && !self.waiting.is_empty() && self.waiting.len() < max && !self.at_end {
+            let left = wait.saturating_sub(watch.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.listen(max - self.waiting.len(), left).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits without taking records, for the log to come back.
+    pub(crate) async fn bide(&mut self, time: Duration) -> loki_log::Result<()> {
+        self.pause().await?;
+        let watch = Stopwatch::start();
+        while self.is_held() {
+            let left = time.saturating_sub(watch.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.listen(1, left.min(STEP)).await?;
+        }
+        Ok(())
+    }
+
+    /// For the transaction that is to be committed next.
+    pub(crate) fn group(&self) -> loki_log::Result<Group> {
+        self.member.group()
+    }
+
+    /// Gives up what was asked back, or is gone already; the place may come again.
+    pub(crate) async fn release(&mut self) -> loki_log::Result<()> {
+        self.waiting.clear();
+        match std::mem::replace(&mut self.place, Place::Waiting) {
+            Place::Revoked => self.member.release(std::slice::from_ref(&self.partition)).await?,
+            Place::Lost { again: true } => self.place = Place::Held,
+            Place::Lost { again: false } | Place::Held | Place::Waiting => {}
+        }
+        Ok(())
+    }
+
+    /// Leaves the group at once, so that a stand-by need not wait.
+    pub(crate) async fn leave(self) -> loki_log::Result<()> {
+        self.member.leave().await
+    }
+
+    /// One event, or none within `wait`. A log that is away is waited for: the place may still be ours when it is back.
+    async fn listen(&mut self, max: usize, wait: Duration) -> loki_log::Result<()> {
+        let event = match self.member.next(max, wait).await {
+            Ok(event) => event,
+            Err(error) if error.class() == Class::Retry => {
+                self.before_trouble.get_or_insert_with(|| self.component.why_not());
+                self.component.not_ready(error.to_string());
+                task::sleep(self.backoff.step().min(wait)).await;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(before) = self.before_trouble.take() {
+            self.backoff.reset();
+            before.map_or_else(|| self.component.ready(), |why| self.component.not_ready(why));
+        }
+        match event {
+            Event::Assigned(partitions) if partitions.contains(&self.partition) => self.assigned(),
+            Event::Revoked(partitions) if self.is_held() && partitions.contains(&self.partition) => self.place = Place::Revoked,
+            Event::Revoked(others) => self.member.release(&others).await?,
+            Event::Lost(partitions) if self.place != Place::Waiting && partitions.contains(&self.partition) => {
+                self.place = Place::Lost { again: false };
+            }
+            Event::Records { batch, .. } => {
+                self.at_end = batch.at_end;
+                self.waiting.extend(batch.records);
+            }
+            Event::Assigned(_) | Event::Lost(_) | Event::Idle => {}
+        }
+        Ok(())
+    }
+
+    fn assigned(&mut self) {
+        self.place = if matches!(self.place, Place::Lost { .. }) { Place::Lost { again: true } } else { Place::Held };
+    }
+
+    async fn pause(&mut self) -> loki_log::Result<()> {
+        if !self.paused && self.is_held() {
+            self.member.pause(&self.partition).await?;
+            self.paused = true;
+        }
+        Ok(())
+    }
+
+    async fn resume(&mut self) -> loki_log::Result<()> {
+        if self.paused && self.is_held() {
+            self.member.resume(&self.partition).await?;
+            self.paused = false;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! The book alone: time, ids, sizes, and undoing.
+
+use bytes::Bytes;
+use loki_core::generate::Wild;
+use loki_core::{First, REMEMBERED_MS};
+use loki_decider::book::{Book, Decided, Draft};
+use loki_domain::Code;
+use loki_log::{Partition, Record, Topic};
+use loki_wire::digest::sha256;
+use loki_wire::{Envelope, command};
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn record(offset: u64, timestamp_ms: i64, id: &str, kind: &str, data: &str) -> Record {
+    expiring(offset, timestamp_ms, id, kind, data, None)
+}
+
+fn expiring(offset: u64, timestamp_ms: i64, id: &str, kind: &str, data: &str, expires_ms: Option<i64>) -> Record {
+    let mut envelope = Envelope::new(kind, Bytes::copy_from_slice(data.as_bytes()));
+    envelope.id = Some(id.to_owned());
+    envelope.expires_ms = expires_ms;
+    let partition = Partition::only(&Topic::new("loki.commands"));
+    Record { partition, offset, timestamp_ms, key: None, value: Some(envelope.data.clone()), headers: envelope.headers() }
+}
+
+/// Decides one record and takes it as written, with facts from `f100 * offset` on.
+fn one(book: &mut Book, record: &Record) -> Draft {
+    let draft = book.decide([record]);
+    let after = match &draft.answers[0].decided {
+        Decided::Accepted { facts, .. } if facts.is_empty() => vec![book.last_fact],
+        Decided::Accepted { facts, .. } => vec![Some(100 * record.offset + facts.len() as u64 - 1)],
+        _ => vec![],
+    };
+    book.settle(&draft, &after, sha256(&[&record.offset.to_be_bytes()]));
+    draft
+}
+
+fn code(draft: &Draft) -> Option<(Code, String)> {
+    match &draft.answers[0].decided {
+        Decided::Rejected(rejection) => Some((rejection.code, rejection.field.clone())),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_command_expires_by_the_logs_time() {
+    let mut book = Book::default();
+    let mut ask = |offset, expires_ms: i64| {
+        let data = format!(r#"{{"path":"/n{offset}"}}"#);
+        code(&one(&mut book, &expiring(offset, NOW, &offset.to_string(), "node.create", &data, Some(expires_ms))))
+    };
+    let expires = "expires".to_owned();
+    assert_eq!(ask(0, NOW), None);
+    assert_eq!(ask(1, NOW - 1), Some((Code::Expired, expires.clone())));
+    assert_eq!(ask(2, NOW + REMEMBERED_MS), None);
+    assert_eq!(ask(3, NOW + REMEMBERED_MS + 1), Some((Code::Invalid, expires)));
+}
+
+#[test]
+fn the_time_never_goes_back() {
+    let mut book = Book::default();
+    let at = |draft: Draft| draft.answers[0].at_ms;
+    assert_eq!(at(one(&mut book, &record(0, NOW, "0", "node.create", r#"{"path":"/a"}"#))), NOW);
+    assert_eq!(at(one(&mut book, &record(1, NOW - 5_000, "1", "node.create", r#"{"path":"/b"}"#))), NOW);
+    assert_eq!(at(one(&mut book, &record(2, NOW + 1, "2", "node.create", r#"{"path":"/c"}"#))), NOW + 1);
+}
+
+#[test]
+fn an_id_is_remembered_for_a_day_of_the_logs_time() {
+    let mut book = Book::default();
+    let ask =
+        |book: &mut Book, offset, after_ms: i64| one(book, &record(offset, NOW + after_ms, "same", "node.create", r#"{"path":"/a"}"#));
+    ask(&mut book, 0, 0);
+    let draft = ask(&mut book, 1, REMEMBERED_MS);
+    let Decided::Duplicate { of: 0, first: First::Accepted { after: Some(0) } } = draft.answers[0].decided else { panic!("{draft:?}") };
+    let draft = ask(&mut book, 2, REMEMBERED_MS + 1);
+    assert_eq!(code(&draft).map(|(code, _)| code), Some(Code::AlreadyExists), "it is a new command by then");
+}
+
+#[test]
+fn an_entity_that_grows_too_large_is_refused() {
+    let mut book = Book::default();
+    one(&mut book, &record(0, NOW, "0", "node.create", r#"{"path":"/a"}"#));
+    let long = "支".repeat(256);
+    let labels: Vec<String> = (0..64).map(|n| format!(r#""k{n}":"{long}""#)).collect();
+    let set = |field: &str| format!(r#"{{"node":"/a","{field}":{{{}}}}}"#, labels.join(","));
+    let draft = one(&mut book, &record(1, NOW, "1", "node.set", &set("labels")));
+    assert_eq!(code(&draft), None);
+    let before = book.state.clone();
+    let draft = one(&mut book, &record(2, NOW, "2", "node.set", &set("defaults")));
+    assert_eq!(code(&draft), Some((Code::TooLarge, "node".to_owned())));
+    assert!(book.state == before);
+}
+
+#[test]
+fn a_batch_ends_before_it_is_too_large() {
+    let mut book = Book::default();
+    let dead: Vec<Record> = (0..20)
+        .map(|offset| Record { value: Some(Bytes::from(vec![b'{'; 1 << 20])), ..record(offset, NOW, "x", "node.create", "{}") })
+        .collect();
+    let draft = book.decide(&dead);
+    assert_eq!(draft.answers.len(), 8);
+    book.forget(draft);
+    assert!(book == Book::default());
+}
+
+#[test]
+fn a_batch_that_is_forgotten_leaves_nothing() {
+    for seed in 0..20 {
+        let records: Vec<Record> = Wild::new(seed)
+            .take(200)
+            .enumerate()
+            .map(|(offset, asked)| {
+                let data = command::write(&asked.command);
+                let mut record = record(offset as u64, NOW + offset as i64, &asked.id, asked.command.type_name(), "");
+                record.value = Some(data);
+                record
+            })
+            .collect();
+        let (first, rest) = records.split_at(80);
+        let mut book = Book::default();
+        first.iter().for_each(|record| drop(one(&mut book, record)));
+        let before = book.clone();
+        let draft = book.decide(rest);
+        let decided = format!("{:?}", draft.answers);
+        assert!(book != before);
+        book.forget(draft);
+        assert!(book == before, "seed {seed}");
+        assert_eq!(format!("{:?}", book.decide(rest).answers), decided, "decided again it is the same");
+    }
+}
