@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::envelope::{Headers, header};
 use crate::error::Error;
 
+/// The longest message of a reason.
+pub const MESSAGE_CHARS_MAX: usize = 1024;
+
 /// Why a record is dead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadReason {
@@ -17,7 +20,12 @@ pub struct DeadReason {
 
 impl From<&Error> for DeadReason {
     fn from(error: &Error) -> Self {
-        Self { code: error.code().to_owned(), message: error.to_string() }
+        let mut message = error.to_string();
+        // an error may quote what the sender wrote
+        if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
+            message.truncate(end);
+        }
+        Self { code: error.code().to_owned(), message }
     }
 }
 
@@ -88,6 +96,13 @@ impl DeadLetter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_is_bounded() {
+        let reason = DeadReason::from(&Error::Json("支".repeat(5000)));
+        assert_eq!(reason.message.chars().count(), MESSAGE_CHARS_MAX);
+        assert!(reason.message.starts_with("bad JSON: 支"));
+    }
 
     #[test]
     fn a_letter_reads_back() {

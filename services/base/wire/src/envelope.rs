@@ -4,10 +4,11 @@
 //! `actor`, `keyid`, `expires` and `signature` are extension attributes. They are carried from the start; who may say what is checked elsewhere.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::error::{Error, read_json};
+use crate::error::Error;
+use crate::json::read_json;
 
 pub type Headers = Vec<(String, Bytes)>;
 
@@ -17,6 +18,8 @@ pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 pub const JSON_DEPTH_MAX: usize = 16;
 /// The longest id.
 pub const ID_CHARS_MAX: usize = 64;
+/// The longest trace context that is passed on; version 00 has 55 characters.
+const TRACE_CHARS_MAX: usize = 128;
 /// Who is meant when nobody is named.
 pub const ANONYMOUS: &str = "anonymous";
 
@@ -79,7 +82,7 @@ impl Envelope {
         let Some(value) = value else {
             return Err(Error::Envelope { field: "data", message: "is missing: the record has no value".to_owned() });
         };
-        check_size(value)?;
+        check_size(value, headers)?;
         let content_type = header(headers, "content-type")?.unwrap_or_default();
         let envelope = if content_type.to_ascii_lowercase().starts_with("application/cloudevents+json") {
             Self::read_structured(value, headers)?
@@ -93,7 +96,7 @@ impl Envelope {
 
     /// Reads a JSON body: structured CloudEvents or the bare object.
     pub fn read_body(body: &Bytes) -> Result<Self, Error> {
-        check_size(body)?;
+        check_size(body, &[])?;
         Self::read_structured(body, &[])?.check()
     }
 
@@ -112,7 +115,7 @@ impl Envelope {
             expires_ms: event.expires.as_deref().map(read_time).transpose()?,
             keyid: event.keyid,
             signature: event.signature,
-            traceparent: header(headers, "traceparent")?.or(event.traceparent),
+            traceparent: trace(headers, "traceparent").or(event.traceparent),
             data: value.slice_ref(data.get().as_bytes()),
         })
     }
@@ -130,13 +133,13 @@ impl Envelope {
             expires_ms: header(headers, "ce_expires")?.as_deref().map(read_time).transpose()?,
             keyid: header(headers, "ce_keyid")?,
             signature: header(headers, "ce_signature")?,
-            traceparent: header(headers, "traceparent")?.or(header(headers, "ce_traceparent")?),
+            traceparent: trace(headers, "traceparent").or_else(|| trace(headers, "ce_traceparent")),
             data: value.clone(),
         })
     }
 
     /// Bounds that hold in every mode. Whether an id may begin with `@` depends on who reads: the API refuses it, the decider writes it.
-    fn check(self) -> Result<Self, Error> {
+    fn check(mut self) -> Result<Self, Error> {
         if let Some(id) = &self.id {
             check_text("id", id, ID_CHARS_MAX)?;
             if id.is_empty() {
@@ -148,6 +151,8 @@ impl Envelope {
         if self.actor.is_empty() {
             return Err(Error::Envelope { field: "actor", message: "may not be empty".to_owned() });
         }
+        // it is copied to every fact; what is no trace context is no reason to refuse a command
+        self.traceparent = self.traceparent.filter(|text| text.len() <= TRACE_CHARS_MAX && text.bytes().all(|b| b.is_ascii_graphic()));
         Ok(self)
     }
 
@@ -184,6 +189,11 @@ pub(crate) fn header(headers: &[(String, Bytes)], name: &'static str) -> Result<
     Ok(Some(text.to_owned()))
 }
 
+/// A trace context that cannot be read is none.
+fn trace(headers: &[(String, Bytes)], name: &'static str) -> Option<String> {
+    header(headers, name).ok().flatten()
+}
+
 fn check_text(field: &'static str, text: &str, max: usize) -> Result<(), Error> {
     let length = text.chars().count();
     if length > max {
@@ -195,9 +205,10 @@ fn check_text(field: &'static str, text: &str, max: usize) -> Result<(), Error> 
     Ok(())
 }
 
-fn check_size(value: &[u8]) -> Result<(), Error> {
-    if value.len() > COMMAND_BYTES_MAX {
-        return Err(Error::TooLarge { bytes: value.len(), limit: COMMAND_BYTES_MAX });
+fn check_size(value: &[u8], headers: &[(String, Bytes)]) -> Result<(), Error> {
+    let bytes = value.len() + headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    if bytes > COMMAND_BYTES_MAX {
+        return Err(Error::TooLarge { bytes, limit: COMMAND_BYTES_MAX });
     }
     check_depth(value)
 }
@@ -233,27 +244,6 @@ pub fn read_time(text: &str) -> Result<i64, Error> {
 /// Milliseconds since 1970 as RFC 3339 in UTC.
 pub fn write_time(milliseconds: i64) -> String {
     jiff::Timestamp::from_millisecond(milliseconds).map_or_else(|_| milliseconds.to_string(), |time| time.to_string())
-}
-
-/// Kept for the API, which shows an envelope's fields in its schema.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CommandBody {
-    /// The sender's id of this command: the same id with the same data is answered with the first outcome.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64))]
-    pub id: Option<String>,
-    /// The type, `node.create`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Who asks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
-    /// When the command is no longer wanted, RFC 3339; at most 24 hours ahead.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<String>,
-    /// What the type's schema asks for.
-    pub data: serde_json::Value,
 }
 
 #[cfg(test)]
@@ -301,6 +291,24 @@ mod tests {
         assert_eq!(read(r#"{"type":"x","data":{},"expires":"tomorrow"}"#), "bad_envelope");
         assert_eq!(read(&format!(r#"{{"type":"x","data":{{}},"id":"{}"}}"#, "i".repeat(65))), "bad_envelope");
         assert!(Envelope::read(None, &[]).is_err());
+    }
+
+    #[test]
+    fn headers_count_as_part_of_the_command() {
+        let read = |size: usize| Envelope::read(Some(&text(r#"{"type":"x","data":{}}"#)), &[("x".to_owned(), text(&"x".repeat(size)))]);
+        assert!(read(60_000).is_ok());
+        assert_eq!(read(70_000).map(|_| ()).unwrap_err().code(), "too_large");
+    }
+
+    #[test]
+    fn a_bad_trace_is_dropped_and_the_command_kept() {
+        let body = text(r#"{"type":"x","data":{}}"#);
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = |value: Bytes| Envelope::read(Some(&body), &[("traceparent".to_owned(), value)]).unwrap().traceparent;
+        assert_eq!(trace(text(good)).as_deref(), Some(good));
+        for bad in [text(&"0".repeat(129)), text("a b"), Bytes::from_static(b"\xff")] {
+            assert_eq!(trace(bad), None);
+        }
     }
 
     #[test]

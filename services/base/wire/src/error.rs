@@ -60,18 +60,3 @@ impl<T> At<T> for Result<T, loki_domain::Invalid> {
         self.map_err(|invalid| Error::Value { field: field.into(), message: invalid.0 })
     }
 }
-
-/// Reads JSON and names the field that does not fit.
-pub(crate) fn read_json<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        let inner = error.into_inner();
-        match inner.classify() {
-            serde_json::error::Category::Data => Error::Shape { field, message: inner.to_string() },
-            _ => Error::Json(inner.to_string()),
-        }
-    })?;
-    json.end().map_err(|error| Error::Json(error.to_string()))?;
-    Ok(value)
-}

@@ -4,16 +4,20 @@
 //! released; `dead` keeps what could not be read. `schema` lists every type with its JSON Schema (checked in under `schemas/`).
 //! Intake (commands) refuses unknown fields; readers (facts, outcomes) ignore them.
 
+mod body;
 pub mod command;
 pub mod dead;
 pub mod digest;
 pub mod envelope;
 pub mod error;
 pub mod fact;
+mod json;
 pub mod outcome;
 pub mod schema;
+mod shape;
 pub mod topics;
 
+pub use body::CommandBody;
 pub use command::Intake;
 pub use dead::{DeadLetter, DeadReason};
 pub use envelope::{Envelope, Headers};

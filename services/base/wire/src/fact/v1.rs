@@ -7,51 +7,73 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Change;
-use crate::error::{At, Error, read_json};
+use crate::error::{At, Error};
+use crate::json::read_json;
+use crate::shape;
 
 /// A node of the tree.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Node {
+    #[schemars(with = "shape::Id")]
     pub id: String,
     /// The parent's id; null at the top.
+    #[schemars(with = "Option<shape::Id>")]
     pub parent: Option<String>,
+    #[schemars(with = "shape::NodeName")]
     pub name: String,
+    #[schemars(with = "shape::Labels")]
     pub labels: BTreeMap<String, String>,
-    #[schemars(extend("x-loki-personal" = true))]
+    #[schemars(with = "shape::Texts", extend("x-loki-personal" = true))]
     pub contacts: Vec<String>,
+    #[schemars(with = "shape::Labels")]
     pub defaults: BTreeMap<String, String>,
 }
 
 /// A server.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Server {
+    #[schemars(with = "shape::Id")]
     pub id: String,
+    #[schemars(with = "shape::ServerName")]
     pub name: String,
+    #[schemars(with = "Option<shape::Text>")]
     pub serial: Option<String>,
+    #[schemars(with = "shape::Texts")]
     pub addresses: Vec<String>,
+    #[schemars(with = "Option<shape::Text>")]
     pub idc: Option<String>,
+    #[schemars(with = "shape::Labels")]
     pub labels: BTreeMap<String, String>,
+    #[schemars(with = "shape::State")]
     pub state: String,
 }
 
 /// A server on a node.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Mount {
+    #[schemars(with = "shape::Id")]
     pub node: String,
+    #[schemars(with = "shape::Id")]
     pub server: String,
     pub offline: bool,
     /// Parts per million; null: automatic.
+    #[schemars(with = "Option<shape::Ratio>")]
     pub ratio: Option<u32>,
     /// The membership rule that mounted it; null: by hand.
+    #[schemars(with = "Option<shape::Id>")]
     pub membership: Option<String>,
 }
 
 /// A membership rule.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Membership {
+    #[schemars(with = "shape::Id")]
     pub id: String,
+    #[schemars(with = "shape::Id")]
     pub node: String,
+    #[schemars(with = "Option<shape::Pattern>")]
     pub pattern: Option<String>,
+    #[schemars(with = "shape::Labels")]
     pub labels: BTreeMap<String, String>,
     /// Null once the mounts are as the rule says.
     pub sweep: Option<MembershipSweep>,
@@ -60,6 +82,7 @@ pub struct Membership {
 /// Where the change of a rule has got to.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct MembershipSweep {
+    #[schemars(with = "shape::Id")]
     pub next: String,
     pub removing: bool,
 }
@@ -67,6 +90,7 @@ pub struct MembershipSweep {
 /// The log's id.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Log {
+    #[schemars(with = "shape::Id")]
     pub id: String,
 }
 

@@ -7,7 +7,9 @@ use serde_json::value::RawValue;
 
 use super::{First, Outcome, Verdict, WrittenFact};
 use crate::digest::{from_hex, to_hex};
-use crate::error::{At, Error, read_json};
+use crate::error::{At, Error};
+use crate::json::read_json;
+use crate::shape;
 
 /// The answer to one command.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -16,20 +18,26 @@ pub struct Command {
     /// `accepted`, `rejected`, `duplicate` or `dead`.
     pub outcome: Kind,
     /// The command's position, `c17`.
+    #[schemars(with = "shape::CommandPosition")]
     pub position: String,
     #[serde(rename = "type")]
     pub kind: String,
+    /// Who asked.
+    #[schemars(extend("x-loki-personal" = true))]
     pub actor: String,
     /// When it was decided, by the log's clock: milliseconds since 1970.
     pub at_ms: i64,
     /// The version of the rules.
     pub rules: u32,
     /// SHA-256 of the previous outcome.
+    #[schemars(with = "shape::Sha256")]
     pub previous: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::Sha256>")]
     pub digest: Option<String>,
     /// Accepted: the position after which its facts can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::FactPosition>")]
     pub after: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Vec<Fact>>,
@@ -42,9 +50,11 @@ pub struct Command {
     pub message: Option<String>,
     /// The key of what is in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::Key>")]
     pub conflict: Option<String>,
     /// Duplicate: the position of the command that was answered first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::CommandPosition>")]
     pub duplicate_of: Option<String>,
     /// Duplicate: that answer, `accepted` or `rejected`; `after`, or `code`, `field`, `message` and `conflict`, are then the first one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,10 +74,12 @@ pub enum Kind {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Fact {
     /// `node/<id>`.
+    #[schemars(with = "shape::Key")]
     pub key: String,
+    #[schemars(with = "shape::FactPosition")]
     pub position: String,
-    /// The entity as the fact's schema says; null: removed.
-    #[schemars(with = "Option<serde_json::Value>")]
+    /// The entity as the fact's schema says, personal fields with it; null: removed.
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>", extend("x-loki-personal" = true))]
     pub data: Option<Box<RawValue>>,
 }
 

@@ -1,0 +1,94 @@
+//! The domain's values as JSON Schemas: what a constructor refuses, the published schema refuses too, as far as a schema can say it.
+//!
+//! The schemas are never narrower than the constructors, and tests hold them together. They are wider in one place: a node's name may hold
+//! letters and digits of any script, and the patterns that every validator understands can only exclude what is neither in ASCII.
+
+use std::borrow::Cow;
+
+use loki_domain::labels::COUNT_MAX;
+use loki_domain::path::DEPTH_MAX;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// Crockford's base 32 in lower case.
+const ID: &str = "[0-9a-hjkmnp-tv-z]{16}";
+const NODE_NAME: &str = r"[^\x00-,./:-@\[-\^`{-\x7f]{1,64}";
+const SERVER_NAME: &str = "[0-9a-z][0-9a-z._-]{0,252}";
+
+/// A name for use in `#[schemars(with = "…")]`, and what it stands for.
+macro_rules! shapes {
+    ($($name:ident => $schema:expr;)+) => {
+        $(
+            pub(crate) enum $name {}
+
+            impl JsonSchema for $name {
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    $schema
+                }
+            }
+        )+
+    };
+}
+
+shapes! {
+    Id => pattern("An id: 16 letters of Crockford's base 32.", format!("^{ID}$"));
+    NodeName => pattern("Letters and digits of any script, `_` and `-`; 1 to 64 characters.", format!("^{NODE_NAME}$"));
+    NodePath => pattern("The names from the top of the tree, `/acme/shop`; `/` is the tree itself.", format!("^(/|(/{NODE_NAME}){{1,{DEPTH_MAX}}})$"));
+    NodeRef => pattern("A node's path or id.", format!("^(/|(/{NODE_NAME}){{1,{DEPTH_MAX}}}|{ID})$"));
+    ServerName => pattern("A host name in lower case.", format!("^{SERVER_NAME}$"));
+    ServerRef => pattern("A server's name, or `id:` and its id.", format!("^(id:{ID}|{SERVER_NAME})$"));
+    Pattern => pattern("A name pattern: `*` is any run of characters, `?` any one.", "^[0-9a-z._*?-]{1,253}$".to_owned());
+    Key => pattern("An entity's key.", format!("^((node|server|membership)/{ID}|mount/{ID}\\.{ID})$"));
+    CommandPosition => pattern("The position of a command.", "^c[0-9]+$".to_owned());
+    FactPosition => pattern("The position of a fact.", "^f[0-9]+$".to_owned());
+    Sha256 => pattern("A SHA-256 in lower case.", "^[0-9a-f]{64}$".to_owned());
+    Text => text();
+    Texts => json_schema!({ "description": "Texts in their order.", "type": "array", "items": text(), "maxItems": COUNT_MAX });
+    Labels => json_schema!({
+        "description": "Keys and texts.",
+        "type": "object",
+        "propertyNames": label_key(),
+        "additionalProperties": text(),
+        "maxProperties": COUNT_MAX,
+    });
+    Changes => json_schema!({
+        "description": "A text sets the key, null removes it.",
+        "type": "object",
+        "propertyNames": label_key(),
+        "additionalProperties": { "anyOf": [text(), { "type": "null" }] },
+    });
+    Ratio => json_schema!({
+        "description": "Parts per million.",
+        "type": "integer",
+        "minimum": 0,
+        "maximum": loki_domain::Ratio::ONE,
+    });
+    State => states("A server's state.", |_| true);
+    WantedState => states("A state that can be asked for.", |state| state != loki_domain::ServerState::Retired);
+}
+
+fn pattern(description: &str, pattern: String) -> Schema {
+    json_schema!({ "description": description, "type": "string", "pattern": pattern })
+}
+
+fn text() -> Schema {
+    json_schema!({
+        "description": "A line of text without control characters.",
+        "type": "string",
+        "maxLength": 256,
+        "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
+    })
+}
+
+fn label_key() -> Schema {
+    json_schema!({ "pattern": "^[0-9A-Za-z._/-]{1,63}$" })
+}
+
+fn states(description: &str, wanted: impl Fn(loki_domain::ServerState) -> bool) -> Schema {
+    let states: Vec<_> =
+        loki_domain::ServerState::ALL.into_iter().filter(|state| wanted(*state)).map(loki_domain::ServerState::as_str).collect();
+    json_schema!({ "description": description, "type": "string", "enum": states })
+}
