@@ -88,6 +88,8 @@ impl Committer {
                 if let Request::Close { reply } = current {
                     self.flush(&mut batch).await;
                     self.close().await;
+                    // The directory is free before its owner is told.
+                    drop(self);
                     let _gone = reply.send(());
                     return;
                 }
