@@ -1,1 +1,35 @@
-//! stub
+//! The relational store: facts and outcomes as rows of MySQL (or MariaDB), or of one SQLite file.
+//!
+//! Reads `loki.facts` and `loki.outcomes`; writes nothing else than its own tables. Two projections, each with its own tables, position and
+//! rebuild:
+//!
+//! - `mysql`: the current state, from facts;
+//! - `history`: the audit and every version of every entity, from outcomes.
+//!
+//! **Promise.** A batch and its position are written in one transaction, which happens only if the store is exactly where the batch begins
+//! ([`store`]); a rebuild fills shadow tables and swaps them all at once; readers ([`port`]) answer from one snapshot together with its position,
+//! and say "not ready" rather than anything older or emptier than the truth.
+//!
+//! **Never.** No constraint across entities (a compacted log passes through states that never were), nothing keyed by path, no DDL outside
+//! `migrations/`.
+
+pub mod config;
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod metrics;
+pub mod port;
+pub mod schema;
+pub mod store;
+
+mod mysql;
+mod read;
+mod sql;
+mod sqlite;
+mod tables;
+mod write;
+
+pub use config::{Config, ConfigError};
+pub use read::Readers;
+pub use schema::migrate;
+pub use store::{HistoryProjection, StateProjection};
+pub use write::{change_key, outcome_key};

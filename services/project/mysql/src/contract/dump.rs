@@ -1,0 +1,79 @@
+//! Dumps.
+
+use loki_domain::{Entity, Key};
+use loki_runner::{Projection, Target};
+use loki_wire::{Change, Verdict};
+
+use super::World;
+use super::given::*;
+use crate::{change_key, outcome_key};
+
+/// Many changes of few entities, applied in batches of all sizes, while the dump is larger than a page.
+pub async fn a_dump_equals_a_fold(world: &dyn World) {
+    let mut story = Story::new();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut roll = |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    for _ in 0..1_500 {
+        let mut changes = Vec::new();
+        for _ in 0..=roll(3) {
+            let (a, b) = (roll(200) as u8, roll(200) as u8);
+            let entity = match roll(4) {
+                0 => Entity::Node(node(a, b, &format!("n{b}"))),
+                1 => Entity::Server(server(a, &format!("s{b}"), loki_domain::ServerState::Online)),
+                2 => Entity::Mount(mount(a, b)),
+                _ => Entity::Membership(membership(a, b)),
+            };
+            changes.push(if roll(5) == 0 { remove(entity.key()) } else { Change::Set(entity) });
+        }
+        story.accept(changes);
+    }
+    let mut projection = state(world);
+    fill(&mut projection, &Story::new().facts).await;
+    let mut rest = &story.facts[1..];
+    let mut from = 1;
+    while !rest.is_empty() {
+        let (part, later) = rest.split_at((roll(300) as usize + 1).min(rest.len()));
+        projection.apply(batch(Target::Main, from, end(part), part)).await.expect("applied");
+        (from, rest) = (end(part), later);
+    }
+    let dump = readers(world).state.dump(None).await.expect("a dump");
+    assert_eq!(dump.stored().position, story.facts_end());
+    let dumped = lines(dump).await;
+    assert!(dumped.len() > 500);
+    assert_eq!(dumped, fold(&story.facts));
+}
+
+pub async fn a_dump_of_the_history_equals_the_outcomes(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    let mut expected = Vec::new();
+    for placed in &story.outcomes {
+        let json = loki_wire::outcome::write(&placed.outcome, None).value;
+        expected.push(format!("{} {}", outcome_key(placed.outcome.command), String::from_utf8_lossy(&json)));
+        if let Verdict::Accepted { facts, .. } = &placed.outcome.verdict {
+            for fact in facts {
+                let json = fact.json.as_ref().map_or("null", |json| json.get());
+                expected.push(format!("{} {json}", change_key(fact.offset, &fact.key)));
+            }
+        }
+    }
+    expected.sort_unstable();
+    assert_eq!(history_lines(&readers).await, expected);
+}
+
+pub async fn a_dump_shows_columns_that_differ(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    world.run("UPDATE node SET name = 'wrong' WHERE name = 'acme'").await;
+    world.run("UPDATE outcome SET actor = 'mallory', at_ms = 1 WHERE command = 2").await;
+    let key = Key::Node(node_id(1)).to_string();
+    let line = state_lines(&readers).await.into_iter().find(|line| line.starts_with(&key)).expect("a line");
+    assert!(line.ends_with(" differs: name"), "{line}");
+    let line = history_lines(&readers).await.into_iter().find(|line| line.starts_with(&outcome_key(2))).expect("a line");
+    assert!(line.ends_with(" differs: actor, at_ms"), "{line}");
+}

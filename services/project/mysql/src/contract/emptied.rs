@@ -1,0 +1,122 @@
+//! Stores that were emptied with their own tools, and schemas of other versions.
+
+use loki_runner::{Applied, Projection, StoreError, Target};
+use loki_wire::Fact;
+
+use super::World;
+use super::given::*;
+use crate::migrate;
+use crate::port::{NotReady, Page, ReadError};
+
+const STATE_TABLES: [&str; 5] = ["node", "server", "mount", "membership", "state_position"];
+const HISTORY_TABLES: [&str; 3] = ["outcome", "entity_change", "history_position"];
+
+pub async fn a_store_without_position_is_empty(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    let mut projection = state(world);
+    assert!(projection.stored().await.expect("read").is_some());
+    world.run("DELETE FROM state_position").await;
+    assert_eq!(projection.stored().await.expect("read"), None);
+    assert_eq!(readers.state.stored().await.expect("read"), None);
+    let refused = readers.state.dump(None).await.err();
+    assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)));
+    assert!(history(world).stored().await.expect("read").is_some());
+    fill(&mut projection, &story.facts).await;
+    assert_eq!(state_lines(&readers).await, fold(&story.facts));
+}
+
+pub async fn a_store_without_a_table_is_empty(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    let (mut facts, mut outcomes) = (state(world), history(world));
+    for table in STATE_TABLES {
+        world.run(&format!("DROP TABLE {table}")).await;
+        assert_eq!(facts.stored().await.expect("read"), None, "{table}");
+        let refused = readers.state.dump(None).await.err();
+        assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)), "{table}");
+        fill(&mut facts, &story.facts).await;
+        assert_eq!(state_lines(&readers).await, fold(&story.facts), "{table}");
+    }
+    let before = history_lines(&readers).await;
+    for table in HISTORY_TABLES {
+        world.run(&format!("DROP TABLE {table}")).await;
+        assert_eq!(outcomes.stored().await.expect("read"), None, "{table}");
+        let refused = readers.history.dump(None).await.err();
+        assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)), "{table}");
+        fill(&mut outcomes, &story.outcomes).await;
+        assert_eq!(history_lines(&readers).await, before, "{table}");
+    }
+}
+
+pub async fn an_emptied_store_is_made_again(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    let before = history_lines(&readers).await;
+    let (mut facts, mut outcomes) = (state(world), history(world));
+    assert!(facts.stored().await.expect("read").is_some());
+    for _ in 0..2 {
+        world.empty().await;
+        assert_eq!(facts.stored().await.expect("read"), None);
+        assert_eq!(outcomes.stored().await.expect("read"), None);
+        assert_eq!(readers.state.stored().await.expect("read"), None);
+        let refused = readers.history.audit(&crate::port::AuditFilter::default(), &Page::first(1), None).await.err();
+        assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)));
+        // both at once, as their two loops do
+        tokio::join!(fill(&mut facts, &story.facts), fill(&mut outcomes, &story.outcomes));
+        assert_eq!(state_lines(&readers).await, fold(&story.facts));
+        assert_eq!(history_lines(&readers).await, before);
+    }
+}
+
+pub async fn a_batch_into_an_emptied_store_is_refused(world: &dyn World) {
+    let story = busy_story();
+    let mut projection = state(world);
+    fill(&mut projection, &story.facts).await;
+    let end = story.facts_end();
+    world.run("DROP TABLE node").await;
+    assert_eq!(projection.apply(batch(Target::Main, end, end + 1, &story.facts)).await.expect("refused"), Applied::Refused);
+    world.empty().await;
+    for target in [Target::Main, Target::Shadow] {
+        assert_eq!(projection.apply(batch::<Fact>(target, end, end + 1, &[])).await.expect("refused"), Applied::Refused);
+    }
+    assert_eq!(projection.finish_rebuild(log(1), end, 1).await.expect("refused"), Applied::Refused);
+}
+
+pub async fn another_schema_version_is_refused(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    let mut projection = state(world);
+    let unusable = |text: &StoreError| match text {
+        StoreError::Unusable(text) => text.clone(),
+        StoreError::Away(text) => panic!("away: {text}"),
+    };
+
+    world.run("INSERT INTO schema_version (version, name) VALUES (99, '0099_from_the_future')").await;
+    let text = unusable(&projection.stored().await.expect_err("refused"));
+    assert!(text.contains("version 99") && text.contains("newer program"), "{text}");
+    unusable(&projection.begin_rebuild(log(1), 0).await.expect_err("refused"));
+    assert!(matches!(readers.state.dump(None).await.err(), Some(ReadError::Unusable(_))));
+    assert!(migrate(&world.config()).await.is_err());
+    world.run("DELETE FROM schema_version WHERE version = 99").await;
+    assert!(projection.stored().await.expect("read").is_some());
+
+    world.run("DELETE FROM schema_version WHERE version > 1").await;
+    let text = unusable(&projection.stored().await.expect_err("refused"));
+    assert!(text.contains("`loki migrate`"), "{text}");
+    let text = unusable(&projection.begin_rebuild(log(1), 0).await.expect_err("refused"));
+    assert!(text.contains("`loki migrate`"), "{text}");
+    assert_eq!(migrate(&world.config()).await.expect("migrated"), ["0002_create_state", "0003_create_history"]);
+    assert_eq!(state_lines(&readers).await, fold(&story.facts));
+}
+
+pub async fn migrating_twice_does_nothing(world: &dyn World) {
+    let config = world.config();
+    let (a, b) = tokio::join!(migrate(&config), migrate(&config));
+    let (a, b) = (a.expect("migrated"), b.expect("migrated"));
+    assert_eq!(a.len() + b.len(), 3, "{a:?} {b:?}");
+    assert_eq!(migrate(&config).await.expect("migrated"), Vec::<&str>::new());
+    assert_eq!(world.tables().await.len(), 9);
+    // a migrated store waits to be filled
+    assert_eq!(state(world).stored().await.expect("read"), None);
+}

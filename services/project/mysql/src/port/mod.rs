@@ -1,0 +1,30 @@
+//! What may be asked of the store: two readers, of the current state and of the history. The doc comments are the promise; `contract` tests it.
+//!
+//! Every answer is read from one snapshot together with the position at which it is true. There is no answer ("not ready") while the store is
+//! empty or being filled, while it is below `at_least`, and while it is below what this reader has answered before: never an empty list
+//! instead of "not yet", never an older truth after a newer one.
+//!
+//! Filling the store is `loki_runner::Projection`.
+
+mod answer;
+mod history;
+mod state;
+
+pub use answer::{Answer, Listed, NotReady, Page, ReadError};
+pub use history::{
+    AuditFilter, Difference, Entry, HistoryReader, Moment, OutcomeKind, PastState, Resolved, StoredOutcome, Version, Written,
+};
+pub use state::{Inherited, MountView, NodeView, ServerFilter, ServerView, StateReader};
+
+use async_trait::async_trait;
+
+/// A canonical dump of a store: lines `key json`, sorted by key as bytes, all from one snapshot. A row whose columns are not those of its JSON
+/// has ` differs: <columns>` at the end of its line, so that it equals no fold of the log.
+#[async_trait]
+pub trait Dump: Send {
+    /// The position that all lines belong to.
+    fn stored(&self) -> loki_runner::Stored;
+
+    /// The next lines, a bounded number; empty at the end.
+    async fn next(&mut self) -> Result<Vec<String>, ReadError>;
+}

@@ -1,0 +1,173 @@
+//! Canonical dumps, a page of rows at a time.
+//!
+//! Each row is made again from what it says of itself (its JSON) and compared: a column that differs would answer questions wrongly although
+//! the JSON is right.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use loki_domain::Kind;
+use loki_runner::Stored;
+use loki_runner::projection::PlacedOutcome;
+use loki_wire::fact::v1::{read_entity, read_key};
+
+use crate::port::{Dump, ReadError};
+use crate::sql::{Connection, Fault, Row, Value};
+use crate::tables::{ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, SERVER, Table};
+use crate::write::{change_key, entity_row, outcome_key, outcome_row};
+
+/// Rows read at once: few enough for the largest ones.
+const ROWS: i64 = 500;
+
+/// What outcomes are kept as.
+const OUTCOME_SCHEMA: &[u8] = b"outcome.command.v1";
+
+/// A table of a dump: how its rows become lines.
+pub(super) struct Part {
+    table: &'static Table,
+    line: fn(&[Value]) -> Result<Line, Fault>,
+}
+
+struct Line {
+    key: String,
+    json: String,
+    /// The row as it should be; `None`: what it is follows from nothing else.
+    expected: Option<Vec<Value>>,
+}
+
+/// In the order of the lines' keys.
+pub(super) static STATE: [Part; 4] = [
+    Part { table: &MEMBERSHIP, line: |row| entity_line(Kind::Membership, row) },
+    Part { table: &MOUNT, line: |row| entity_line(Kind::Mount, row) },
+    Part { table: &NODE, line: |row| entity_line(Kind::Node, row) },
+    Part { table: &SERVER, line: |row| entity_line(Kind::Server, row) },
+];
+pub(super) static HISTORY: [Part; 2] = [Part { table: &ENTITY_CHANGE, line: change_line }, Part { table: &OUTCOME, line: outcome_line }];
+
+/// A dump under way. Dropping it early closes its connection.
+pub(super) struct Lines {
+    connection: Connection,
+    stored: Stored,
+    parts: &'static [Part],
+    /// The last key of the first part's table that was given.
+    after: Option<Value>,
+}
+
+impl Lines {
+    pub(super) fn new(connection: Connection, stored: Stored, parts: &'static [Part]) -> Self {
+        Self { connection, stored, parts, after: None }
+    }
+
+    async fn page(&mut self) -> Result<Vec<String>, ReadError> {
+        while let Some(part) = self.parts.first() {
+            let rows = self.rows(part.table).await?;
+            if let Some(last) = rows.last() {
+                self.after = Some(last[0].clone());
+                return Ok(rows.iter().map(|row| write(part, row)).collect::<Result<_, _>>()?);
+            }
+            self.parts = &self.parts[1..];
+            self.after = None;
+            if self.parts.is_empty() {
+                self.connection.commit().await?;
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn rows(&mut self, table: &Table) -> Result<Vec<Vec<Value>>, Fault> {
+        let (id, columns) = (table.columns[0], table.columns.join(", "));
+        let mut values = Vec::new();
+        let after = match &self.after {
+            Some(after) => {
+                values.push(after.clone());
+                format!("WHERE {id} > ? ")
+            }
+            None => String::new(),
+        };
+        values.push(Value::Int(ROWS));
+        let rows = self.connection.query(format!("SELECT {columns} FROM {} {after}ORDER BY {id} LIMIT ?", table.name), values).await?;
+        rows.iter().map(|row| read(table, row)).collect()
+    }
+}
+
+#[async_trait]
+impl Dump for Lines {
+    fn stored(&self) -> Stored {
+        self.stored
+    }
+
+    async fn next(&mut self) -> Result<Vec<String>, ReadError> {
+        self.page().await
+    }
+}
+
+/// Columns that hold numbers; all others hold texts.
+const NUMBERS: [&str; 8] = ["fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes", "version"];
+
+fn read(table: &Table, row: &Row) -> Result<Vec<Value>, Fault> {
+    let column = |(i, name): (usize, &&str)| {
+        Ok(if NUMBERS.contains(name) {
+            row.int_or_null(i)?.map_or(Value::Null, Value::Int)
+        } else {
+            Value::text_or_null(row.text_or_null(i)?)
+        })
+    };
+    table.columns.iter().enumerate().map(column).collect()
+}
+
+fn write(part: &Part, row: &[Value]) -> Result<String, Fault> {
+    let Line { key, json, expected } = (part.line)(row)?;
+    let differing: Vec<&str> = match &expected {
+        Some(expected) => (0..row.len()).filter(|i| expected.get(*i) != row.get(*i)).map(|i| part.table.columns[i]).collect(),
+        None => Vec::new(),
+    };
+    Ok(if differing.is_empty() { format!("{key} {json}") } else { format!("{key} {json} differs: {}", differing.join(", ")) })
+}
+
+fn entity_line(kind: Kind, row: &[Value]) -> Result<Line, Fault> {
+    let id = text(&row[0]);
+    let fact = number(&row[row.len() - 2]);
+    let json = text(&row[row.len() - 1]);
+    let entity = read_entity(kind, json.as_bytes()).map_err(|error| unreadable(&format!("{kind}/{id}"), &error))?;
+    Ok(Line { key: format!("{kind}/{id}"), json: json.to_owned(), expected: Some(entity_row(&entity, fact)) })
+}
+
+fn outcome_line(row: &[Value]) -> Result<Line, Fault> {
+    let key = outcome_key(number(&row[0]));
+    let json = text(&row[row.len() - 1]);
+    let value = Bytes::copy_from_slice(json.as_bytes());
+    let headers = [("ce_dataschema".to_owned(), Bytes::from_static(OUTCOME_SCHEMA))];
+    let outcome = loki_wire::outcome::read(Some(&value), &headers).map_err(|error| unreadable(&key, &error))?;
+    let expected = outcome_row(&PlacedOutcome { offset: number(&row[1]), outcome });
+    Ok(Line { key, json: json.to_owned(), expected: Some(expected) })
+}
+
+fn change_line(row: &[Value]) -> Result<Line, Fault> {
+    let fact = number(&row[0]);
+    let (kind, id) = (text(&row[2]), text(&row[3]));
+    let of = |error: &dyn std::fmt::Display| unreadable(&format!("change/{fact:020}/{kind}/{id}"), error);
+    let kind: Kind = kind.parse().map_err(|error: loki_domain::Invalid| of(&error))?;
+    let key = read_key(kind, id).map_err(|error| of(&error))?;
+    let json = match &row[5] {
+        Value::Null => "null",
+        json => text(json),
+    };
+    Ok(Line { key: change_key(fact, &key), json: json.to_owned(), expected: None })
+}
+
+fn unreadable(key: &str, error: &dyn std::fmt::Display) -> Fault {
+    Fault::Unusable(format!("the row of `{key}` cannot be read: {error}"))
+}
+
+fn text(value: &Value) -> &str {
+    match value {
+        Value::Text(text) => text,
+        Value::Null | Value::Int(_) => "",
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    match value {
+        Value::Int(number) => *number as u64,
+        Value::Null | Value::Text(_) => 0,
+    }
+}

@@ -1,0 +1,140 @@
+//! Running the migrations, and making dropped tables again.
+//!
+//! MySQL commits each DDL statement by itself. A crash between statements is repaired by running the file again, for which every statement must
+//! be one that may be repeated; its row in `schema_version` comes last. A lock by name keeps two processes from doing it at once.
+
+use super::VERSION;
+use super::files::files;
+use super::statements::{shapes, statements};
+use crate::config::{Config, ConfigError};
+use crate::sql::{Connection, Dialect, Fault, Value};
+use crate::store::connect::connect_or_create;
+use crate::tables::{FAMILIES, Family, old, shadow};
+
+/// Why `loki migrate` did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the store is away: {0}")]
+    Away(String),
+    #[error("the schema cannot be migrated: {0}")]
+    Refused(String),
+}
+
+impl From<Fault> for MigrateError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Away(text) | Fault::Emptied(text) => Self::Away(text),
+            Fault::Unusable(text) => Self::Refused(text),
+        }
+    }
+}
+
+/// Brings the schema to this program's version, making the database (or file) when it is missing. Returns the names of the migrations that
+/// were run; none when there was nothing to do. What the tables hold is not touched.
+pub async fn migrate(config: &Config) -> Result<Vec<&'static str>, MigrateError> {
+    let mut connection = connect_or_create(&config.place()?, config).await?;
+    let applied = locked(&mut connection, None).await?;
+    Ok(applied)
+}
+
+/// Makes what is missing of a projection's tables in a store of this program's version. A store without any version has been emptied: all is
+/// made anew.
+pub(crate) async fn ensure(connection: &mut Connection, family: &'static Family) -> Result<(), Fault> {
+    if let found @ Some(_) = version(connection).await? {
+        check_version(found)?;
+    }
+    locked(connection, Some(family)).await.map(drop)
+}
+
+/// Refuses a schema of another version.
+pub(crate) fn check_version(found: Option<i64>) -> Result<(), Fault> {
+    match found {
+        Some(VERSION) => Ok(()),
+        Some(found) if found > VERSION => {
+            Err(Fault::Unusable(format!("its schema has version {found}, this program knows {VERSION}: run the newer program")))
+        }
+        found => Err(Fault::Unusable(format!(
+            "its schema has version {}, this program needs {VERSION}: run `loki migrate`",
+            found.unwrap_or_default()
+        ))),
+    }
+}
+
+async fn locked(connection: &mut Connection, missing_of: Option<&'static Family>) -> Result<Vec<&'static str>, Fault> {
+    match connection.dialect() {
+        Dialect::Sqlite => {
+            connection.begin_writing().await?;
+            let applied = bring_up(connection, missing_of).await?;
+            connection.commit().await?;
+            Ok(applied)
+        }
+        Dialect::MySql => {
+            // the lock ends with the connection, too
+            let sql = "SELECT GET_LOCK(CONCAT('loki.', MD5(DATABASE())), @@lock_wait_timeout)";
+            let row = connection.first(sql, vec![]).await?;
+            if row.map(|row| row.int_or_null(0)).transpose()?.flatten() != Some(1) {
+                return Err(Fault::Away("another process is changing the schema".to_owned()));
+            }
+            let applied = bring_up(connection, missing_of).await?;
+            connection.query("SELECT RELEASE_LOCK(CONCAT('loki.', MD5(DATABASE())))", vec![]).await?;
+            Ok(applied)
+        }
+    }
+}
+
+async fn bring_up(connection: &mut Connection, missing_of: Option<&'static Family>) -> Result<Vec<&'static str>, Fault> {
+    let found = version(connection).await?;
+    if found.is_none() {
+        // Whatever lies here is of an unknown version. Everything in it can be filled again.
+        drop_everything(connection).await?;
+    }
+    if let Some(found) = found.filter(|found| *found > VERSION) {
+        return check_version(Some(found)).map(|()| vec![]);
+    }
+    let dialect = connection.dialect();
+    let mut applied = Vec::new();
+    for (i, file) in files(dialect).iter().enumerate().skip(usize::try_from(found.unwrap_or(0)).unwrap_or(0)) {
+        for statement in statements(file.sql) {
+            connection.run(statement).await?;
+        }
+        let values = vec![Value::Int(i as i64 + 1), Value::text(file.name)];
+        connection.execute("INSERT INTO schema_version (version, name) VALUES (?, ?)", values).await?;
+        applied.push(file.name);
+    }
+    for table in missing_of.into_iter().flat_map(Family::table_names) {
+        if !exists(connection, table).await? {
+            for shape in shapes(dialect, table) {
+                connection.run(shape.sql_for(table)).await?;
+            }
+        }
+    }
+    Ok(applied)
+}
+
+/// The schema's version; `None` when there is none.
+async fn version(connection: &mut Connection) -> Result<Option<i64>, Fault> {
+    match connection.first("SELECT MAX(version) FROM schema_version", vec![]).await {
+        Ok(row) => Ok(row.map(|row| row.int_or_null(0)).transpose()?.flatten()),
+        Err(Fault::Emptied(_)) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn exists(connection: &mut Connection, table: &str) -> Result<bool, Fault> {
+    match connection.first(format!("SELECT 1 FROM {table} WHERE 1 = 0"), vec![]).await {
+        Ok(_) => Ok(true),
+        Err(Fault::Emptied(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn drop_everything(connection: &mut Connection) -> Result<(), Fault> {
+    for table in FAMILIES.iter().flat_map(|family| family.table_names()) {
+        for name in [table.to_owned(), shadow(table), old(table)] {
+            connection.run(format!("DROP TABLE IF EXISTS {name}")).await?;
+        }
+    }
+    Ok(())
+}

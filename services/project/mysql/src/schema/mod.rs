@@ -1,0 +1,15 @@
+//! The store's tables, from one place: the migrations.
+//!
+//! `files` embeds them, `statements` says which statement shapes which table, `migrate` runs what has not been run. A table that was dropped is
+//! made again, and a shadow table is made, by the same statements: they cannot differ from a migrated one.
+
+mod files;
+mod migrate;
+mod statements;
+
+pub use migrate::migrate;
+pub(crate) use migrate::{check_version, ensure};
+pub(crate) use statements::shapes;
+
+/// The schema that this program reads and writes.
+pub(crate) const VERSION: i64 = files::MYSQL.len() as i64;

@@ -1,0 +1,40 @@
+//! The position's row.
+
+use loki_runner::Stored;
+
+use crate::schema::check_version;
+use crate::sql::{Connection, Fault, Row};
+use crate::tables::Family;
+
+/// A position as it is read, with the time of the rebuild that it goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) stored: Stored,
+    pub(crate) built_ms: i64,
+}
+
+/// Reads the position of the generation that readers see, `None` when there is none or a table of it is missing. Refuses a schema of another
+/// version.
+pub(crate) async fn read(connection: &mut Connection, family: &Family) -> Result<Option<Placed>, Fault> {
+    let row = match connection.first(query(family), vec![]).await {
+        Ok(row) => row,
+        Err(Fault::Emptied(_)) => None,
+        Err(fault) => return Err(fault),
+    };
+    row.map(|row| placed(&row)).transpose()
+}
+
+/// Names every table of the projection: when one is missing, the store fails to prepare it.
+fn query(family: &Family) -> String {
+    let tables: String = family.tables.iter().map(|table| format!(" AND NOT EXISTS (SELECT 1 FROM {} WHERE 1 = 0)", table.name)).collect();
+    format!(
+        "SELECT log, position, state, ended_ms, built_ms, (SELECT MAX(version) FROM schema_version) FROM {} WHERE id = 1{tables}",
+        family.position
+    )
+}
+
+fn placed(row: &Row) -> Result<Placed, Fault> {
+    check_version(row.int_or_null(5)?)?;
+    let stored = Stored { log: row.parsed(0)?, position: row.offset(1)?, state: row.parsed(2)?, ended_ms: row.int(3)? };
+    Ok(Placed { stored, built_ms: row.int(4)? })
+}

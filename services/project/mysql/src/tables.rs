@@ -1,0 +1,70 @@
+//! The tables of the two projections. The first column of each is its primary key. Their shape is in the migrations.
+
+/// A table that a projection fills.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [&'static str],
+}
+
+/// The tables of one projection: rebuilt, swapped and dropped together with their position.
+#[derive(Debug)]
+pub(crate) struct Family {
+    /// The projection's name.
+    pub(crate) name: &'static str,
+    pub(crate) tables: &'static [&'static Table],
+    /// Its table with one row.
+    pub(crate) position: &'static str,
+}
+
+impl Family {
+    /// All of them, the position last.
+    pub(crate) fn table_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.tables.iter().map(|table| table.name).chain([self.position])
+    }
+}
+
+pub(crate) static NODE: Table = Table { name: "node", columns: &["id", "parent", "name", "fact", "json"] };
+pub(crate) static SERVER: Table = Table { name: "server", columns: &["id", "name", "state", "idc", "fact", "json"] };
+pub(crate) static MOUNT: Table = Table { name: "mount", columns: &["id", "node", "server", "fact", "json"] };
+pub(crate) static MEMBERSHIP: Table = Table { name: "membership", columns: &["id", "node", "fact", "json"] };
+
+pub(crate) static OUTCOME: Table = Table {
+    name: "outcome",
+    columns: &[
+        "command",
+        "position",
+        "id",
+        "actor",
+        "type",
+        "at_ms",
+        "outcome",
+        "code",
+        "field",
+        "message",
+        "conflict",
+        "duplicate_of",
+        "after_fact",
+        "changes",
+        "touched",
+        "json",
+    ],
+};
+pub(crate) static ENTITY_CHANGE: Table = Table { name: "entity_change", columns: &["fact", "command", "kind", "entity", "at_ms", "json"] };
+
+/// The current state.
+pub(crate) static STATE: Family = Family { name: "mysql", tables: &[&NODE, &SERVER, &MOUNT, &MEMBERSHIP], position: "state_position" };
+/// What was.
+pub(crate) static HISTORY: Family = Family { name: "history", tables: &[&OUTCOME, &ENTITY_CHANGE], position: "history_position" };
+
+pub(crate) static FAMILIES: [&Family; 2] = [&STATE, &HISTORY];
+
+/// The table of this name while a rebuild fills it.
+pub(crate) fn shadow(table: &str) -> String {
+    format!("{table}_shadow")
+}
+
+/// What a table is called between its replacement and its end.
+pub(crate) fn old(table: &str) -> String {
+    format!("{table}_old")
+}

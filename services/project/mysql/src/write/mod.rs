@@ -1,0 +1,27 @@
+//! How facts and outcomes become rows. Pure.
+
+mod history;
+mod state;
+
+pub use history::{change_key, outcome_key};
+pub(crate) use history::{history_changes, kind_text, outcome_row, read_kind};
+pub(crate) use state::{entity_row, state_changes};
+
+use crate::sql::Value;
+use crate::tables::Table;
+
+/// What a batch does to one table. No key is in it twice, so that the order within it does not matter.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TableChanges {
+    pub(crate) table: &'static Table,
+    /// Whole rows, in the order of their keys.
+    pub(crate) upserts: Vec<Vec<Value>>,
+    /// Keys.
+    pub(crate) deletes: Vec<Value>,
+}
+
+impl TableChanges {
+    fn new(table: &'static Table) -> Self {
+        Self { table, upserts: Vec::new(), deletes: Vec::new() }
+    }
+}
