@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use sqlx::{Connection, SqliteConnection};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::catalog::Part;
 use super::request::{Consumed, Reply, WriterId};
@@ -48,6 +49,14 @@ impl Tail {
     }
 }
 
+/// An append that is being written. The permit goes back when it is: what waits and what is written are bounded together.
+#[derive(Debug)]
+struct Append {
+    offsets: Vec<u64>,
+    reply: Reply<Vec<u64>>,
+    _permit: OwnedSemaphorePermit,
+}
+
 /// A transaction that is being committed.
 #[derive(Debug)]
 pub(super) struct Commit {
@@ -61,7 +70,7 @@ pub(super) struct Batch {
     rows: Vec<Row>,
     marks: Vec<(i64, i64, u64)>,
     tails: HashMap<i64, (Arc<Part>, Tail)>,
-    appends: Vec<(Reply<Vec<u64>>, Vec<u64>)>,
+    appends: Vec<Append>,
     /// In the order in which they were asked for: the last one of a group and partition stays.
     positions: Vec<Consumed>,
     position_replies: Vec<Reply<()>>,
@@ -92,12 +101,20 @@ impl Batch {
     }
 
     /// `tail`: the partition's as last written.
-    pub(super) fn append(&mut self, part: &Arc<Part>, tail: Tail, rows: Vec<NewRow>, now_ms: i64, reply: Reply<Vec<u64>>) {
+    pub(super) fn append(
+        &mut self,
+        part: &Arc<Part>,
+        tail: Tail,
+        rows: Vec<NewRow>,
+        now_ms: i64,
+        reply: Reply<Vec<u64>>,
+        permit: OwnedSemaphorePermit,
+    ) {
         let (_, tail) = self.tails.entry(part.id).or_insert_with(|| (part.clone(), tail));
         let mut marks = Vec::new();
         let offsets = tail.place(part, rows, now_ms, &mut self.rows, &mut marks);
         self.marks.extend(marks.into_iter().map(|(time, position)| (part.id, time, position)));
-        self.appends.push((reply, offsets));
+        self.appends.push(Append { offsets, reply, _permit: permit });
     }
 
     pub(super) fn commit_position(&mut self, consumed: Consumed, reply: Reply<()>) {
@@ -158,9 +175,9 @@ impl Batch {
 
     /// Answers appends and positions; the commits are left to whoever knows the writers.
     pub(super) fn answer(self, result: &Result<()>) -> Vec<Commit> {
-        for (reply, offsets) in self.appends {
+        for append in self.appends {
             // A caller that has gone away needs no answer.
-            let _gone = reply.send(result.clone().map(|()| offsets));
+            let _gone = append.reply.send(result.clone().map(|()| append.offsets));
         }
         for reply in self.position_replies {
             let _gone = reply.send(result.clone());

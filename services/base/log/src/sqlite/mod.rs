@@ -87,14 +87,14 @@ struct Shared {
 impl SqliteLog {
     /// Opens or makes the log in a directory. `Fatal` when another process has it, or when the file is damaged or of another format.
     pub async fn open(options: Options) -> Result<Self> {
-        let directory = options.directory;
-        std::fs::create_dir_all(&directory)
+        let directory = &options.directory;
+        std::fs::create_dir_all(directory)
             .map_err(|error| Error::Fatal(format!("cannot make the data directory `{}`: {error}", directory.display())))?;
-        let lock = DirectoryLock::take(&directory)?;
+        let lock = DirectoryLock::take(directory)?;
         let path = directory.join("control.db");
         let catalog = Arc::new(Catalog::default());
         let (requests, queue) = mpsc::channel(QUEUE);
-        let committer = Committer::new(path.clone(), catalog.clone(), options.clock.clone(), options.transaction_idle, queue, lock).await?;
+        let committer = Committer::new(path.clone(), options.clone(), catalog.clone(), queue, lock).await?;
         let shared = Arc::new(Shared {
             catalog,
             groups: Arc::new(Groups::default()),

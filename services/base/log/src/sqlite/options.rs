@@ -17,6 +17,8 @@ pub struct Options {
     pub transaction_idle: Duration,
     /// Connections that read.
     pub readers: u32,
+    /// The file grows no further; appends are then refused with `Away` until retention or compaction has made room. `None`: the disk decides.
+    pub max_file_bytes: Option<u64>,
 }
 
 impl Options {
@@ -27,6 +29,7 @@ impl Options {
             sweep_every: Duration::from_secs(60),
             transaction_idle: Duration::from_secs(10),
             readers: 4,
+            max_file_bytes: None,
         }
     }
 }

@@ -10,13 +10,18 @@ use super::fault;
 use crate::error::{Error, Result};
 
 const VERSION: i64 = 1;
+const PAGE: u64 = 8192;
 const TABLES: &str = include_str!("schema.sql");
 
 /// The one connection that writes.
-pub(super) async fn connect(path: &Path) -> sqlx::Result<SqliteConnection> {
-    options(path)
+pub(super) async fn connect(path: &Path, max_file_bytes: Option<u64>) -> sqlx::Result<SqliteConnection> {
+    let options = match max_file_bytes {
+        Some(bytes) => options(path).pragma("max_page_count", (bytes / PAGE).max(1).to_string()),
+        None => options(path),
+    };
+    options
         .create_if_missing(true)
-        .page_size(8192)
+        .page_size(PAGE as u32)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // 32 MiB: fewer checkpoints than the default's 1,000 pages, a short recovery all the same.

@@ -32,7 +32,9 @@ impl Committer {
             metrics::retry(metrics::SQLITE, metrics::CAUSE_AWAY);
         }
         for commit in batch.answer(&result) {
-            let state = if result.is_ok() { State::Idle } else { State::Open(commit.transaction) };
+            let mut transaction = commit.transaction;
+            transaction.idle = Stopwatch::start();
+            let state = if result.is_ok() { State::Idle } else { State::Open(transaction) };
             self.set_state(&commit.writer, state);
             drop(commit.reply.send(result.clone()));
         }
@@ -66,7 +68,7 @@ impl Committer {
     /// The connection; after a failure a new one, once it is known what became of the failed batch.
     pub(super) async fn connection(&mut self) -> Result<&mut SqliteConnection> {
         if self.connection.is_none() {
-            self.connection = Some(schema::connect(&self.path).await.map_err(fault::classify)?);
+            self.connection = Some(schema::connect(&self.path, self.options.max_file_bytes).await.map_err(fault::classify)?);
             let before = self.number;
             if let Err(error) = self.load().await {
                 self.connection = None;
@@ -131,5 +133,100 @@ impl Committer {
         {
             tracing::warn!(%error, "the log's file was not closed cleanly; nothing is lost");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use loki_runtime::Clock;
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+    use crate::record::{NewRecord, Partition};
+    use crate::sqlite::catalog::Catalog;
+    use crate::sqlite::lock::DirectoryLock;
+    use crate::sqlite::options::Options;
+    use crate::sqlite::row;
+    use crate::topic::{Cleanup, Timestamp, Topic};
+
+    async fn committer(directory: &std::path::Path) -> (Committer, Arc<Part>) {
+        let catalog = Arc::new(Catalog::default());
+        let options = Options { clock: Clock::fixed(1_000), ..Options::new(directory) };
+        let lock = DirectoryLock::take(directory).unwrap();
+        let (_, queue) = mpsc::channel(1);
+        let mut committer = Committer::new(directory.join("control.db"), options, catalog.clone(), queue, lock).await.unwrap();
+        let spec = TopicSpec {
+            name: "t".into(),
+            partitions: 1,
+            replication: 1,
+            min_insync_replicas: 1,
+            cleanup: Cleanup::Delete,
+            timestamp: Timestamp::Append,
+            retention_ms: None,
+            delete_retention_ms: None,
+            min_compaction_lag_ms: None,
+            segment_ms: None,
+            max_message_bytes: 1_000,
+        };
+        committer.store_topics(&[spec]).await.unwrap();
+        let part = catalog.part(&Partition::only(&Topic::new("t"))).unwrap();
+        (committer, part)
+    }
+
+    /// A writer with an open transaction of one record, and the batch that would commit it.
+    async fn committing(committer: &mut Committer, part: &Arc<Part>) -> (crate::sqlite::request::WriterId, Batch) {
+        let writer = committer.open_writer("w".into()).await.unwrap();
+        let record = NewRecord { value: Some(Bytes::from_static(b"v")), ..NewRecord::default() };
+        let (rows, bytes) = row::check(part, vec![record]).unwrap();
+        committer.append_in_transaction(writer.clone(), part, rows, bytes).await.unwrap();
+        let mut batch = Batch::default();
+        let (reply, _answer) = oneshot::channel();
+        committer.commit(writer.clone(), None, reply, &mut batch).await;
+        (writer, batch)
+    }
+
+    /// The failure came after the file had taken the batch.
+    #[tokio::test]
+    async fn a_batch_that_arrived_after_all_is_told_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut committer, part) = committer(directory.path()).await;
+        let (writer, batch) = committing(&mut committer, &part).await;
+        let number = committer.number + 1;
+        batch.write(committer.connection().await.unwrap(), number).await.unwrap();
+        committer.unsure = Some(Unsure { tails: batch.tails(), writers: batch.writers() });
+        committer.connection = None;
+        assert_eq!(part.bounds().end, 0, "nobody knows yet");
+        for commit in batch.answer(&Err(Error::Away("lost".into()))) {
+            committer.set_state(&commit.writer, State::Open(commit.transaction));
+        }
+
+        let (reply, answer) = oneshot::channel();
+        committer.commit(writer, None, reply, &mut Batch::default()).await;
+        answer.await.unwrap().expect("the commit, called again, had succeeded");
+        assert_eq!(part.bounds().end, 1, "and its record is told");
+        assert_eq!(committer.tail(&part).await.unwrap().next, 1);
+    }
+
+    /// The failure came before.
+    #[tokio::test]
+    async fn a_batch_that_did_not_arrive_can_be_written_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut committer, part) = committer(directory.path()).await;
+        let (writer, batch) = committing(&mut committer, &part).await;
+        committer.unsure = Some(Unsure { tails: batch.tails(), writers: batch.writers() });
+        committer.connection = None;
+        for commit in batch.answer(&Err(Error::Away("lost".into()))) {
+            committer.set_state(&commit.writer, State::Open(commit.transaction));
+        }
+
+        let (reply, answer) = oneshot::channel();
+        let mut again = Batch::default();
+        committer.commit(writer, None, reply, &mut again).await;
+        assert_eq!(part.bounds().end, 0);
+        committer.flush(&mut again).await;
+        answer.await.unwrap().unwrap();
+        assert_eq!(part.bounds().end, 1, "once");
+        assert_eq!(committer.tail(&part).await.unwrap().next, 1);
     }
 }

@@ -6,15 +6,15 @@ mod writers;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use loki_runtime::{Clock, task};
+use loki_runtime::task;
 use sqlx::SqliteConnection;
 use tokio::sync::mpsc;
 
 use super::batch::{Batch, Tail};
 use super::catalog::{Catalog, Part};
 use super::lock::DirectoryLock;
+use super::options::Options;
 use super::request::{Request, WriterId};
 use super::transaction::Writer;
 use super::{fault, schema};
@@ -22,9 +22,8 @@ use crate::error::{Error, Result};
 
 pub(super) struct Committer {
     path: PathBuf,
+    options: Options,
     catalog: Arc<Catalog>,
-    clock: Clock,
-    transaction_idle: Duration,
     requests: mpsc::Receiver<Request>,
     /// Taken from the queue, to be served before anything newer.
     ready: VecDeque<Request>,
@@ -50,20 +49,18 @@ struct Unsure {
 impl Committer {
     pub(super) async fn new(
         path: PathBuf,
+        options: Options,
         catalog: Arc<Catalog>,
-        clock: Clock,
-        transaction_idle: Duration,
         requests: mpsc::Receiver<Request>,
         lock: DirectoryLock,
     ) -> Result<Self> {
-        let mut connection = schema::connect(&path).await.map_err(|error| fault::at_open(&path, error))?;
+        let mut connection = schema::connect(&path, options.max_file_bytes).await.map_err(|error| fault::at_open(&path, error))?;
         schema::prepare(&mut connection, &path).await?;
         catalog.load(&mut connection).await?;
         let mut committer = Self {
             path,
+            options,
             catalog,
-            clock,
-            transaction_idle,
             requests,
             ready: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -125,13 +122,10 @@ impl Committer {
             return;
         }
         match request {
-            Request::Append { part, rows, reply, permit } => {
-                match self.tail(&part).await {
-                    Ok(tail) => batch.append(&part, tail, rows, self.clock.now_ms(), reply),
-                    Err(error) => drop(reply.send(Err(error))),
-                }
-                drop(permit);
-            }
+            Request::Append { part, rows, reply, permit } => match self.tail(&part).await {
+                Ok(tail) => batch.append(&part, tail, rows, self.options.clock.now_ms(), reply, permit),
+                Err(error) => drop(reply.send(Err(error))),
+            },
             Request::CommitPosition { consumed, reply } => {
                 if consumed.membership.holds() {
                     batch.commit_position(consumed, reply);

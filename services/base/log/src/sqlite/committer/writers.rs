@@ -38,7 +38,7 @@ impl Committer {
         bytes: usize,
     ) -> Result<Vec<u64>> {
         let tail = self.tail(part).await?;
-        let now_ms = self.clock.now_ms();
+        let now_ms = self.options.clock.now_ms();
         let state = self.state(&writer)?;
         if matches!(state, State::Idle) {
             *state = State::Open(Transaction::begin());
@@ -130,7 +130,7 @@ impl Committer {
     }
 
     pub(super) fn expire_idle(&mut self) {
-        let limit = self.transaction_idle;
+        let limit = self.options.transaction_idle;
         let mut expired = Vec::new();
         for (name, writer) in &mut self.writers {
             if let State::Open(transaction) = &writer.state
@@ -150,7 +150,7 @@ impl Committer {
     /// How long until a transaction has been idle for too long.
     pub(super) fn idle_left(&self) -> Option<Duration> {
         let open = self.writers.values().filter_map(|writer| match &writer.state {
-            State::Open(transaction) => Some(self.transaction_idle.saturating_sub(transaction.idle.elapsed())),
+            State::Open(transaction) => Some(self.options.transaction_idle.saturating_sub(transaction.idle.elapsed())),
             _ => None,
         });
         open.min().map(|left| left.max(Duration::from_millis(1)))
