@@ -44,7 +44,9 @@ async fn main() -> Result<(), Failure> {
 
 fn records(count: usize) -> Vec<NewRecord> {
     let value = Bytes::from(vec![b'x'; 300]);
-    (0..count).map(|n| NewRecord { key: Some(Bytes::from(format!("key-{n}"))), value: Some(value.clone()), ..NewRecord::default() }).collect()
+    (0..count)
+        .map(|n| NewRecord { key: Some(Bytes::from(format!("key-{n}"))), value: Some(value.clone()), ..NewRecord::default() })
+        .collect()
 }
 
 async fn appends_in_batches(log: &dyn Log, partition: &Partition) -> Result<(), Failure> {

@@ -167,6 +167,22 @@ async fn a_full_file_refuses_appends_until_there_is_room() {
     log.close().await;
 }
 
+/// A topic that was not compacted before may hold records without a key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_can_become_compacted() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, partition) = open(Options::new(directory.path())).await;
+    let keyless = || NewRecord { key: None, ..record("keyless") };
+    log.append(&partition, vec![keyless(), record("old"), keyless(), record("new"), record("newest")]).await.unwrap();
+    log.reconcile_topics(&[TopicSpec { cleanup: Cleanup::Compact, ..spec("t") }], true).await.unwrap();
+    log.append(&partition, vec![NewRecord { key: Some(Bytes::from_static(b"other")), ..record("last") }]).await.unwrap();
+    assert_eq!(log.compact(0).await.unwrap().records, 4);
+    let left: Vec<_> = all(&log, &partition).await.iter().map(|record| record.offset).collect();
+    assert_eq!(left, [4, 5]);
+    assert_eq!(log.compact(0).await.unwrap().records, 0, "nothing is left to do");
+    log.close().await;
+}
+
 /// Retention runs by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_records_go_by_themselves() {

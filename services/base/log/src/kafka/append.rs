@@ -52,6 +52,9 @@ impl Appender {
             }
             Err(error) => {
                 metrics::retry(metrics::KAFKA, metrics::CAUSE_AWAY);
+                if fault::is_unknown_topic(&error) {
+                    return Err(Error::NoSuchTopic(partition.topic.to_string()));
+                }
                 let error = fault::classify(&format!("append to `{partition}`"), &error);
                 // An idempotent producer that lost track of its sequence is of no more use; its successor is.
                 if producer.client().fatal_error().is_some() || matches!(error, Error::Fenced(_)) {

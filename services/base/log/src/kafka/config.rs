@@ -50,11 +50,15 @@ impl Config {
         if self.heartbeat * 3 > self.session_timeout {
             return Err(Error::Fatal("`heartbeat` must be at most a third of `session_timeout`".into()));
         }
-        self.producer().create_native_config().map(drop).map_err(|error| Error::Fatal(format!("`options`: {error}")))
+        self.transactional("check").create_native_config().map(drop).map_err(|error| Error::Fatal(format!("`options`: {error}")))
     }
 
     /// Appends outside of transactions.
     pub(super) fn producer(&self) -> ClientConfig {
+        self.with_options(self.base_producer())
+    }
+
+    fn base_producer(&self) -> ClientConfig {
         let mut config = self.common();
         config
             .set("enable.idempotence", "true")
@@ -71,16 +75,21 @@ impl Config {
     }
 
     pub(super) fn transactional(&self, id: &str) -> ClientConfig {
-        let mut config = self.producer();
+        let mut config = self.base_producer();
         config
             .set("transactional.id", id)
             .set("transaction.timeout.ms", millis(self.transaction_timeout))
-            .set("message.timeout.ms", millis(self.transaction_timeout.min(self.request_timeout)));
-        config
+            .set("message.timeout.ms", millis(self.transaction_timeout.min(self.request_timeout)))
+            .set("socket.timeout.ms", millis(self.transaction_timeout.min(self.request_timeout)));
+        self.with_options(config)
     }
 
     /// Reads without a group; also answers questions about metadata and offsets.
     pub(super) fn reader(&self) -> ClientConfig {
+        self.with_options(self.base_reader())
+    }
+
+    fn base_reader(&self) -> ClientConfig {
         let mut config = self.common();
         config
             .set("group.id", &self.reader_group)
@@ -102,21 +111,23 @@ impl Config {
     }
 
     pub(super) fn member(&self, group: &str) -> ClientConfig {
-        let mut config = self.reader();
+        let mut config = self.base_reader();
         config
             .set("group.id", group)
+            // Each of its partitions has a queue of this size.
+            .set("queued.max.messages.kbytes", "16384")
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", millis(self.session_timeout))
             .set("heartbeat.interval.ms", millis(self.heartbeat))
             // A member whose owner is stuck gives up its partitions.
             .set("max.poll.interval.ms", millis(Duration::from_secs(60).max(self.session_timeout)));
-        config
+        self.with_options(config)
     }
 
     /// Admin requests.
     pub(super) fn admin(&self) -> ClientConfig {
-        self.common()
+        self.with_options(self.common())
     }
 
     fn common(&self) -> ClientConfig {
@@ -131,10 +142,15 @@ impl Config {
             // A broker that comes back is found within a second.
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000");
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+
+    /// The options last: they may overrule everything but the promise.
+    fn with_options(&self, mut config: ClientConfig) -> ClientConfig {
         for (name, value) in &self.options {
             config.set(name, value.expose());
         }
-        config.set_log_level(RDKafkaLogLevel::Warning);
         config
     }
 }
@@ -168,6 +184,7 @@ mod tests {
         let mut config = Config::new("127.0.0.1:9092");
         config.options.insert("security.protocol".into(), Secret::new("SASL_SSL"));
         config.options.insert("sasl.mechanisms".into(), Secret::new("SCRAM-SHA-512"));
+        config.options.insert("linger.ms".into(), Secret::new("3"));
         config.check().unwrap();
         for client in [config.producer(), config.transactional("t"), config.reader(), config.member("g"), config.admin()] {
             client.create_native_config().unwrap();
@@ -175,6 +192,7 @@ mod tests {
         let transactional = config.transactional("t");
         assert_eq!(transactional.get("transaction.timeout.ms"), Some("10000"));
         assert_eq!(transactional.get("sasl.mechanisms"), Some("SCRAM-SHA-512"));
+        assert_eq!(transactional.get("linger.ms"), Some("3"), "an option overrules what is set here");
     }
 
     #[test]

@@ -40,8 +40,15 @@ pub(super) fn in_transaction(context: &str, error: &KafkaError) -> Error {
     match error.rdkafka_error_code() {
         Some(code) if is_fenced(code) => Error::Fenced(text),
         Some(code) if is_refused(code) => Error::Fatal(text),
+        // Redoing the same would fail the same; the transaction must be aborted all the same.
+        Some(code) if is_too_large(code) || code == Code::InvalidRecord => Error::Invalid(text),
         _ => Error::Aborted(text),
     }
+}
+
+/// The broker knows no such topic any more.
+pub(super) fn is_unknown_topic(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition))
 }
 
 /// A consumer error that passes by itself and concerns no caller: librdkafka reconnects and rejoins.
@@ -66,6 +73,7 @@ fn by_code(code: Code, text: String) -> Error {
             Error::Invalid(text)
         }
         Code::InvalidReplicationFactor | Code::InvalidRequest | Code::PolicyViolation => Error::Invalid(text),
+        _ if is_too_large(code) => Error::Invalid(text),
         _ => Error::Away(text),
     }
 }
@@ -84,6 +92,11 @@ fn is_fenced(code: Code) -> bool {
             | Code::InvalidProducerIdMapping
             | Code::TransactionCoordinatorFenced
     )
+}
+
+/// Larger than the topic's limit, which was larger when it was asked for.
+fn is_too_large(code: Code) -> bool {
+    matches!(code, Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::MessageBatchTooLarge)
 }
 
 fn is_refused(code: Code) -> bool {
@@ -115,6 +128,7 @@ mod tests {
         assert_eq!(class(Code::NotEnoughReplicas), Class::Retry);
         assert_eq!(class(Code::TopicAuthorizationFailed), Class::Fatal);
         assert_eq!(class(Code::InvalidRecord), Class::Invalid);
+        assert_eq!(class(Code::MessageSizeTooLarge), Class::Invalid);
         let class = |code| in_transaction("test", &KafkaError::MessageProduction(code)).class();
         assert_eq!(class(Code::MessageTimedOut), Class::Abort);
         assert_eq!(class(Code::PurgeQueue), Class::Abort);

@@ -36,4 +36,8 @@ impl Limits {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.topic.clone(), limit);
         if bytes > limit { Err(Error::TooLarge { bytes, limit }) } else { Ok(()) }
     }
+
+    pub(super) fn forget(&self, topic: &Topic) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(topic);
+    }
 }

@@ -44,7 +44,7 @@ use self::member::KafkaMember;
 use self::questions::Questions;
 use self::reader::KafkaReader;
 use self::writer::KafkaWriter;
-use crate::error::{Error, Result};
+use crate::error::{Class, Result};
 use crate::port::{Log, Member, Reader, Writer};
 use crate::record::{Bounds, NewRecord, Partition};
 use crate::topic::{Topic, TopicChange, TopicSpec};
@@ -79,8 +79,12 @@ impl Log for KafkaLog {
         shared.questions.expect(partition).await?;
         shared.limits.check(&shared.config, partition, &records).await?;
         let result = shared.appender.append(partition, &records).await;
-        if matches!(result, Err(Error::NoSuchTopic(_))) {
+        if let Err(error) = &result
+            && error.class() == Class::Invalid
+        {
+            // What is remembered of the topic was wrong: it was made again, or altered.
             shared.questions.forget(&partition.topic);
+            shared.limits.forget(&partition.topic);
         }
         result
     }

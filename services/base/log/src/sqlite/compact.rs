@@ -39,8 +39,12 @@ pub(super) async fn step(connection: &mut SqliteConnection, part: &Part, limit: 
     let to = limit.min(from + ROWS);
     let (low, high) = (part.record(from), part.record(to));
 
+    // Records without a key, from before the topic was compacted, have no successor and no name: Kafka discards them as well.
+    let keyless =
+        sqlx::query("DELETE FROM record WHERE id >= ? AND id < ? AND key IS NULL").bind(low).bind(high).execute(&mut *sql).await?;
     // Within the step, all but the last record of a key.
-    let mut removed = sqlx::query(
+    let mut removed = keyless.rows_affected();
+    removed += sqlx::query(
         "DELETE FROM record WHERE id >= ?1 AND id < ?2 \
          AND id NOT IN (SELECT max(id) FROM record WHERE id >= ?1 AND id < ?2 GROUP BY key)",
     )

@@ -11,7 +11,7 @@ use super::catalog::{self, Part};
 use super::{fault, headers};
 use crate::error::{Error, Result};
 use crate::metrics;
-use crate::record::{Batch, Record};
+use crate::record::{Batch, Bounds, Record};
 
 /// A batch stops growing here, however many records were asked for.
 const MAX_BYTES: usize = 16 << 20;
@@ -48,7 +48,7 @@ impl Cursor {
     pub(super) async fn take(&mut self, max: usize) -> Result<Option<Batch>> {
         loop {
             let end = *self.end.borrow_and_update();
-            self.check(end)?;
+            self.check()?;
             if self.position == end {
                 if self.end_told {
                     return Ok(None);
@@ -58,7 +58,7 @@ impl Cursor {
             }
             let (records, position) = self.fetch(end, max.max(1)).await?;
             // What retention removed meanwhile must not be skipped in silence.
-            self.check(end)?;
+            self.check()?;
             self.from_beginning = false;
             self.position = position;
             if !records.is_empty() {
@@ -79,8 +79,9 @@ impl Cursor {
         }
     }
 
-    fn check(&mut self, end: u64) -> Result<()> {
-        let start = self.part.start();
+    /// `OutOfRange` unless the position lies within the log.
+    pub(super) fn check(&mut self) -> Result<()> {
+        let Bounds { start, end } = self.part.bounds();
         if self.from_beginning && self.position < start {
             self.position = start;
         }

@@ -101,7 +101,9 @@ impl Member for SqliteMember {
     async fn start(&mut self, partition: &Partition, offset: u64) -> Result<()> {
         let pool = self.shared.readers.clone();
         let slot = self.slot(partition)?;
-        slot.cursor = Some(Cursor::new(slot.part.clone(), pool, offset));
+        let mut cursor = Cursor::new(slot.part.clone(), pool, offset);
+        cursor.check()?;
+        slot.cursor = Some(cursor);
         slot.paused = false;
         Ok(())
     }

@@ -1,0 +1,206 @@
+//! Brokers that are away, come back, or stand still.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use bytes::Bytes;
+use loki_log::kafka::{Config, KafkaLog};
+use loki_log::{Class, Cleanup, Error, Event, Log, Member, NewRecord, Partition, Timestamp, Topic, TopicSpec};
+use loki_runtime::clock::Stopwatch;
+use loki_runtime::{Backoff, task};
+use loki_testing::real::{self, Running};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const STEP: Duration = Duration::from_millis(200);
+
+fn record(value: &str) -> NewRecord {
+    NewRecord { value: Some(Bytes::copy_from_slice(value.as_bytes())), ..NewRecord::default() }
+}
+
+fn impatient(address: &str) -> Config {
+    Config { request_timeout: Duration::from_secs(1), ..Config::new(address) }
+}
+
+fn spec(name: &str) -> TopicSpec {
+    TopicSpec {
+        name: name.into(),
+        partitions: 1,
+        replication: 1,
+        min_insync_replicas: 1,
+        cleanup: Cleanup::Delete,
+        timestamp: Timestamp::Append,
+        retention_ms: None,
+        delete_retention_ms: None,
+        min_compaction_lag_ms: None,
+        segment_ms: None,
+        max_message_bytes: 1 << 20,
+    }
+}
+
+async fn create(log: &KafkaLog, name: &str) -> Partition {
+    log.reconcile_topics(&[spec(name)], true).await.unwrap();
+    Partition::only(&Topic::new(name))
+}
+
+async fn start() -> Running {
+    task::spawn_blocking("broker", || Running::start(&real::Kafka).unwrap()).await.unwrap()
+}
+
+/// Every call says `Away`, and says it in time.
+async fn all_calls_are_away(address: &str) {
+    let log = KafkaLog::connect(impatient(address)).unwrap();
+    let partition = Partition::only(&Topic::new("t"));
+    async fn away<T>(what: &str, call: impl Future<Output = loki_log::Result<T>>) {
+        let result = task::timeout(Duration::from_secs(8), call).await.unwrap_or_else(|| panic!("{what} hangs"));
+        let error = result.err().unwrap_or_else(|| panic!("{what} succeeded without a broker"));
+        assert_eq!(error.class(), Class::Retry, "{what}: {error}");
+    }
+    away("append", log.append(&partition, vec![record("a")])).await;
+    away("bounds", log.bounds(&partition)).await;
+    away("offset_at", log.offset_at(&partition, 0)).await;
+    away("reader", log.reader(&partition, 0)).await;
+    away("member", log.member("g", std::slice::from_ref(&partition.topic))).await;
+    away("writer", log.writer("w")).await;
+    away("committed", log.committed("g", &partition)).await;
+    away("reconcile", log.reconcile_topics(&[spec("t")], true)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_broker_every_call_ends() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    all_calls_are_away(&nobody.to_string()).await;
+}
+
+/// Connections are accepted by the kernel and nothing is ever answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_silent_broker_every_call_ends() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    all_calls_are_away(&silent.local_addr().unwrap().to_string()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_broker_is_away_until_it_is_back() {
+    let mut broker = start().await;
+    let log = KafkaLog::connect(impatient(&broker.address())).unwrap();
+    let partition = create(&log, "t").await;
+    log.append(&partition, vec![record("before")]).await.unwrap();
+    let mut reader = log.reader(&partition, 0).await.unwrap();
+    assert_eq!(reader.read(10, PATIENCE).await.unwrap().records.len(), 1);
+    let mut writer = log.writer("w").await.unwrap();
+    writer.append(&partition, vec![record("in doubt")]).await.unwrap();
+
+    broker.kill().unwrap();
+    let watch = Stopwatch::start();
+    let error = log.append(&partition, vec![record("lost")]).await.unwrap_err();
+    assert_eq!(error.class(), Class::Retry, "{error}");
+    let error = writer.commit(None).await.unwrap_err();
+    assert_ne!(error.class(), Class::Invalid, "{error}");
+    assert!(watch.elapsed() < Duration::from_secs(10), "it took {:?}", watch.elapsed());
+
+    let _broker = task::spawn_blocking("broker", move || broker.restart().map(|()| broker)).await.unwrap().unwrap();
+    retried(|| async { log.append(&partition, vec![record("after")]).await }).await;
+    // The one that was in the middle of a commit is called again, as its errors say.
+    let committed = loop {
+        match writer.commit(None).await {
+            Ok(()) => break true,
+            Err(error) if error.class() == Class::Retry => task::sleep(STEP).await,
+            Err(error) => {
+                assert!(matches!(error.class(), Class::Abort | Class::Fenced), "{error}");
+                break false;
+            }
+        }
+        assert!(watch.elapsed() < PATIENCE);
+    };
+    drop(writer);
+    let mut values: Vec<String> = Vec::new();
+    while !values.iter().any(|value| value == "after") {
+        match reader.read(10, STEP).await {
+            Ok(batch) => {
+                values.extend(batch.records.iter().filter_map(|r| r.value.as_ref()).map(|v| String::from_utf8_lossy(v).into_owned()))
+            }
+            Err(error) => assert_eq!(error.class(), Class::Retry, "{error}"),
+        }
+        assert!(watch.elapsed() < PATIENCE, "{values:?}");
+    }
+    assert_eq!(values.contains(&"in doubt".to_owned()), committed, "{values:?}");
+}
+
+async fn retried<T, F: Future<Output = loki_log::Result<T>>>(call: impl Fn() -> F) -> T {
+    let mut backoff = Backoff::for_backend();
+    let watch = Stopwatch::start();
+    loop {
+        match call().await {
+            Ok(value) => return value,
+            Err(error) => assert!(error.class() == Class::Retry && watch.elapsed() < PATIENCE, "{error}"),
+        }
+        backoff.wait().await;
+    }
+}
+
+/// A member that cannot reach its coordinator for a session is told that it has lost its partitions, then gets them again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_out_of_touch_loses_its_partitions() {
+    let broker = start().await;
+    let config = Config { session_timeout: Duration::from_secs(3), heartbeat: Duration::from_millis(500), ..impatient(&broker.address()) };
+    let log = KafkaLog::connect(config).unwrap();
+    let partition = create(&log, "t").await;
+    let mut member = log.member("g", std::slice::from_ref(&partition.topic)).await.unwrap();
+    expect(&mut *member, "assigned", |event| matches!(event, Event::Assigned(_))).await;
+    member.start(&partition, 0).await.unwrap();
+
+    broker.pause().unwrap();
+    let lost = expect(&mut *member, "lost", |event| matches!(event, Event::Lost(_))).await;
+    assert!(matches!(&lost, Event::Lost(partitions) if partitions == std::slice::from_ref(&partition)), "{lost:?}");
+    let error = member.start(&partition, 0).await.unwrap_err();
+    assert!(matches!(error, Error::Invalid(_)), "what is lost cannot be read: {error}");
+    broker.resume().unwrap();
+    expect(&mut *member, "assigned again", |event| matches!(event, Event::Assigned(_))).await;
+    log.append(&partition, vec![record("after")]).await.unwrap();
+    member.start(&partition, 0).await.unwrap();
+    expect(&mut *member, "a record", |event| matches!(event, Event::Records { batch, .. } if batch.records.len() == 1)).await;
+    member.leave().await.unwrap();
+}
+
+async fn expect(member: &mut dyn Member, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+    let watch = Stopwatch::start();
+    loop {
+        match member.next(10, STEP).await {
+            Ok(event) if wanted(&event) => return event,
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.class(), Class::Retry, "{error}"),
+        }
+        assert!(watch.elapsed() < PATIENCE, "{what} did not happen");
+    }
+}
+
+/// The broker aborts a transaction that is left open for too long; readers go on, its writer learns it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_left_open_is_aborted() {
+    let address = task::spawn_blocking("shared", || real::shared().kafka.clone()).await.unwrap();
+    let prefix = real::topic_prefix();
+    let log = KafkaLog::connect(Config { transaction_timeout: Duration::from_secs(1), ..Config::new(address) }).unwrap();
+    let partition = create(&log, &format!("{prefix}t")).await;
+    let mut writer = log.writer(&format!("{prefix}w")).await.unwrap();
+    writer.append(&partition, vec![record("never")]).await.unwrap();
+    log.append(&partition, vec![record("behind it")]).await.unwrap();
+    let mut reader = log.reader(&partition, 0).await.unwrap();
+    let watch = Stopwatch::start();
+    let mut records = Vec::new();
+    while records.is_empty() {
+        records = reader.read(10, STEP).await.unwrap().records;
+        assert!(watch.elapsed() < PATIENCE, "the transaction was never aborted");
+    }
+    assert_eq!(records[0].value.as_deref(), Some(b"behind it".as_slice()));
+    let error = writer.commit(None).await.unwrap_err();
+    assert!(matches!(error.class(), Class::Abort | Class::Fenced), "{error}");
+    // Whatever it was told, a new writer is right.
+    let mut writer = log.writer(&format!("{prefix}w")).await.unwrap();
+    writer.append(&partition, vec![record("redone")]).await.unwrap();
+    writer.commit(None).await.unwrap();
+    let mut records = Vec::new();
+    while records.is_empty() {
+        records = reader.read(10, STEP).await.unwrap().records;
+        assert!(watch.elapsed() < PATIENCE);
+    }
+    assert_eq!(records[0].value.as_deref(), Some(b"redone".as_slice()));
+}
