@@ -44,8 +44,9 @@ pub trait Log: Send + Sync + 'static {
 #[async_trait]
 pub trait Reader: Send {
     /// Up to `max` records, as soon as there is at least one; an empty batch with `at_end` as soon as the end is reached for the first time
-    /// since the last record; else an empty batch when `wait` has passed. An append by anyone wakes a waiting reader at once.
-    /// Cancel safe: a dropped call loses no record.
+    /// since the last record, or has moved without one (an aborted transaction); else an empty batch when `wait` has passed. A batch with
+    /// records says `at_end` where that is known already. An append by anyone wakes a waiting reader at once.
+    /// Cancel safe: a dropped call loses no record. After `OutOfRange` a `seek` mends the reader; after `Class::Retry` call again.
     async fn read(&mut self, max: usize, wait: Duration) -> Result<Batch>;
 
     /// The next offset to be read, markers counted.
@@ -64,7 +65,7 @@ pub enum Event {
     Revoked(Vec<Partition>),
     /// These are gone already (session expired): another member may hold them; drop everything in hand.
     Lost(Vec<Partition>),
-    /// Records of one partition, with the position after them.
+    /// Records of one partition, with the position after them; an empty batch tells its end, as for `Reader::read`.
     Records { partition: Partition, batch: Batch },
     /// Nothing happened within the wait.
     Idle,
@@ -77,17 +78,17 @@ pub trait Member: Send {
     /// Cancel safe.
     async fn next(&mut self, max: usize, wait: Duration) -> Result<Event>;
 
-    /// Begins (or begins again) to read an assigned partition at `offset`; bounds as for `Log::reader`.
+    /// Begins (or begins again, also when it was paused) to read an assigned partition at `offset`; bounds as for `Log::reader`, refused at once.
     async fn start(&mut self, partition: &Partition, offset: u64) -> Result<()>;
 
     /// Stops delivering records of this partition, and goes on exactly there; the member stays in the group.
     async fn pause(&mut self, partition: &Partition) -> Result<()>;
     async fn resume(&mut self, partition: &Partition) -> Result<()>;
 
-    /// Acknowledges a revocation.
+    /// Acknowledges a revocation; the partitions go when all that were revoked together are released.
     async fn release(&mut self, partitions: &[Partition]) -> Result<()>;
 
-    /// Stores the group's offset outside of any transaction.
+    /// Stores the group's offset outside of any transaction, for an assigned partition.
     async fn commit(&mut self, partition: &Partition, position: u64) -> Result<()>;
 
     /// What a writer needs to commit this group's offset in a transaction; fetched anew for each transaction.
@@ -101,7 +102,9 @@ pub trait Member: Send {
 #[async_trait]
 pub trait Writer: Send {
     /// Appends within the open transaction and returns the offsets that the records will have once it is committed.
-    /// Returns when the log has them, invisible to readers until `commit`.
+    /// Returns when the log has them, invisible to readers until `commit`. After an error the transaction can only be aborted, unless it is
+    /// `TooLarge` or `NoSuchTopic`: these are found before anything is appended.
+    /// A transaction that is left idle for about ten seconds is aborted by the log.
     async fn append(&mut self, partition: &Partition, records: Vec<NewRecord>) -> Result<Vec<u64>>;
 
     /// Makes all appended records visible and stores the group's position, in one atomic step. An error of class `Retry` means: call `commit` again;
