@@ -1,1 +1,32 @@
-//! stub
+//! The query API: takes commands in and answers questions.
+//!
+//! Reads: the outcomes (one tail per process), and the stores through their readers. Writes: commands, and replayed dead letters, to the log;
+//! never to a store. Promise: a command is acknowledged only when it is durable; an answer is never older than one given before, and while a
+//! store cannot tell the truth the answer is 503.
+
+mod auth;
+mod command;
+pub mod config;
+mod console;
+mod dead;
+mod entity;
+pub mod error;
+mod events;
+mod history;
+mod metrics;
+mod node;
+mod observe;
+mod problem;
+mod read;
+mod router;
+mod server;
+pub mod service;
+mod status;
+pub mod tail;
+mod tree;
+mod wait;
+
+pub use config::Config;
+pub use error::Error;
+pub use router::openapi;
+pub use service::{Api, App, Sources};

@@ -1,0 +1,5 @@
+//! Commands: taken in, and their outcomes.
+
+pub(crate) mod answer;
+pub(crate) mod get;
+pub(crate) mod post;

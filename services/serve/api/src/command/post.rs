@@ -1,0 +1,96 @@
+//! `POST /v1/commands`: checks a command, appends it, and if asked waits for its outcome.
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use loki_log::{NewRecord, Partition};
+use loki_telemetry::trace::TraceParent;
+use loki_wire::{Envelope, Intake};
+use serde::Deserialize;
+use tracing::Instrument;
+use utoipa::IntoParams;
+
+use super::{answer, get};
+use crate::App;
+use crate::problem::{Problem, Result};
+use crate::wait;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameters {
+    /// How long to wait for the outcome, `10s`; without it the answer is 202 at once.
+    wait: Option<String>,
+}
+
+/// Appends a command to the log.
+///
+/// Answers 202 with its id and position as soon as it is durable, or with `wait` its outcome when that is there in time. The same id (field `id`
+/// or header `Idempotency-Key`) with the same data is answered with the first outcome for 24 hours.
+#[utoipa::path(
+    post, path = "/v1/commands", tag = "commands",
+    params(Parameters, ("Idempotency-Key" = Option<String>, Header, description = "The command's id, when the body has none")),
+    request_body(content = serde_json::Value, description = "`{\"type\":\"node.create\",\"data\":{\"path\":\"/acme/shop\",\"parents\":true}}`; optional `id`, `actor`, `expires`"),
+    responses(
+        (status = 200, description = "The outcome", body = serde_json::Value),
+        (status = 202, description = "In the log; no outcome yet", body = answer::Pending),
+        (status = 400, description = "No JSON, or a bad parameter", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 422, description = "Unknown type, or a field that is not allowed", body = Problem),
+        (status = 503, description = "The log is away", body = Problem),
+    )
+)]
+pub(crate) async fn post_command(
+    State(app): State<App>,
+    Query(parameters): Query<Parameters>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    let limit = parameters.wait.as_deref().map(|text| wait::duration("wait", text, app.config.wait_max)).transpose()?;
+    let mut envelope = Envelope::read_body(&body)?;
+    identify(&mut envelope, &headers)?;
+    // the decider reads it again; here a mistake is answered at once
+    Intake::read(&envelope)?;
+
+    let trace = TraceParent::accept(headers.get("traceparent").and_then(|value| value.to_str().ok()));
+    envelope.traceparent = Some(trace.as_str().to_owned());
+    envelope.source = Some("loki/api".to_owned());
+    let id = envelope.id.clone().unwrap_or_default();
+    let span = tracing::info_span!("command", command.id = %id, command.r#type = %envelope.kind, trace_id = %trace.trace_id());
+    async {
+        let partition = Partition::only(&app.commands);
+        let record = NewRecord { key: None, value: Some(envelope.data.clone()), headers: envelope.headers(), timestamp_ms: None };
+        let appended = app.log.append(&partition, vec![record]).await?;
+        let position = appended.first().copied().ok_or_else(|| Problem::not_ready("the log gave no position"))?;
+        tracing::info!(command.position = position, "appended");
+        match limit {
+            Some(limit) => get::wait(&app, &id, position, limit).await,
+            None => Ok(answer::pending(&id, position)),
+        }
+    }
+    .instrument(span)
+    .await
+}
+
+/// The id from the body, else from the header, else a new one.
+fn identify(envelope: &mut Envelope, headers: &HeaderMap) -> Result<()> {
+    let given = headers.get("idempotency-key").map(|value| value.to_str().map(|text| text.trim_matches('"').to_owned()));
+    let header = given.transpose().map_err(|_| Problem::bad_parameter("Idempotency-Key", "`Idempotency-Key` must be ASCII"))?;
+    match (&envelope.id, header) {
+        (Some(id), Some(header)) if *id != header => {
+            return Err(Problem::bad_parameter("Idempotency-Key", "`Idempotency-Key` and the body's `id` differ: send one of them"));
+        }
+        (Some(_), _) => {}
+        (None, Some(header)) => {
+            if header.is_empty() || header.chars().count() > loki_wire::envelope::ID_CHARS_MAX {
+                return Err(Problem::bad_parameter("Idempotency-Key", "`Idempotency-Key` has 1 to 64 characters"));
+            }
+            envelope.id = Some(header);
+        }
+        (None, None) => envelope.id = Some(uuid::Uuid::now_v7().to_string()),
+    }
+    if envelope.id.as_deref().is_some_and(|id| id.starts_with('@')) {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_envelope", "`id` may not begin with `@`").field("id"));
+    }
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! What the API needs to know.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use loki_runtime::Secret;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    /// When set, every route but the health ones asks for it.
+    pub token: Secret,
+    pub body_max: usize,
+    /// The most that `?wait=` and `?after=` may ask for.
+    pub wait_max: Duration,
+    pub concurrency_max: usize,
+    /// How long requests in hand may take at shutdown.
+    pub drain: Duration,
+}

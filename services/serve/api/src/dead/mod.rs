@@ -1,0 +1,4 @@
+//! Dead letters: listed, shown, and put back.
+
+pub(crate) mod read;
+pub(crate) mod replay;

@@ -1,0 +1,33 @@
+//! `POST /v1/dead/{id}/replay`: puts a letter's original record into its topic again and takes the letter away.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use loki_domain::Position;
+use loki_log::{NewRecord, Partition, Topic};
+
+use super::read;
+use crate::App;
+use crate::problem::{Problem, Result};
+
+/// Appends the original record once more. It is decided anew: its id was not taken.
+#[utoipa::path(
+    post, path = "/v1/dead/{id}/replay", tag = "dead letters", params(("id" = String, Path, description = "The letter's id, with `/` written `%2F`")),
+    responses((status = 202, description = "Appended; `position` says where", body = serde_json::Value), (status = 404, description = "No such letter", body = Problem),
+        (status = 503, description = "The log is away", body = Problem))
+)]
+pub(crate) async fn replay_dead(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let letter = read::find(&app, &id).await?;
+    let partition = Partition::new(Topic::new(&letter.topic), letter.partition);
+    if partition.topic != app.commands {
+        return Err(Problem::new(StatusCode::CONFLICT, "other_topic", format!("letters of `{}` cannot be replayed by this cell", letter.topic)));
+    }
+    let record = NewRecord { key: letter.key.clone(), value: letter.value.clone(), headers: letter.headers.clone(), timestamp_ms: None };
+    let offsets = app.log.append(&partition, vec![record]).await?;
+    // after the append: a crash between the two leaves the letter, never loses the record
+    let removal = NewRecord { key: Some(Bytes::from(letter.id())), ..NewRecord::default() };
+    app.log.append(&Partition::only(&app.dead), vec![removal]).await?;
+    let position = offsets.first().map(|offset| Position::command(*offset).to_string());
+    Ok((StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "position": position }))).into_response())
+}

@@ -1,0 +1,3 @@
+//! Nodes one by one, with what they inherit.
+
+pub(crate) mod get;

@@ -1,0 +1,70 @@
+//! All routes, their description, and what wraps them.
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, Uri};
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use loki_telemetry::{Metrics, routes as health};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::problem::Problem;
+use crate::{App, auth, command, console, dead, events, history, node, observe, server, status, tree};
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Loki",
+    description = "An operations platform: a service tree, servers, and what became of every command. Every read of facts takes `after`."
+))]
+struct Description;
+
+fn documented() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(command::post::post_command))
+        .routes(routes!(command::get::get_command))
+        .routes(routes!(tree::get::get_root))
+        .routes(routes!(tree::get::get_tree))
+        .routes(routes!(node::get::get_node))
+        .routes(routes!(server::list::list_servers))
+        .routes(routes!(server::get::get_server))
+        .routes(routes!(history::audit::list_audit))
+        .routes(routes!(history::diff::list_differences))
+        .routes(routes!(history::undo::plan_undo))
+        .routes(routes!(events::stream_events))
+        .routes(routes!(dead::read::list_dead))
+        .routes(routes!(dead::read::get_dead))
+        .routes(routes!(dead::replay::replay_dead))
+        .routes(routes!(status::get_status))
+}
+
+/// The OpenAPI 3.1 description, as `/openapi.json` serves it.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    documented().into_openapi()
+}
+
+/// The whole service. `operations`: routes that only some processes have; behind the token like the others.
+pub(crate) fn router(app: App, metrics: Metrics, operations: Router) -> Router {
+    let (routes, description) = documented().split_for_parts();
+    let description = Json(description);
+    let guarded = routes
+        .with_state(app.clone())
+        .merge(operations)
+        .route("/openapi.json", get(move || async move { description.clone() }))
+        .route("/", get(|| async { Html(console::PAGE) }))
+        .route("/console.js", get(|| async { ([("content-type", "text/javascript; charset=utf-8")], console::SCRIPT) }))
+        .fallback(|uri: Uri| async move { Problem::not_found(format!("no route `{}`: see /openapi.json", uri.path())) })
+        .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /openapi.json") })
+        .layer(middleware::from_fn_with_state(app.config.token.clone(), auth::require_token))
+        .layer(DefaultBodyLimit::max(app.config.body_max))
+        .layer(tower::limit::GlobalConcurrencyLimitLayer::new(app.config.concurrency_max));
+    Router::new()
+        .merge(health::router(app.health.clone(), metrics))
+        .merge(guarded)
+        .layer(middleware::from_fn(observe::observe))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a mistake in Loki: see the log").into_response()
+        }))
+}

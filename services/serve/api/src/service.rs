@@ -1,0 +1,110 @@
+//! The server: listens, serves, drains.
+
+use std::sync::Arc;
+
+use axum::Router;
+use loki_log::{Log, Partition, Topic};
+use loki_mysql::port::{HistoryReader, StateReader};
+use loki_runtime::{Shutdown, task};
+use loki_telemetry::{Health, Metrics};
+use loki_wire::Topics;
+use loki_zookeeper::TreeReader;
+use tokio::net::TcpListener;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::tail::Tail;
+use crate::{metrics, router};
+
+/// What the routes share.
+pub type App = Arc<Shared>;
+
+/// Everything that a route may need.
+pub struct Shared {
+    pub config: Config,
+    pub log: Arc<dyn Log>,
+    pub commands: Topic,
+    pub facts: Topic,
+    pub outcomes: Topic,
+    pub dead: Topic,
+    pub tail: Tail,
+    pub state: Arc<dyn StateReader>,
+    pub history: Arc<dyn HistoryReader>,
+    pub tree: Arc<dyn TreeReader>,
+    pub health: Health,
+    pub shutdown: Shutdown,
+}
+
+/// What the API reads from.
+pub struct Sources {
+    pub log: Arc<dyn Log>,
+    pub state: Arc<dyn StateReader>,
+    pub history: Arc<dyn HistoryReader>,
+    pub tree: Arc<dyn TreeReader>,
+}
+
+pub struct Api {
+    app: App,
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Api {
+    /// Binds the address, so that a taken port is told at once. `operations`: further routes of this process.
+    pub async fn bind(
+        config: Config,
+        sources: Sources,
+        topics: &Topics,
+        health: Health,
+        recorder: Metrics,
+        operations: Router,
+        shutdown: Shutdown,
+    ) -> Result<Self, Error> {
+        loki_telemetry::describe::describe(&metrics::ALL);
+        let listener = TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
+        let app = Arc::new(Shared {
+            config,
+            log: sources.log,
+            commands: Topic::new(&topics.commands),
+            facts: Topic::new(&topics.facts),
+            outcomes: Topic::new(&topics.outcomes),
+            dead: Topic::new(&topics.dead),
+            tail: Tail::default(),
+            state: sources.state,
+            history: sources.history,
+            tree: sources.tree,
+            health,
+            shutdown,
+        });
+        let router = router::router(app.clone(), recorder, operations);
+        Ok(Self { app, listener, router })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until shutdown, then finishes the requests in hand, as long as `drain` allows.
+    pub async fn run(self) -> Result<(), Error> {
+        let Self { app, listener, router } = self;
+        let shutdown = app.shutdown.clone();
+        let component = app.health.component("api");
+        let tail = task::spawn("outcomes tail", {
+            let (app, shutdown) = (app.clone(), shutdown.clone());
+            async move { app.tail.follow(app.log.clone(), Partition::only(&app.outcomes), component, shutdown).await }
+        });
+        let begun = shutdown.clone();
+        let server = axum::serve(listener, router).with_graceful_shutdown(async move { begun.begun().await });
+        let drained = async {
+            shutdown.begun().await;
+            task::sleep(app.config.drain).await;
+        };
+        tokio::select! {
+            served = async { server.await } => served.map_err(Error::Serve)?,
+            () = drained => tracing::warn!("requests were still in hand when the drain bound had passed"),
+        }
+        tail.abort();
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! One tail of the outcomes per process: who waits for an outcome, and who follows them all, is served from here.
+//!
+//! The newest outcomes are kept in memory, bounded in number and bytes; older ones are read from the log or from the history.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use loki_log::{Class, Log, Partition, Record};
+use loki_runtime::{Backoff, Shutdown};
+use loki_telemetry::Component;
+use loki_wire::Outcome;
+use tokio::sync::watch;
+
+/// How many outcomes are kept, and how many bytes of them.
+const COUNT_MAX: usize = 20_000;
+const BYTES_MAX: usize = 64 << 20;
+
+/// An outcome where it lies in the log.
+#[derive(Debug)]
+pub struct Placed {
+    /// In the outcomes' topic.
+    pub offset: u64,
+    pub outcome: Outcome,
+    /// The JSON as it was written.
+    pub json: Bytes,
+}
+
+#[derive(Clone)]
+pub struct Tail(Arc<Shared>);
+
+struct Shared {
+    kept: Mutex<Kept>,
+    /// The next offset of the outcomes' topic that was not seen yet; `None` until the end was reached for the first time.
+    next: watch::Sender<Option<u64>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    by_command: BTreeMap<u64, Arc<Placed>>,
+    /// The newest command of each id.
+    by_id: HashMap<String, u64>,
+    bytes: usize,
+    /// One past the highest command that has its outcome.
+    decided: u64,
+}
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self(Arc::new(Shared { kept: Mutex::default(), next: watch::channel(None).0 }))
+    }
+}
+
+impl Tail {
+    /// Follows the topic until shutdown.
+    pub async fn follow(&self, log: Arc<dyn Log>, partition: Partition, health: Component, shutdown: Shutdown) {
+        let mut backoff = Backoff::for_backend();
+        while !shutdown.has_begun() {
+            let Some(Err(error)) = shutdown.unless(self.follow_once(&log, &partition, &health, &mut backoff)).await else {
+                return;
+            };
+            health.not_ready(format!("outcomes: {error}"));
+            // a position outside the log means that it was recreated: begin again
+            if error.class() == Class::Invalid {
+                self.clear();
+            }
+            shutdown.unless(backoff.wait()).await;
+        }
+    }
+
+    async fn follow_once(&self, log: &Arc<dyn Log>, partition: &Partition, health: &Component, backoff: &mut Backoff) -> loki_log::Result<()> {
+        let bounds = log.bounds(partition).await?;
+        let from = match *self.0.next.borrow() {
+            Some(next) if next <= bounds.end => next,
+            _ => bounds.end.saturating_sub(COUNT_MAX as u64).max(bounds.start),
+        };
+        let mut reader = log.reader(partition, from).await?;
+        loop {
+            let batch = reader.read(1000, Duration::from_secs(5)).await?;
+            backoff.reset();
+            for record in &batch.records {
+                match read(record) {
+                    Ok(placed) => self.keep(placed),
+                    Err(error) => return Err(loki_log::Error::Fatal(format!("outcome at o{} cannot be read: {error}", record.offset))),
+                }
+            }
+            if batch.at_end || self.0.next.borrow().is_some() {
+                self.0.next.send_replace(Some(batch.position));
+                health.ready();
+            }
+        }
+    }
+
+    /// The outcome of the command at this position, once it is there; `None` when `limit` has passed first.
+    pub async fn wait_for(&self, command: u64, limit: Duration) -> Option<Arc<Placed>> {
+        let mut next = self.0.next.subscribe();
+        loki_runtime::task::timeout(limit, async {
+            loop {
+                next.borrow_and_update();
+                if let Some(placed) = self.command(command) {
+                    return Some(placed);
+                }
+                if self.lock().decided > command || next.changed().await.is_err() {
+                    return None;
+                }
+            }
+        })
+        .await
+        .flatten()
+    }
+
+    /// The outcome of the command at this position, if it is kept.
+    pub fn command(&self, command: u64) -> Option<Arc<Placed>> {
+        self.lock().by_command.get(&command).cloned()
+    }
+
+    /// The newest outcome for this id, if it is kept.
+    pub fn id(&self, id: &str) -> Option<Arc<Placed>> {
+        let kept = self.lock();
+        kept.by_id.get(id).and_then(|command| kept.by_command.get(command)).cloned()
+    }
+
+    /// Whether the command at this position has its outcome, kept or not.
+    pub fn has_decided(&self, command: u64) -> bool {
+        self.lock().decided > command
+    }
+
+    /// One past the highest command that has its outcome, as far as was seen.
+    pub fn decided(&self) -> u64 {
+        self.lock().decided
+    }
+
+    /// Kept outcomes from this offset of the outcomes' topic on, at most `max`; `None` when the first ones are no longer kept.
+    pub fn since(&self, offset: u64, max: usize) -> Option<Vec<Arc<Placed>>> {
+        let kept = self.lock();
+        let first = kept.by_command.values().next().map(|placed| placed.offset);
+        if first.is_some_and(|first| first > offset) {
+            return None;
+        }
+        let start = kept.by_command.values().next_back().filter(|newest| newest.offset >= offset)?;
+        // outcomes are in the order of their commands; step back from the newest until the offset is passed
+        let mut found: Vec<_> = kept.by_command.values().rev().take_while(|placed| placed.offset >= offset).cloned().collect();
+        debug_assert!(found.first().is_some_and(|placed| placed.offset == start.offset));
+        found.reverse();
+        found.truncate(max);
+        Some(found)
+    }
+
+    /// Changes whenever something was added.
+    pub fn changes(&self) -> watch::Receiver<Option<u64>> {
+        self.0.next.subscribe()
+    }
+
+    fn keep(&self, placed: Placed) {
+        let mut kept = self.lock();
+        let command = placed.outcome.command;
+        kept.bytes += placed.json.len();
+        kept.decided = kept.decided.max(command + 1);
+        kept.by_id.insert(placed.outcome.id.clone(), command);
+        kept.by_command.insert(command, Arc::new(placed));
+        while kept.by_command.len() > COUNT_MAX || kept.bytes > BYTES_MAX {
+            let Some((command, oldest)) = kept.by_command.pop_first() else { break };
+            kept.bytes -= oldest.json.len();
+            if kept.by_id.get(&oldest.outcome.id) == Some(&command) {
+                kept.by_id.remove(&oldest.outcome.id);
+            }
+        }
+    }
+
+    fn clear(&self) {
+        *self.lock() = Kept::default();
+        self.0.next.send_replace(None);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a record of the outcomes' topic.
+pub(crate) fn read(record: &Record) -> Result<Placed, loki_wire::Error> {
+    let outcome = loki_wire::outcome::read(record.value.as_ref(), &record.headers)?;
+    Ok(Placed { offset: record.offset, outcome, json: record.value.clone().unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use loki_wire::Verdict;
+
+    use super::*;
+
+    fn placed(command: u64, id: &str) -> Placed {
+        let verdict = Verdict::Accepted { after: None, facts: vec![] };
+        let outcome = Outcome {
+            id: id.to_owned(),
+            actor: "a".to_owned(),
+            kind: "node.create".to_owned(),
+            command,
+            at_ms: 0,
+            rules: 1,
+            previous: [0; 32],
+            digest: None,
+            verdict,
+        };
+        Placed { offset: command * 2, outcome, json: Bytes::from_static(b"{}") }
+    }
+
+    #[tokio::test]
+    async fn a_waiter_is_woken_and_the_oldest_leave() {
+        let tail = Tail::default();
+        assert!(tail.wait_for(3, Duration::from_millis(1)).await.is_none());
+        let waiting = {
+            let tail = tail.clone();
+            loki_runtime::task::spawn("test", async move { tail.wait_for(3, Duration::from_secs(60)).await })
+        };
+        for command in 0..=COUNT_MAX as u64 {
+            tail.keep(placed(command, &format!("id{}", command % 7)));
+            tail.0.next.send_replace(Some(command * 2 + 1));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(waiting.await.unwrap().map(|placed| placed.outcome.command), Some(3));
+        assert!(tail.command(0).is_none() && tail.has_decided(0));
+        assert!(tail.wait_for(0, Duration::from_secs(60)).await.is_none());
+        assert_eq!(tail.since(0, 10).map(|found| found.len()), None);
+        assert_eq!(tail.since(2, 10).map(|found| found[0].offset), Some(2));
+        assert_eq!(tail.since(3, 10).map(|found| found[0].offset), Some(4));
+        assert_eq!(tail.id("id6").map(|placed| placed.outcome.command % 7), Some(6));
+    }
+}

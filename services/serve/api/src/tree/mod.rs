@@ -1,0 +1,3 @@
+//! The service tree: as it is, and as it was.
+
+pub(crate) mod get;

@@ -1,0 +1,73 @@
+//! `?wait=`, `?after=` and `Loki-After`: how long a request may wait, and for what.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use loki_domain::{Position, Stream};
+
+use crate::problem::{Problem, Result};
+
+/// `10s`, `500ms` or plain seconds, at most `max`.
+pub(crate) fn duration(field: &str, text: &str, max: Duration) -> Result<Duration> {
+    let wrong = || Problem::bad_parameter(field, format!("`{field}` must be a duration such as `10s` or `500ms`, not `{}`", text.escape_default()));
+    let (number, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(number), _) => (number, 1),
+        (None, Some(number)) => (number, 1000),
+        (None, None) => (text, 1000),
+    };
+    let duration = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).map(Duration::from_millis).ok_or_else(wrong)?;
+    if duration > max {
+        return Err(Problem::bad_parameter(field, format!("`{field}` may be at most {}s", max.as_secs())));
+    }
+    Ok(duration)
+}
+
+/// The position that must have been passed: the parameter, else the header.
+pub(crate) fn after(parameter: Option<&str>, headers: &HeaderMap, stream: Stream) -> Result<Option<u64>> {
+    let header = headers.get("loki-after").and_then(|value| value.to_str().ok());
+    let Some(text) = parameter.or(header) else {
+        return Ok(None);
+    };
+    position("after", text, stream).map(Some)
+}
+
+/// A position of the stream that is asked for.
+pub(crate) fn position(field: &str, text: &str, stream: Stream) -> Result<u64> {
+    let position: Position = text.parse().map_err(|invalid: loki_domain::Invalid| Problem::bad_parameter(field, invalid.0))?;
+    if position.stream != stream {
+        let example = match stream {
+            Stream::Command => "c17, a command",
+            Stream::Fact => "f42, a fact",
+            Stream::Outcome => "o8, an outcome",
+        };
+        return Err(Problem::bad_parameter(field, format!("`{field}` needs a position such as {example}, not `{text}`")));
+    }
+    Ok(position.offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let max = Duration::from_secs(10);
+        assert_eq!(duration("wait", "10s", max).unwrap(), max);
+        assert_eq!(duration("wait", "500ms", max).unwrap(), Duration::from_millis(500));
+        assert_eq!(duration("wait", "3", max).unwrap(), Duration::from_secs(3));
+        for bad in ["", "s", "11s", "-1", "1h", "99999999999999999999s"] {
+            assert!(duration("wait", bad, max).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn positions() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(after(None, &headers, Stream::Fact).unwrap(), None);
+        headers.insert("loki-after", "f7".parse().unwrap());
+        assert_eq!(after(None, &headers, Stream::Fact).unwrap(), Some(7));
+        assert_eq!(after(Some("f9"), &headers, Stream::Fact).unwrap(), Some(9));
+        assert!(after(Some("c9"), &headers, Stream::Fact).is_err());
+        assert!(after(Some("9"), &headers, Stream::Fact).is_err());
+    }
+}
