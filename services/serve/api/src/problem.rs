@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 /// What is wrong with a request, or why it cannot be answered now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// `urn:loki:problem:<code>`.
     #[serde(rename = "type")]
     kind: String,

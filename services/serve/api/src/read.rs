@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Position, Stream};
-use loki_mysql::port::{HistoryReader, Page, ReadError, StateReader};
+use loki_mysql::port::{Page, ReadError};
 use serde::Serialize;
 
 use crate::App;
@@ -90,4 +90,19 @@ pub(crate) fn last_outcome(next: u64) -> Position {
 pub(crate) fn not_modified(etag: HeaderValue, position: Position) -> Response {
     (StatusCode::NOT_MODIFIED, [(header::ETAG, etag), (POSITION, HeaderValue::try_from(position.to_string()).unwrap_or(HeaderValue::from_static("-")))])
         .into_response()
+}
+
+impl From<loki_zookeeper::NotReady> for Problem {
+    fn from(error: loki_zookeeper::NotReady) -> Self {
+        Problem::not_ready(error.to_string())
+    }
+}
+
+impl From<loki_zookeeper::Refusal> for Problem {
+    fn from(error: loki_zookeeper::Refusal) -> Self {
+        match error {
+            loki_zookeeper::Refusal::NotReady(error) => error.into(),
+            loki_zookeeper::Refusal::Invalid(_) => Problem::bad_parameter("node", error.to_string()),
+        }
+    }
 }

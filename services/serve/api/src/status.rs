@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Position, Stream};
 use loki_log::{Partition, Topic};
-use loki_mysql::port::{HistoryReader, ReadError, StateReader};
+use loki_mysql::port::ReadError;
 use loki_runner::Stored;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -51,7 +51,7 @@ pub(crate) async fn get_status(State(app): State<App>) -> Result<Response> {
     let projections = vec![
         projection(&app, "mysql", &app.facts, Stream::Fact, app.state.stored().await).await?,
         projection(&app, "history", &app.outcomes, Stream::Outcome, app.history.stored().await).await?,
-        projection(&app, "zookeeper", &app.facts, Stream::Fact, app.tree.stored().await.map_err(ReadError::Away)).await?,
+        projection(&app, "zookeeper", &app.facts, Stream::Fact, app.tree.stored().await.map_err(|error| ReadError::Away(error.0))).await?,
     ];
     let undecided = commands.saturating_sub(app.tail.decided());
     Ok(Json(Status { commands: Position::command(commands).to_string(), undecided, projections }).into_response())

@@ -4,7 +4,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::Position;
-use loki_mysql::port::{AuditFilter, Entry, HistoryReader};
+use loki_mysql::port::{AuditFilter, Entry};
 use loki_wire::outcome::v1::Kind;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -5,7 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Command, Entity, Key, Labels, Mount, Node, NodePath, NodeRef, Patch, Position, Server, ServerRef, ServerState, Source, Stream, Weigh};
-use loki_mysql::port::{HistoryReader, StateReader, Written};
+use loki_mysql::port::Written;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 

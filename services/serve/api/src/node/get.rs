@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::{Entity, NodeRef, Text};
-use loki_mysql::port::{Inherited, StateReader};
+use loki_mysql::port::Inherited;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};

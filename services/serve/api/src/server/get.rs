@@ -4,7 +4,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::{Entity, ServerRef, Source};
-use loki_mysql::port::StateReader;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};

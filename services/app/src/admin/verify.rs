@@ -1,0 +1,272 @@
+//! `loki verify`: every store against the log's own state, history included.
+//!
+//! A store is dumped as sorted lines `key json` together with its position; the log is folded up to exactly that position and written as the same
+//! lines. Both are walked side by side: what is only in one, or not the same in both, is a difference.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use loki_log::{Log, Partition, Reader, Topic};
+use loki_wire::{Change, Fact, Topics, Verdict};
+use serde::Serialize;
+
+/// A difference, or a store's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Line {
+    Difference {
+        store: &'static str,
+        /// `missing` in the store, `extra` in the store, or `different`.
+        difference: &'static str,
+        key: String,
+        log: Option<String>,
+        stored: Option<String>,
+    },
+    Result { store: &'static str, equal: bool, entries: u64, position: String },
+}
+
+/// Lines in key order, a part at a time; empty at the end.
+#[async_trait]
+pub(crate) trait Lines: Send {
+    async fn next(&mut self) -> anyhow::Result<Vec<String>>;
+}
+
+/// At most this many differences of a store are printed; all are counted.
+const DIFFERENCES_MAX: u64 = 1_000;
+
+/// Walks two sorted lists side by side.
+pub(crate) async fn compare(
+    store: &'static str,
+    position: String,
+    log: &mut dyn Lines,
+    stored: &mut dyn Lines,
+    out: &mut (dyn FnMut(Line) + Send),
+) -> anyhow::Result<bool> {
+    let (mut log, mut stored) = (Walk::new(log), Walk::new(stored));
+    let (mut entries, mut differences) = (0, 0);
+    loop {
+        let difference = match (log.peek().await?, stored.peek().await?) {
+            (None, None) => break,
+            (Some(line), None) => ("missing", line, None),
+            (None, Some(line)) => ("extra", line, None),
+            (Some(ours), Some(theirs)) => match key(ours).cmp(key(theirs)) {
+                Ordering::Less => ("missing", ours, None),
+                Ordering::Greater => ("extra", theirs, None),
+                Ordering::Equal => ("different", ours, Some(theirs)),
+            },
+        };
+        let (kind, line, other) = difference;
+        let same = other == Some(line);
+        let shown = (!same && differences < DIFFERENCES_MAX).then(|| {
+            let value = |line: &String| line.split_once(' ').map(|(_, json)| json.to_owned());
+            let (log, stored) = match kind {
+                "extra" => (None, value(line)),
+                "missing" => (value(line), None),
+                _ => (value(line), other.and_then(value)),
+            };
+            Line::Difference { store, difference: kind, key: key(line).to_owned(), log, stored }
+        });
+        shown.into_iter().for_each(&mut *out);
+        differences += u64::from(!same);
+        entries += 1;
+        if kind != "extra" {
+            log.advance();
+        }
+        if kind != "missing" {
+            stored.advance();
+        }
+    }
+    out(Line::Result { store, equal: differences == 0, entries, position });
+    Ok(differences == 0)
+}
+
+fn key(line: &str) -> &str {
+    line.split_once(' ').map_or(line, |(key, _)| key)
+}
+
+/// A look at the first line that was not taken yet.
+struct Walk<'a> {
+    lines: &'a mut dyn Lines,
+    part: std::vec::IntoIter<String>,
+    first: Option<String>,
+    ended: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(lines: &'a mut dyn Lines) -> Self {
+        Self { lines, part: Vec::new().into_iter(), first: None, ended: false }
+    }
+
+    async fn peek(&mut self) -> anyhow::Result<Option<&String>> {
+        while self.first.is_none() && !self.ended {
+            self.first = self.part.next();
+            if self.first.is_none() {
+                self.part = self.lines.next().await?.into_iter();
+                self.first = self.part.next();
+                self.ended = self.first.is_none();
+            }
+        }
+        Ok(self.first.as_ref())
+    }
+
+    fn advance(&mut self) {
+        self.first = None;
+    }
+}
+
+/// The living state of the log up to `end`, as lines `<kind>/<id> <json>`.
+pub(crate) async fn fold_facts(log: &Arc<dyn Log>, topics: &Topics, end: u64) -> anyhow::Result<Folded> {
+    let mut state = BTreeMap::new();
+    let mut records = UpTo::open(log, &topics.facts, end).await?;
+    while let Some(batch) = records.next().await? {
+        for record in batch {
+            let fact = loki_wire::fact::read(record.offset, record.key.as_ref(), record.value.as_ref(), &record.headers)
+                .with_context(|| format!("fact at f{}", record.offset))?;
+            apply(&mut state, fact);
+        }
+    }
+    Ok(Folded(Some(state)))
+}
+
+fn apply(state: &mut BTreeMap<String, String>, fact: Fact) {
+    match fact.change {
+        Change::Log(_) => {}
+        Change::Set(entity) => {
+            let json = String::from_utf8(loki_wire::fact::v1::write_entity(&entity)).unwrap_or_default();
+            state.insert(entity.key().to_string(), json);
+        }
+        Change::Removed(key) => {
+            state.remove(&key.to_string());
+        }
+    }
+}
+
+/// A folded state, given in one part.
+pub(crate) struct Folded(Option<BTreeMap<String, String>>);
+
+#[async_trait]
+impl Lines for Folded {
+    async fn next(&mut self) -> anyhow::Result<Vec<String>> {
+        Ok(self.0.take().into_iter().flatten().map(|(key, json)| format!("{key} {json}")).collect())
+    }
+}
+
+/// The history as the outcomes up to `end` tell it: first all changes by fact, then all outcomes by command, as the store's dump is sorted.
+pub(crate) struct History {
+    log: Arc<dyn Log>,
+    topic: String,
+    end: u64,
+    records: UpTo,
+    /// The changes are through; now the outcomes.
+    outcomes: bool,
+}
+
+impl History {
+    pub(crate) async fn open(log: &Arc<dyn Log>, topics: &Topics, end: u64) -> anyhow::Result<Self> {
+        let records = UpTo::open(log, &topics.outcomes, end).await?;
+        Ok(Self { log: log.clone(), topic: topics.outcomes.clone(), end, records, outcomes: false })
+    }
+}
+
+#[async_trait]
+impl Lines for History {
+    async fn next(&mut self) -> anyhow::Result<Vec<String>> {
+        loop {
+            let Some(batch) = self.records.next().await? else {
+                if self.outcomes {
+                    return Ok(Vec::new());
+                }
+                self.outcomes = true;
+                self.records = UpTo::open(&self.log, &self.topic, self.end).await?;
+                continue;
+            };
+            let mut lines = Vec::new();
+            for record in batch {
+                let outcome = loki_wire::outcome::read(record.value.as_ref(), &record.headers).with_context(|| format!("outcome at o{}", record.offset))?;
+                if self.outcomes {
+                    let json = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
+                    lines.push(format!("outcome/{:020} {json}", outcome.command));
+                } else if let Verdict::Accepted { facts, .. } = &outcome.verdict {
+                    lines.extend(facts.iter().map(|fact| {
+                        let json = fact.json.as_ref().map_or("null", |json| json.get());
+                        format!("change/{:020}/{} {json}", fact.offset, fact.key)
+                    }));
+                }
+            }
+            if !lines.is_empty() {
+                return Ok(lines);
+            }
+        }
+    }
+}
+
+/// All records of a topic below an offset.
+struct UpTo {
+    reader: Box<dyn Reader>,
+    end: u64,
+}
+
+impl UpTo {
+    async fn open(log: &Arc<dyn Log>, topic: &str, end: u64) -> anyhow::Result<Self> {
+        let partition = Partition::only(&Topic::new(topic));
+        let bounds = log.bounds(&partition).await?;
+        if bounds.end < end {
+            bail!("the store is at {end}, but `{topic}` ends at {}: the log was restored from an older copy", bounds.end);
+        }
+        Ok(Self { reader: log.reader(&partition, 0).await?, end })
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Option<Vec<loki_log::Record>>> {
+        while self.reader.position() < self.end {
+            let batch = self.reader.read(5_000, Duration::from_secs(10)).await?;
+            let ended = batch.at_end;
+            let records: Vec<_> = batch.records.into_iter().take_while(|record| record.offset < self.end).collect();
+            if !records.is_empty() {
+                return Ok(Some(records));
+            }
+            if ended {
+                break;
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(Vec<Vec<&'static str>>);
+
+    #[async_trait]
+    impl Lines for Fixed {
+        async fn next(&mut self) -> anyhow::Result<Vec<String>> {
+            Ok(if self.0.is_empty() { Vec::new() } else { self.0.remove(0).into_iter().map(str::to_owned).collect() })
+        }
+    }
+
+    async fn differences(log: Vec<Vec<&'static str>>, stored: Vec<Vec<&'static str>>) -> (bool, Vec<(&'static str, String)>) {
+        let mut found = Vec::new();
+        let mut out = |line: Line| {
+            if let Line::Difference { difference, key, .. } = line {
+                found.push((difference, key));
+            }
+        };
+        let equal = compare("test", "f1".to_owned(), &mut Fixed(log), &mut Fixed(stored), &mut out).await.unwrap();
+        (equal, found)
+    }
+
+    #[tokio::test]
+    async fn every_difference_is_found() {
+        assert_eq!(differences(vec![vec!["a 1"], vec!["b 2"]], vec![vec!["a 1", "b 2"]]).await, (true, vec![]));
+        let (equal, found) = differences(vec![vec!["a 1", "b 2", "d 4"]], vec![vec!["b 3"], vec!["c 3", "e 5"]]).await;
+        assert!(!equal);
+        let expected = [("missing", "a"), ("different", "b"), ("extra", "c"), ("missing", "d"), ("extra", "e")];
+        assert_eq!(found, expected.map(|(kind, key)| (kind, key.to_owned())));
+        assert!(!differences(vec![], vec![vec!["a 1"]]).await.0);
+    }
+}
