@@ -10,9 +10,16 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
+use loki_domain::Position;
 use loki_log::{Log, Partition, Reader, Topic};
+use loki_mysql::port::{Dump, HistoryReader, StateReader};
+use loki_runner::State;
+use loki_runtime::clock::Stopwatch;
+use loki_runtime::task;
 use loki_wire::{Change, Fact, Topics, Verdict};
 use serde::Serialize;
+
+use crate::backends::Backends;
 
 /// A difference, or a store's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +33,104 @@ pub(crate) enum Line {
         log: Option<String>,
         stored: Option<String>,
     },
-    Result { store: &'static str, equal: bool, entries: u64, position: String },
+    Result {
+        store: &'static str,
+        equal: bool,
+        entries: u64,
+        position: String,
+    },
+    /// A store could not be compared.
+    Failed {
+        error: String,
+    },
+}
+
+/// Compares every store with the log; `true` when all are equal.
+pub(crate) async fn all(backends: &Backends, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+    let readers = backends.readers()?;
+    let mut equal = true;
+    let mut one = async |store: &'static str, result: anyhow::Result<bool>, out: &mut (dyn FnMut(Line) + Send)| match result {
+        Ok(same) => equal &= same,
+        Err(error) => {
+            equal = false;
+            out(Line::Failed { error: format!("{store}: {error:#}") });
+        }
+    };
+    let result = state(backends, &*readers.state, out).await;
+    one("mysql", result, out).await;
+    let result = history(backends, &*readers.history, out).await;
+    one("history", result, out).await;
+    let result = tree(backends, out).await;
+    one("zookeeper", result, out).await;
+    Ok(equal)
+}
+
+/// How long a store may take to come to the end that the log had when it was asked.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
+async fn state(backends: &Backends, reader: &dyn StateReader, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+    if let Some(last) = last(backends, &backends.topics.facts).await? {
+        reader.wait(Position::fact(last), CATCH_UP).await?;
+    }
+    let mut dump = Dumped(reader.dump(None).await?);
+    let end = dump.0.stored().position;
+    let mut log = fold_facts(&backends.log, &backends.topics, end).await?;
+    compare("mysql", format!("f{end}"), &mut log, &mut dump, out).await
+}
+
+async fn history(backends: &Backends, reader: &dyn HistoryReader, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+    if let Some(last) = last(backends, &backends.topics.outcomes).await? {
+        reader.wait(Position::outcome(last), CATCH_UP).await?;
+    }
+    let mut dump = Dumped(reader.dump(None).await?);
+    let end = dump.0.stored().position;
+    let mut log = History::open(&backends.log, &backends.topics, end).await?;
+    compare("history", format!("o{end}"), &mut log, &mut dump, out).await
+}
+
+async fn tree(backends: &Backends, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+    let end = backends.log.bounds(&Partition::only(&Topic::new(&backends.topics.facts))).await?.end;
+    let watch = Stopwatch::start();
+    let (stored, lines) = loop {
+        match backends.dump_tree().await? {
+            Some((stored, lines)) if stored.state == State::Live && stored.position >= end => break (stored, lines),
+            _ if watch.elapsed() > CATCH_UP => bail!("the store did not come to f{end} within {CATCH_UP:?}"),
+            _ => task::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let mut log = fold_facts(&backends.log, &backends.topics, stored.position).await?;
+    compare("zookeeper", format!("f{}", stored.position), &mut log, &mut Given(Some(lines)), out).await
+}
+
+/// The offset of the last record that a store must have passed; `None` while the topic is empty.
+async fn last(backends: &Backends, topic: &str) -> anyhow::Result<Option<u64>> {
+    let partition = Partition::only(&Topic::new(topic));
+    let bounds = backends.log.bounds(&partition).await?;
+    if bounds.end == bounds.start {
+        return Ok(None);
+    }
+    // the end may be a transaction's marker; the store passes it once it has read up to there
+    Ok(Some(bounds.end - 1))
+}
+
+/// A dump as lines.
+struct Dumped(Box<dyn Dump>);
+
+#[async_trait]
+impl Lines for Dumped {
+    async fn next(&mut self) -> anyhow::Result<Vec<String>> {
+        Ok(self.0.next().await?)
+    }
+}
+
+/// Lines that are there already.
+struct Given(Option<Vec<String>>);
+
+#[async_trait]
+impl Lines for Given {
+    async fn next(&mut self) -> anyhow::Result<Vec<String>> {
+        Ok(self.0.take().unwrap_or_default())
+    }
 }
 
 /// Lines in key order, a part at a time; empty at the end.
@@ -186,7 +290,8 @@ impl Lines for History {
             };
             let mut lines = Vec::new();
             for record in batch {
-                let outcome = loki_wire::outcome::read(record.value.as_ref(), &record.headers).with_context(|| format!("outcome at o{}", record.offset))?;
+                let outcome = loki_wire::outcome::read(record.value.as_ref(), &record.headers)
+                    .with_context(|| format!("outcome at o{}", record.offset))?;
                 if self.outcomes {
                     let json = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
                     lines.push(format!("outcome/{:020} {json}", outcome.command));

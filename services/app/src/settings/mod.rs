@@ -5,6 +5,7 @@ pub(crate) mod units;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use loki_runtime::Secret;
@@ -71,8 +72,7 @@ pub(crate) struct Telemetry {
 pub(crate) struct Kafka {
     pub(crate) brokers: String,
     pub(crate) options: BTreeMap<String, String>,
-    pub(crate) replication: u16,
-    pub(crate) min_insync_replicas: u16,
+    pub(crate) replication: NonZeroU16,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

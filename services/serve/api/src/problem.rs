@@ -83,7 +83,9 @@ impl From<loki_wire::Error> for Problem {
         let status = match &error {
             E::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             E::Json(_) | E::TooDeep { .. } => StatusCode::BAD_REQUEST,
-            E::Envelope { .. } | E::UnknownType(_) | E::UnknownVersion(_) | E::Shape { .. } | E::Value { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            E::Envelope { .. } | E::UnknownType(_) | E::UnknownVersion(_) | E::Shape { .. } | E::Value { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
         };
         let mut problem = Self::new(status, error.code(), error.to_string());
         problem.field = error.field().map(str::to_owned);

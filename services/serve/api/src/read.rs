@@ -88,7 +88,10 @@ pub(crate) fn last_outcome(next: u64) -> Position {
 
 /// 304: the caller has this already.
 pub(crate) fn not_modified(etag: HeaderValue, position: Position) -> Response {
-    (StatusCode::NOT_MODIFIED, [(header::ETAG, etag), (POSITION, HeaderValue::try_from(position.to_string()).unwrap_or(HeaderValue::from_static("-")))])
+    (
+        StatusCode::NOT_MODIFIED,
+        [(header::ETAG, etag), (POSITION, HeaderValue::try_from(position.to_string()).unwrap_or(HeaderValue::from_static("-")))],
+    )
         .into_response()
 }
 

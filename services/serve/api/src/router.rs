@@ -60,11 +60,9 @@ pub(crate) fn router(app: App, metrics: Metrics, operations: Router) -> Router {
         .layer(middleware::from_fn_with_state(app.config.token.clone(), auth::require_token))
         .layer(DefaultBodyLimit::max(app.config.body_max))
         .layer(tower::limit::GlobalConcurrencyLimitLayer::new(app.config.concurrency_max));
-    Router::new()
-        .merge(health::router(app.health.clone(), metrics))
-        .merge(guarded)
-        .layer(middleware::from_fn(observe::observe))
-        .layer(CatchPanicLayer::custom(|_| {
+    Router::new().merge(health::router(app.health.clone(), metrics)).merge(guarded).layer(middleware::from_fn(observe::observe)).layer(
+        CatchPanicLayer::custom(|_| {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a mistake in Loki: see the log").into_response()
-        }))
+        }),
+    )
 }

@@ -69,7 +69,13 @@ impl Tail {
         }
     }
 
-    async fn follow_once(&self, log: &Arc<dyn Log>, partition: &Partition, health: &Component, backoff: &mut Backoff) -> loki_log::Result<()> {
+    async fn follow_once(
+        &self,
+        log: &Arc<dyn Log>,
+        partition: &Partition,
+        health: &Component,
+        backoff: &mut Backoff,
+    ) -> loki_log::Result<()> {
         let bounds = log.bounds(partition).await?;
         let from = match *self.0.next.borrow() {
             Some(next) if next <= bounds.end => next,

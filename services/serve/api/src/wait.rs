@@ -9,7 +9,8 @@ use crate::problem::{Problem, Result};
 
 /// `10s`, `500ms` or plain seconds, at most `max`.
 pub(crate) fn duration(field: &str, text: &str, max: Duration) -> Result<Duration> {
-    let wrong = || Problem::bad_parameter(field, format!("`{field}` must be a duration such as `10s` or `500ms`, not `{}`", text.escape_default()));
+    let wrong =
+        || Problem::bad_parameter(field, format!("`{field}` must be a duration such as `10s` or `500ms`, not `{}`", text.escape_default()));
     let (number, factor) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => (number, 1),
         (None, Some(number)) => (number, 1000),

@@ -22,7 +22,8 @@ pub(crate) struct Pending {
 pub(crate) fn pending(id: &str, command: u64) -> Response {
     let position = Position::command(command).to_string();
     let location = format!("/v1/commands/{position}");
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(Pending { id: id.to_owned(), outcome: "pending", position })).into_response()
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(Pending { id: id.to_owned(), outcome: "pending", position }))
+        .into_response()
 }
 
 /// The outcome as it was written.

@@ -53,7 +53,9 @@ pub(super) async fn wait(app: &App, id: &str, command: u64, limit: Duration) -> 
     match app.tail.wait_for(command, limit).await {
         Some(placed) => placed_answer(app, placed).await,
         // decided, but so long ago that the tail has forgotten it
-        None if app.tail.has_decided(command) => stored(app, command).await?.ok_or_else(|| Problem::not_ready("the outcome is not in the history yet")),
+        None if app.tail.has_decided(command) => {
+            stored(app, command).await?.ok_or_else(|| Problem::not_ready("the outcome is not in the history yet"))
+        }
         None => Ok(answer::pending(id, command)),
     }
 }

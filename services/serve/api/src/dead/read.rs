@@ -56,7 +56,9 @@ pub(crate) async fn list_dead(State(app): State<App>, Query(parameters): Query<P
         return Err(Problem::bad_parameter("limit", "`limit` must be 1 to 1000"));
     }
     let from = match parameters.cursor.as_deref() {
-        Some(cursor) => cursor.parse::<u64>().map_err(|_| Problem::bad_parameter("cursor", "`cursor` must be the `next` of another part"))?,
+        Some(cursor) => {
+            cursor.parse::<u64>().map_err(|_| Problem::bad_parameter("cursor", "`cursor` must be the `next` of another part"))?
+        }
         None => 0,
     };
     let living = living(&app).await?;

@@ -21,7 +21,11 @@ pub(crate) async fn replay_dead(State(app): State<App>, Path(id): Path<String>) 
     let letter = read::find(&app, &id).await?;
     let partition = Partition::new(Topic::new(&letter.topic), letter.partition);
     if partition.topic != app.commands {
-        return Err(Problem::new(StatusCode::CONFLICT, "other_topic", format!("letters of `{}` cannot be replayed by this cell", letter.topic)));
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "other_topic",
+            format!("letters of `{}` cannot be replayed by this cell", letter.topic),
+        ));
     }
     let record = NewRecord { key: letter.key.clone(), value: letter.value.clone(), headers: letter.headers.clone(), timestamp_ms: None };
     let offsets = app.log.append(&partition, vec![record]).await?;

@@ -11,6 +11,9 @@ pub(crate) fn read(field: &str, text: &str) -> Result<Moment> {
         return Ok(Moment::Position(position));
     }
     loki_wire::envelope::read_time(text).map(Moment::Time).map_err(|_| {
-        Problem::bad_parameter(field, format!("`{field}` must be a position such as `c17` or a time such as `2026-01-31T12:00:00Z`, not `{}`", text.escape_default()))
+        Problem::bad_parameter(
+            field,
+            format!("`{field}` must be a position such as `c17` or a time such as `2026-01-31T12:00:00Z`, not `{}`", text.escape_default()),
+        )
     })
 }

@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use loki_domain::{Command, Entity, Key, Labels, Mount, Node, NodePath, NodeRef, Patch, Position, Server, ServerRef, ServerState, Source, Stream, Weigh};
+use loki_domain::{
+    Command, Entity, Key, Labels, Mount, Node, NodePath, NodeRef, Patch, Position, Server, ServerRef, ServerState, Source, Stream, Weigh,
+};
 use loki_mysql::port::Written;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -103,7 +105,9 @@ fn inverse(change: &Written, parent: Option<NodePath>) -> Result<Vec<Command>> {
         (None, Some(Entity::Server(server))) => vec![Command::ServerRetire { server: ServerRef::Id(server.id) }],
         // mounts by a membership rule follow from the rule and the server
         (Some(Entity::Mount(mount)), None) | (None, Some(Entity::Mount(mount))) if mount.source != Source::Manual => vec![],
-        (None, Some(Entity::Mount(mount))) => vec![Command::ServerUnmount { server: ServerRef::Id(mount.server), node: NodeRef::Id(mount.node) }],
+        (None, Some(Entity::Mount(mount))) => {
+            vec![Command::ServerUnmount { server: ServerRef::Id(mount.server), node: NodeRef::Id(mount.node) }]
+        }
         (Some(Entity::Mount(mount)), None) => vec![Command::ServerMount {
             server: ServerRef::Id(mount.server),
             node: NodeRef::Id(mount.node),
@@ -193,7 +197,9 @@ fn weigh(mount: &Mount) -> Command {
 /// What turns `after` into `before`.
 fn patch(before: &Labels, after: &Labels) -> Patch {
     let mut patch: Patch = after.iter().filter(|(key, _)| before.get(key).is_none()).map(|(key, _)| (key.to_owned(), None)).collect();
-    patch.extend(before.iter().filter(|(key, value)| after.get(key) != Some(value)).map(|(key, value)| (key.to_owned(), Some(value.clone()))));
+    patch.extend(
+        before.iter().filter(|(key, value)| after.get(key) != Some(value)).map(|(key, value)| (key.to_owned(), Some(value.clone()))),
+    );
     patch
 }
 
@@ -201,7 +207,8 @@ fn patch(before: &Labels, after: &Labels) -> Patch {
 fn join_weighs(commands: Vec<Command>) -> Vec<Command> {
     let mut joined: Vec<Command> = Vec::new();
     for command in commands {
-        if let (Command::ServerWeigh { node, mounts }, Some(Command::ServerWeigh { node: same, mounts: all })) = (&command, joined.last_mut())
+        if let (Command::ServerWeigh { node, mounts }, Some(Command::ServerWeigh { node: same, mounts: all })) =
+            (&command, joined.last_mut())
             && node == same
         {
             all.extend(mounts.iter().cloned());
@@ -220,7 +227,14 @@ mod tests {
 
     fn node(name: &str, label: Option<&str>) -> Node {
         let labels = label.map(|value| ("role".to_owned(), value.parse().unwrap()));
-        Node { id: NodeId::MIN, parent: None, name: name.parse().unwrap(), labels: Labels::new(labels).unwrap(), contacts: vec![], defaults: Labels::default() }
+        Node {
+            id: NodeId::MIN,
+            parent: None,
+            name: name.parse().unwrap(),
+            labels: Labels::new(labels).unwrap(),
+            contacts: vec![],
+            defaults: Labels::default(),
+        }
     }
 
     fn written(before: Option<Entity>, after: Option<Entity>) -> Written {
@@ -252,7 +266,9 @@ mod tests {
             source: Source::Manual,
         };
         let changes = [(1, 0, 500_000), (2, 1_000_000, 500_000)];
-        let commands = changes.map(|(s, before, after)| inverse(&written(Some(Entity::Mount(mount(s, before))), Some(Entity::Mount(mount(s, after)))), None).unwrap());
+        let commands = changes.map(|(s, before, after)| {
+            inverse(&written(Some(Entity::Mount(mount(s, before))), Some(Entity::Mount(mount(s, after)))), None).unwrap()
+        });
         let joined = join_weighs(commands.concat());
         assert!(matches!(&joined[..], [Command::ServerWeigh { mounts, .. }] if mounts.len() == 2));
     }

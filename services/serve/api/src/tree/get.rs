@@ -92,7 +92,14 @@ async fn answer(app: &App, path: NodePath, parameters: Parameters, headers: &Hea
 }
 
 /// The tree as the history tells it.
-async fn was(app: &App, node: &NodeRef, depth: usize, at: &str, after: Option<&str>, headers: &HeaderMap) -> Result<(Position, Option<Branch>)> {
+async fn was(
+    app: &App,
+    node: &NodeRef,
+    depth: usize,
+    at: &str,
+    after: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<(Position, Option<Branch>)> {
     let at_least = read::history_after(app, after, headers).await?;
     let moment = moment::read("at", at)?;
     let past = app.history.state_at(&[Kind::Node, Kind::Mount], moment, at_least).await?.value;

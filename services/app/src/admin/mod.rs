@@ -1,0 +1,8 @@
+//! The operators' commands that work on backends themselves. The others talk to the API and are in `loki-cli`.
+
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod migrate;
+pub(crate) mod operations;
+pub(crate) mod topics;
+pub(crate) mod verify;

@@ -1,0 +1,45 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::admin::topics::Action;
+use crate::settings::Flags;
+
+/// Loki, an operations platform: a service tree, servers, and an exact account of every change.
+#[derive(Debug, Parser)]
+#[command(name = "loki", version, arg_required_else_help = true, subcommand_required = true, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every service in this process; on embedded backends unless configured otherwise.
+    All {
+        /// Also register this machine as a server of the tree, under `/machines`.
+        #[arg(long)]
+        this_machine: bool,
+    },
+    /// Run the decider: commands become facts and outcomes.
+    Decider,
+    /// Run the projector of MySQL: current state, history and audit.
+    Mysql,
+    /// Run the projector of ZooKeeper: the tree.
+    Zookeeper,
+    /// Run the query API and the page.
+    Api,
+    /// Print the effective settings, secrets masked.
+    Config,
+    /// Bring the database's schema to this version.
+    Migrate,
+    /// Compare the log's topics with their declaration, or make them so.
+    Topics {
+        #[command(subcommand)]
+        action: Action,
+    },
+    #[command(flatten)]
+    Client(loki_cli::Command),
+}

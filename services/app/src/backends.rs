@@ -1,0 +1,225 @@
+//! The production set or the embedded set: the one place where adapters are named.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use loki_log::kafka::KafkaLog;
+use loki_log::sqlite::{Options, SqliteLog};
+use loki_log::{Log, TopicSpec, kafka};
+use loki_mysql::{HistoryProjection, Readers, StateProjection};
+use loki_runner::{Projection, Stored};
+use loki_runtime::{Secret, Shutdown};
+use loki_telemetry::Health;
+use loki_wire::{Fact, Topics};
+use loki_zookeeper::{Memory, TreeReader};
+
+use crate::settings::{self, Settings};
+
+/// Which set is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Set {
+    Embedded,
+    Real,
+}
+
+impl Set {
+    /// `all`: whether every service runs in this process.
+    pub(crate) fn of(settings: &Settings, all: bool) -> anyhow::Result<Self> {
+        match (settings.backends, all) {
+            (settings::Backends::Real, _) | (settings::Backends::Auto, false) => Ok(Self::Real),
+            (settings::Backends::Embedded | settings::Backends::Auto, true) => Ok(Self::Embedded),
+            (settings::Backends::Embedded, false) => {
+                anyhow::bail!("embedded backends are used by one process only: run `loki all`, or set `backends = \"real\"`")
+            }
+        }
+    }
+}
+
+/// All of the process' backends.
+pub(crate) struct Backends {
+    pub(crate) set: Set,
+    pub(crate) topics: Topics,
+    pub(crate) specs: Vec<TopicSpec>,
+    pub(crate) log: Arc<dyn Log>,
+    relational: loki_mysql::Config,
+    reader: loki_mysql::Config,
+    tree: Tree,
+    /// Closed last, so that the data directory is free when the process ends.
+    embedded_log: Option<SqliteLog>,
+}
+
+enum Tree {
+    Memory(Memory),
+    Zookeeper(loki_zookeeper::Config),
+}
+
+impl Backends {
+    /// Opens the log; stores connect when they are first used, and again whenever they have been away.
+    pub(crate) async fn open(settings: &Settings, set: Set) -> anyhow::Result<Self> {
+        let topics = Topics::new(&settings.topic_prefix);
+        let replication = settings.kafka.replication;
+        let specs: Vec<TopicSpec> =
+            loki_log::declared(&settings.topic_prefix).into_iter().map(|declared| declared.with_replication(replication).spec).collect();
+        match set {
+            Set::Embedded => Self::embedded(settings, topics, specs).await,
+            Set::Real => Self::real(settings, topics, specs),
+        }
+    }
+
+    async fn embedded(settings: &Settings, topics: Topics, specs: Vec<TopicSpec>) -> anyhow::Result<Self> {
+        let log = SqliteLog::open(Options::new(&settings.data_dir))
+            .await
+            .with_context(|| format!("`data_dir` {}", settings.data_dir.display()))?;
+        log.reconcile_topics(&specs, true).await.context("the embedded log's topics")?;
+        let relational = loki_mysql::Config::sqlite(settings.data_dir.join("store.db"));
+        loki_mysql::migrate(&relational).await.context("the embedded store's schema")?;
+        Ok(Self {
+            set: Set::Embedded,
+            topics,
+            specs,
+            log: Arc::new(log.clone()),
+            reader: relational.clone(),
+            relational,
+            tree: Tree::Memory(Memory::default()),
+            embedded_log: Some(log),
+        })
+    }
+
+    fn real(settings: &Settings, topics: Topics, specs: Vec<TopicSpec>) -> anyhow::Result<Self> {
+        let relational = relational(settings, &settings.mysql.url)?;
+        let reader = if settings.mysql.reader_url.is_empty() {
+            relational.clone()
+        } else {
+            relational_of(settings, &settings.mysql.reader_url, "reader_url")?
+        };
+        Ok(Self {
+            set: Set::Real,
+            topics,
+            specs,
+            log: Arc::new(KafkaLog::connect(kafka_config(settings)).context("`kafka`")?),
+            relational,
+            reader,
+            tree: Tree::Zookeeper(loki_zookeeper::Config::new(
+                &settings.zookeeper.servers,
+                &settings.zookeeper.chroot,
+                settings.zookeeper.session_timeout.0,
+                settings.zookeeper.auth.clone(),
+            )),
+            embedded_log: None,
+        })
+    }
+
+    pub(crate) fn state_projection(&self) -> anyhow::Result<StateProjection> {
+        Ok(StateProjection::state(&self.relational)?)
+    }
+
+    pub(crate) fn history_projection(&self) -> anyhow::Result<HistoryProjection> {
+        Ok(HistoryProjection::history(&self.relational)?)
+    }
+
+    pub(crate) fn readers(&self) -> anyhow::Result<Readers> {
+        Ok(Readers::open(&self.reader)?)
+    }
+
+    /// The projection of the tree.
+    pub(crate) fn tree_projection(&self) -> anyhow::Result<Box<dyn Projection<Item = Fact>>> {
+        Ok(match &self.tree {
+            Tree::Memory(memory) => Box::new(memory.projection()),
+            Tree::Zookeeper(config) => Box::new(loki_zookeeper::ZookeeperProjection::new(config.clone())?),
+        })
+    }
+
+    /// The reader of the tree; for ZooKeeper a cache that is fed until shutdown.
+    pub(crate) fn tree_reader(&self, health: &Health, shutdown: &Shutdown) -> anyhow::Result<Arc<dyn TreeReader>> {
+        Ok(match &self.tree {
+            Tree::Memory(memory) => Arc::new(memory.clone()),
+            Tree::Zookeeper(config) => {
+                Arc::new(loki_zookeeper::Cache::start(config.clone(), health.component("tree cache"), shutdown.clone())?)
+            }
+        })
+    }
+
+    /// The tree's lines, from the store itself.
+    pub(crate) async fn dump_tree(&self) -> anyhow::Result<Option<(Stored, Vec<String>)>> {
+        Ok(match &self.tree {
+            Tree::Memory(memory) => memory.dump(),
+            Tree::Zookeeper(config) => loki_zookeeper::dump(config).await?,
+        })
+    }
+
+    /// Asks the projector of a store, wherever it runs, for a full rebuild: a store without a position is filled anew.
+    pub(crate) async fn forget(&self, store: &str) -> anyhow::Result<()> {
+        match (store, &self.tree) {
+            ("mysql", _) => loki_mysql::forget_state(&self.relational).await?,
+            ("history", _) => loki_mysql::forget_history(&self.relational).await?,
+            ("zookeeper", Tree::Zookeeper(config)) => loki_zookeeper::forget(config).await?,
+            ("zookeeper", Tree::Memory(memory)) => memory.clear(),
+            (other, _) => anyhow::bail!("there is no store `{other}`: mysql, history or zookeeper"),
+        }
+        Ok(())
+    }
+
+    /// Gives the data directory back.
+    pub(crate) async fn close(self) {
+        if let Some(log) = self.embedded_log {
+            log.close().await;
+        }
+    }
+}
+
+/// The relational store as the user of `loki migrate` sees it.
+pub(crate) fn migrating(settings: &Settings) -> anyhow::Result<loki_mysql::Config> {
+    let url = if settings.mysql.migrate_url.is_empty() { &settings.mysql.url } else { &settings.mysql.migrate_url };
+    relational_of(settings, url, "migrate_url")
+}
+
+fn relational(settings: &Settings, url: &Secret) -> anyhow::Result<loki_mysql::Config> {
+    relational_of(settings, url, "url")
+}
+
+fn relational_of(settings: &Settings, url: &Secret, key: &str) -> anyhow::Result<loki_mysql::Config> {
+    let config = loki_mysql::Config { url: url.clone(), connections_max: settings.mysql.connections, ..loki_mysql::Config::default() };
+    match config.check().into_iter().next() {
+        Some(mistake) => Err(anyhow::anyhow!(mistake).context(format!("`mysql.{key}`"))),
+        None => Ok(config),
+    }
+}
+
+fn kafka_config(settings: &Settings) -> kafka::Config {
+    let options = settings.kafka.options.iter().map(|(key, value)| (key.clone(), Secret::new(value.clone()))).collect();
+    kafka::Config { options, ..kafka::Config::new(&settings.kafka.brokers) }
+}
+
+/// Lets one loop run whichever adapter was chosen.
+pub(crate) struct Chosen(pub(crate) Box<dyn Projection<Item = Fact>>);
+
+#[async_trait]
+impl Projection for Chosen {
+    type Item = Fact;
+
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    async fn stored(&mut self) -> Result<Option<Stored>, loki_runner::StoreError> {
+        self.0.stored().await
+    }
+
+    async fn apply(&mut self, batch: loki_runner::Batch<'_, Fact>) -> Result<loki_runner::Applied, loki_runner::StoreError> {
+        self.0.apply(batch).await
+    }
+
+    async fn begin_rebuild(&mut self, log: loki_domain::LogId, from: u64) -> Result<(), loki_runner::StoreError> {
+        self.0.begin_rebuild(log, from).await
+    }
+
+    async fn finish_rebuild(
+        &mut self,
+        log: loki_domain::LogId,
+        at: u64,
+        ended_ms: i64,
+    ) -> Result<loki_runner::Applied, loki_runner::StoreError> {
+        self.0.finish_rebuild(log, at, ended_ms).await
+    }
+}

@@ -1,0 +1,193 @@
+//! Runs services: builds them in straight lines, one shutdown for all, drains in reverse order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use loki_api::{Api, Sources};
+use loki_decider::Decider;
+use loki_log::{Cleanup, Topic};
+use loki_runner::{Projection, Runner, RunnerConfig};
+use loki_runtime::{Clock, Shutdown, task};
+use loki_telemetry::{Health, Metrics, logs, routes};
+use tokio::task::JoinSet;
+
+use crate::admin::operations::{self, Controls};
+use crate::backends::{Backends, Chosen, Set};
+use crate::service::Service;
+use crate::settings::Settings;
+use crate::this_machine;
+
+/// What is to be run.
+pub(crate) struct Plan {
+    pub(crate) services: Vec<Service>,
+    pub(crate) this_machine: bool,
+}
+
+/// Runs until SIGTERM, SIGINT or the failure of a service.
+pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
+    logs::start(&settings.logs.filter, settings.format().unwrap_or(logs::Format::Auto))?;
+    let all = plan.services.len() == Service::ALL.len();
+    let set = Set::of(&settings, all)?;
+    let metrics = Metrics::install().context("the metrics' recorder")?;
+    let shutdown = Shutdown::new();
+    shutdown.on_signals().context("signals")?;
+    let health = Health::new();
+    let backends = Arc::new(Backends::open(&settings, set).await?);
+
+    // projectors outlive the API and the decider: what was decided is still applied
+    let front = shutdown.child();
+    let back = Shutdown::new();
+    let mut fronts = JoinSet::new();
+    let mut backs = JoinSet::new();
+    let mut controls = Controls::default();
+
+    if plan.services.contains(&Service::Mysql) {
+        let state = runner(&settings, &backends, &health, backends.state_projection()?, &backends.topics.facts);
+        let history = runner(&settings, &backends, &health, backends.history_projection()?, &backends.topics.outcomes);
+        controls.add("mysql", state.control());
+        controls.add("history", history.control());
+        spawn(&mut backs, "mysql", state.run(back.clone()));
+        spawn(&mut backs, "history", history.run(back.clone()));
+    }
+    if plan.services.contains(&Service::Zookeeper) {
+        let tree = runner(&settings, &backends, &health, Chosen(backends.tree_projection()?), &backends.topics.facts);
+        controls.add("zookeeper", tree.control());
+        spawn(&mut backs, "zookeeper", tree.run(back.clone()));
+    }
+    if plan.services.contains(&Service::Decider) {
+        let mut config = loki_decider::Config::new(&settings.topic_prefix);
+        config.batch_commands = settings.decider.batch_commands;
+        config.batch_wait = settings.decider.batch_wait.0;
+        let decider = Decider::new(config, backends.log.clone(), health.component("decider"));
+        spawn(&mut fronts, "decider", decider.run(front.clone()));
+    }
+    let mut address = None;
+    if plan.services.contains(&Service::Api) {
+        let readers = backends.readers()?;
+        let sources = Sources {
+            log: backends.log.clone(),
+            state: readers.state,
+            history: readers.history,
+            tree: backends.tree_reader(&health, &shutdown)?,
+        };
+        let operations = if all { operations::router(backends.clone(), controls.clone()) } else { Router::new() };
+        let api = Api::bind(api_config(&settings)?, sources, &backends.topics, health.clone(), metrics.clone(), operations, front.clone())
+            .await?;
+        address = Some(api.address()?);
+        spawn(&mut fronts, "api", api.run());
+    } else {
+        let listen = settings.telemetry.listen.clone();
+        let listener =
+            tokio::net::TcpListener::bind(&listen).await.with_context(|| format!("cannot listen on `telemetry.listen` {listen}"))?;
+        let (router, done) = (routes::router(health.clone(), metrics.clone()), back.clone());
+        spawn(&mut backs, "telemetry", async move {
+            axum::serve(listener, router).with_graceful_shutdown(async move { done.begun().await }).await
+        });
+    }
+    task::spawn("metrics upkeep", metrics.upkeep(back.clone()));
+    if let Some(address) = address {
+        announce(&settings, set, &health, address, plan.this_machine, &front);
+    }
+
+    let failed = until_done(&shutdown, &mut fronts, &mut backs).await;
+    front.begin();
+    let drain = settings.drain.0;
+    let first = join(&mut fronts, drain).await;
+    back.begin();
+    let second = join(&mut backs, drain).await;
+    shutdown.begin();
+    if let Ok(backends) = Arc::try_unwrap(backends).map_err(drop) {
+        backends.close().await;
+    }
+    tracing::info!("stopped");
+    failed.and(first).and(second)
+}
+
+type Tasks = JoinSet<anyhow::Result<()>>;
+
+fn spawn<E: Into<anyhow::Error> + 'static>(
+    tasks: &mut Tasks,
+    name: &'static str,
+    service: impl Future<Output = Result<(), E>> + Send + 'static,
+) {
+    tasks.spawn(async move { service.await.map_err(|error| error.into().context(format!("service `{name}`"))) });
+}
+
+/// Waits for a signal or the first service that ends by itself.
+async fn until_done(shutdown: &Shutdown, fronts: &mut Tasks, backs: &mut Tasks) -> anyhow::Result<()> {
+    tokio::select! {
+        () = shutdown.begun() => Ok(()),
+        Some(ended) = fronts.join_next() => ended?,
+        Some(ended) = backs.join_next() => ended?,
+    }
+}
+
+/// Lets all finish; what is still at work when the bound has passed is dropped.
+async fn join(tasks: &mut Tasks, bound: Duration) -> anyhow::Result<()> {
+    let all = async {
+        let mut result = Ok(());
+        while let Some(ended) = tasks.join_next().await {
+            result = result.and(ended.map_err(anyhow::Error::from).and_then(|ended| ended));
+        }
+        result
+    };
+    match task::timeout(bound, all).await {
+        Some(result) => result,
+        None => {
+            tracing::warn!(bound_s = bound.as_secs(), "services were still at work when the drain bound had passed");
+            tasks.abort_all();
+            Ok(())
+        }
+    }
+}
+
+fn runner<P: Projection>(settings: &Settings, backends: &Backends, health: &Health, projection: P, topic: &str) -> Runner<P> {
+    let group = backends.topics.group(projection.name());
+    let mut config = RunnerConfig::new(Topic::new(topic), Topic::new(&backends.topics.facts), group);
+    config.batch_records_max = settings.projectors.batch_records;
+    config.rebuild_records_max = settings.projectors.rebuild_batch_records;
+    let spec = backends.specs.iter().find(|spec| spec.name == topic);
+    config.removals_kept_ms = spec
+        .filter(|spec| spec.cleanup == Cleanup::Compact)
+        .and_then(|spec| spec.delete_retention_ms)
+        .map(|kept| i64::try_from(kept).unwrap_or(i64::MAX));
+    Runner::new(projection, backends.log.clone(), config, Clock::system(), health)
+}
+
+fn api_config(settings: &Settings) -> anyhow::Result<loki_api::Config> {
+    Ok(loki_api::Config {
+        listen: settings.api.listen.parse().context("`api.listen`")?,
+        token: settings.api.token.clone(),
+        body_max: usize::try_from(settings.api.body_max.0).unwrap_or(usize::MAX),
+        wait_max: settings.api.wait_max.0,
+        concurrency_max: settings.api.concurrency_max,
+        drain: settings.drain.0,
+    })
+}
+
+/// Says where the API is as soon as everything is ready.
+fn announce(settings: &Settings, set: Set, health: &Health, address: std::net::SocketAddr, register: bool, shutdown: &Shutdown) {
+    let (health, shutdown) = (health.clone(), shutdown.clone());
+    let place = match set {
+        Set::Embedded => format!("embedded backends in {}", settings.data_dir.display()),
+        Set::Real => "real backends".to_owned(),
+    };
+    let token = settings.api.token.clone();
+    task::spawn("announce", async move {
+        while !health.report().ready {
+            if shutdown.unless(task::sleep(Duration::from_millis(20))).await.is_none() {
+                return;
+            }
+        }
+        tracing::info!(address = %address, "ready");
+        #[expect(clippy::print_stdout, reason = "the one line that a person who starts it waits for")]
+        {
+            println!("loki is ready: http://{address} ({place})");
+        }
+        if register && let Err(error) = this_machine::register(address, &token).await {
+            tracing::warn!(error = format!("{error:#}"), "this machine could not be registered");
+        }
+    });
+}
