@@ -1,0 +1,91 @@
+//! A client of the API for tests.
+
+use std::time::{Duration, Instant};
+
+use loki_core::generate::Asked;
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    base: String,
+    client: reqwest::Client,
+}
+
+impl Api {
+    pub(crate) fn new(address: &str) -> Self {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { base: format!("http://{address}"), client }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Result<(u16, Value)> {
+        let answer = self.client.get(format!("{}{path}", self.base)).send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null)))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Result<(u16, Value)> {
+        let answer = self.client.post(format!("{}{path}", self.base)).body(body).send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null)))
+    }
+
+    /// Sends a command until it is acknowledged, however often the API or the log is away; gives the answer.
+    pub(crate) async fn send(&self, asked: &Asked, wait: bool) -> Value {
+        let data: Value = serde_json::from_slice(&loki_wire::command::write(&asked.command)).unwrap();
+        let body = json!({ "id": asked.id, "actor": asked.actor, "type": asked.command.type_name(), "data": data });
+        let path = if wait { "/v1/commands?wait=10s" } else { "/v1/commands" };
+        let started = Instant::now();
+        loop {
+            let why = match self.post(path, body.to_string()).await {
+                Ok((200, answer)) => return answer,
+                Ok((202, answer)) if !wait => return answer,
+                Ok((202 | 503, answer)) => answer.to_string(),
+                Ok((status, answer)) => panic!("{body} was answered {status} {answer}"),
+                Err(error) => error.to_string(),
+            };
+            assert!(started.elapsed() < Duration::from_secs(90), "{body} is not acknowledged: {why}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Asks until the answer is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let said = match self.get(path).await {
+                Ok((status, answer)) if wanted(status, &answer) => return answer,
+                Ok((status, answer)) => format!("{status} {answer}"),
+                Err(error) => error.to_string(),
+            };
+            assert!(started.elapsed() < Duration::from_secs(90), "{path} is still answered {said}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Every projection is live and at the end, and every command has its outcome.
+    pub(crate) async fn settled(&self) {
+        self.until("/v1/status", |status, answer| {
+            let projections = answer["projections"].as_array().cloned().unwrap_or_default();
+            status == 200
+                && answer["undecided"] == 0
+                && projections.len() == 3
+                && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
+        })
+        .await;
+    }
+
+    /// All lines of the audit, newest first.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        let mut lines = Vec::new();
+        let mut path = "/v1/audit?limit=1000".to_owned();
+        loop {
+            let (status, mut answer) = self.get(&path).await.unwrap();
+            assert_eq!(status, 200, "{answer}");
+            lines.append(answer["items"].as_array_mut().unwrap());
+            match answer["next"].as_str() {
+                Some(next) => path = format!("/v1/audit?limit=1000&cursor={next}"),
+                None => return lines,
+            }
+        }
+    }
+}

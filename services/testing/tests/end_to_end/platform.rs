@@ -1,0 +1,232 @@
+//! Processes of the binary `loki` with backends of their own corner: a topic prefix, a database, a chroot.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use loki_testing::real;
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::api::Api;
+
+/// How long a process may take to become ready, on a busy machine.
+const READY: Duration = Duration::from_secs(90);
+
+/// Where the real backends are.
+#[derive(Debug, Clone)]
+pub(crate) struct Backends {
+    pub(crate) kafka: String,
+    /// Without a database.
+    pub(crate) mysql: String,
+    pub(crate) zookeeper: String,
+}
+
+impl Backends {
+    pub(crate) fn shared() -> Self {
+        let shared = real::shared();
+        Self { kafka: shared.kafka.clone(), mysql: shared.mysql.clone(), zookeeper: shared.zookeeper.clone() }
+    }
+}
+
+pub(crate) struct Platform {
+    home: tempfile::TempDir,
+    environment: BTreeMap<String, String>,
+    processes: BTreeMap<String, Child>,
+    /// The real set's names, for tests that reach behind the platform's back.
+    pub(crate) database: String,
+    pub(crate) chroot: String,
+    pub(crate) prefix: String,
+    pub(crate) api: Api,
+}
+
+impl Platform {
+    /// `loki all` on the embedded set, ready.
+    pub(crate) async fn embedded() -> Self {
+        let mut platform = Self::new();
+        platform.set("LOKI__DATA_DIR", platform.home.path().join("data").display().to_string());
+        platform.start("all").await;
+        platform
+    }
+
+    /// The services on the real set, each a process, ready.
+    pub(crate) async fn real(backends: &Backends) -> Self {
+        let mut platform = Self::new();
+        platform.prefix = real::topic_prefix();
+        platform.database = real::mysql_database();
+        platform.chroot = real::zookeeper_chroot();
+        let mut root = sqlx::MySqlConnection::connect(&format!("{}/mysql", backends.mysql)).await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {}", platform.database))).execute(&mut root).await.unwrap();
+        let settings = [
+            ("LOKI__BACKENDS", "real".to_owned()),
+            ("LOKI__TOPIC_PREFIX", platform.prefix.clone()),
+            ("LOKI__KAFKA__BROKERS", backends.kafka.clone()),
+            ("LOKI__KAFKA__REPLICATION", "1".to_owned()),
+            ("LOKI__MYSQL__URL", format!("{}/{}", backends.mysql, platform.database)),
+            ("LOKI__ZOOKEEPER__SERVERS", backends.zookeeper.clone()),
+            ("LOKI__ZOOKEEPER__CHROOT", platform.chroot.clone()),
+        ];
+        for (name, value) in settings {
+            platform.set(name, value);
+        }
+        platform.expect(&["topics", "apply"]);
+        platform.expect(&["migrate"]);
+        for service in ["decider", "mysql", "zookeeper", "api"] {
+            platform.spawn(service, service);
+        }
+        for service in ["decider", "mysql", "zookeeper", "api"] {
+            platform.ready(service).await;
+        }
+        platform
+    }
+
+    fn new() -> Self {
+        let home = tempfile::Builder::new().prefix("loki-e2e-").tempdir().unwrap();
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut platform = Self {
+            home,
+            environment: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            database: String::new(),
+            chroot: String::new(),
+            prefix: String::new(),
+            api: Api::new(&address),
+        };
+        platform.set("LOKI__API__LISTEN", address.clone());
+        platform.set("LOKI_API", format!("http://{address}"));
+        platform.set("LOKI__LOGS__FILTER", "info,rdkafka=warn,librdkafka=warn,sqlx=warn".to_owned());
+        platform
+    }
+
+    fn set(&mut self, name: &str, value: String) {
+        self.environment.insert(name.to_owned(), value);
+    }
+
+    /// Starts a process and waits until it is ready.
+    pub(crate) async fn start(&mut self, service: &str) {
+        self.spawn(service, service);
+        self.ready(service).await;
+    }
+
+    /// Starts a process under a name of its own.
+    pub(crate) fn spawn(&mut self, name: &str, service: &str) {
+        let telemetry = format!("127.0.0.1:{}", free_port());
+        std::fs::write(
+            self.file(name, "address"),
+            if matches!(service, "all" | "api") { &self.environment["LOKI__API__LISTEN"] } else { &telemetry },
+        )
+        .unwrap();
+        let log = File::options().create(true).append(true).open(self.file(name, "log")).unwrap();
+        let child = self
+            .command(&[service])
+            .env("LOKI__TELEMETRY__LISTEN", telemetry)
+            .stdout(Stdio::from(log.try_clone().unwrap()))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        self.processes.insert(name.to_owned(), child);
+    }
+
+    /// Waits until a process says that it is ready.
+    pub(crate) async fn ready(&mut self, name: &str) {
+        let address = std::fs::read_to_string(self.file(name, "address")).unwrap();
+        let started = Instant::now();
+        loop {
+            let said = match reqwest::get(format!("http://{address}/readyz")).await {
+                Ok(answer) if answer.status().is_success() => return,
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            let ended = self.processes.get_mut(name).and_then(|child| child.try_wait().unwrap());
+            assert!(ended.is_none() && started.elapsed() < READY, "`{name}` is not ready ({ended:?}): {said}\n{}", self.log(name));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self, name: &str) {
+        let mut child = self.processes.remove(name).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM: it must end by itself, with success, within its bound.
+    pub(crate) fn stop(&mut self, name: &str) {
+        let mut child = self.processes.remove(name).unwrap();
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(started.elapsed() < Duration::from_secs(45), "`{name}` does not stop\n{}", self.log(name));
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "`{name}` ended with {status}\n{}", self.log(name));
+    }
+
+    /// Runs an operators' command.
+    pub(crate) fn loki(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs an operators' command that must succeed.
+    pub(crate) fn expect(&self, arguments: &[&str]) -> String {
+        let output = self.loki(arguments);
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "loki {arguments:?} ended with {}:\n{out}\n{error}", output.status);
+        out.into_owned()
+    }
+
+    /// `loki verify` finds no difference.
+    pub(crate) fn verify(&self) {
+        self.expect(&["verify"]);
+    }
+
+    /// The last lines that a process logged.
+    pub(crate) fn log(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.file(name, "log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    fn file(&self, name: &str, extension: &str) -> PathBuf {
+        self.home.path().join(format!("{name}.{extension}"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).envs(&self.environment).current_dir(self.home.path()).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        for (_, mut child) in std::mem::take(&mut self.processes) {
+            drop(child.kill());
+            drop(child.wait());
+        }
+        if std::thread::panicking() {
+            for entry in std::fs::read_dir(self.home.path()).into_iter().flatten().flatten() {
+                if let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_suffix(".log")) {
+                    eprintln!("--- {name}\n{}", self.log(name));
+                }
+            }
+        }
+    }
+}
+
+/// The binary beside this test's own.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let binary = test.parent().and_then(Path::parent).unwrap().join("loki");
+    assert!(binary.exists(), "`{}` is missing: run `cargo build -p loki`", binary.display());
+    binary
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
