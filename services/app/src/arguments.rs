@@ -7,10 +7,12 @@ use crate::settings::Flags;
 
 /// Loki, an operations platform: a service tree, servers, and an exact account of every change.
 #[derive(Debug, Parser)]
-#[command(name = "loki", version, arg_required_else_help = true, subcommand_required = true, max_term_width = 110)]
+#[command(name = "loki", version, arg_required_else_help = true, subcommand_required = true, max_term_width = 110, after_help = loki_cli::EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) flags: Flags,
+    #[command(flatten)]
+    pub(crate) client: loki_cli::Common,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

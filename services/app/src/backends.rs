@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use loki_log::kafka::KafkaLog;
 use loki_log::sqlite::{Options, SqliteLog};
 use loki_log::{Log, TopicSpec, kafka};
-use loki_mysql::{HistoryProjection, Readers, StateProjection};
+use loki_mysql::{HistoryProjection, Projected, Readers, StateProjection};
 use loki_runner::{Projection, Stored};
 use loki_runtime::{Secret, Shutdown};
 use loki_telemetry::Health;
@@ -38,7 +38,6 @@ impl Set {
 
 /// All of the process' backends.
 pub(crate) struct Backends {
-    pub(crate) set: Set,
     pub(crate) topics: Topics,
     pub(crate) specs: Vec<TopicSpec>,
     pub(crate) log: Arc<dyn Log>,
@@ -75,7 +74,6 @@ impl Backends {
         let relational = loki_mysql::Config::sqlite(settings.data_dir.join("store.db"));
         loki_mysql::migrate(&relational).await.context("the embedded store's schema")?;
         Ok(Self {
-            set: Set::Embedded,
             topics,
             specs,
             log: Arc::new(log.clone()),
@@ -94,18 +92,17 @@ impl Backends {
             relational_of(settings, &settings.mysql.reader_url, "reader_url")?
         };
         Ok(Self {
-            set: Set::Real,
             topics,
             specs,
             log: Arc::new(KafkaLog::connect(kafka_config(settings)).context("`kafka`")?),
             relational,
             reader,
-            tree: Tree::Zookeeper(loki_zookeeper::Config::new(
-                &settings.zookeeper.servers,
-                &settings.zookeeper.chroot,
-                settings.zookeeper.session_timeout.0,
-                settings.zookeeper.auth.clone(),
-            )),
+            tree: Tree::Zookeeper(loki_zookeeper::Config {
+                chroot: settings.zookeeper.chroot.clone(),
+                session_timeout: settings.zookeeper.session_timeout.0,
+                auth: settings.zookeeper.auth.clone(),
+                ..loki_zookeeper::Config::new(&settings.zookeeper.servers)
+            }),
             embedded_log: None,
         })
     }
@@ -123,21 +120,21 @@ impl Backends {
     }
 
     /// The projection of the tree.
-    pub(crate) fn tree_projection(&self) -> anyhow::Result<Box<dyn Projection<Item = Fact>>> {
-        Ok(match &self.tree {
+    pub(crate) fn tree_projection(&self) -> Box<dyn Projection<Item = Fact>> {
+        match &self.tree {
             Tree::Memory(memory) => Box::new(memory.projection()),
-            Tree::Zookeeper(config) => Box::new(loki_zookeeper::ZookeeperProjection::new(config.clone())?),
-        })
+            Tree::Zookeeper(config) => Box::new(loki_zookeeper::service::projection(config)),
+        }
     }
 
     /// The reader of the tree; for ZooKeeper a cache that is fed until shutdown.
-    pub(crate) fn tree_reader(&self, health: &Health, shutdown: &Shutdown) -> anyhow::Result<Arc<dyn TreeReader>> {
-        Ok(match &self.tree {
+    pub(crate) fn tree_reader(&self, health: &Health, shutdown: &Shutdown) -> Arc<dyn TreeReader> {
+        match &self.tree {
             Tree::Memory(memory) => Arc::new(memory.clone()),
             Tree::Zookeeper(config) => {
-                Arc::new(loki_zookeeper::Cache::start(config.clone(), health.component("tree cache"), shutdown.clone())?)
+                Arc::new(loki_zookeeper::service::reader(config, shutdown, health.component("tree cache")))
             }
-        })
+        }
     }
 
     /// The tree's lines, from the store itself.
@@ -148,16 +145,24 @@ impl Backends {
         })
     }
 
-    /// Asks the projector of a store, wherever it runs, for a full rebuild: a store without a position is filled anew.
-    pub(crate) async fn forget(&self, store: &str) -> anyhow::Result<()> {
-        match (store, &self.tree) {
-            ("mysql", _) => loki_mysql::forget_state(&self.relational).await?,
-            ("history", _) => loki_mysql::forget_history(&self.relational).await?,
-            ("zookeeper", Tree::Zookeeper(config)) => loki_zookeeper::forget(config).await?,
-            ("zookeeper", Tree::Memory(memory)) => memory.clear(),
-            (other, _) => anyhow::bail!("there is no store `{other}`: mysql, history or zookeeper"),
+    /// Asks a projection's loop, in whatever process it runs, for a full rebuild: a store without a position is filled anew.
+    pub(crate) async fn forget(&self, projection: &str) -> anyhow::Result<()> {
+        match (projection, &self.tree) {
+            ("mysql", _) => loki_mysql::forget(&self.relational, Projected::State).await?,
+            ("history", _) => loki_mysql::forget(&self.relational, Projected::History).await?,
+            (_, Tree::Zookeeper(config)) => loki_zookeeper::forget(config).await?,
+            (_, Tree::Memory(memory)) => memory.clear(),
         }
         Ok(())
+    }
+
+    /// What a projection's store says of itself.
+    pub(crate) async fn stored(&self, projection: &str) -> anyhow::Result<Option<Stored>> {
+        Ok(match projection {
+            "mysql" => self.readers()?.state.stored().await?,
+            "history" => self.readers()?.history.stored().await?,
+            _ => self.tree_projection().stored().await?,
+        })
     }
 
     /// Gives the data directory back.

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    let ended = runtime.block_on(dispatch(arguments.command, settings));
+    let ended = runtime.block_on(dispatch(arguments, settings));
     // whatever is left is not waited for: everything that matters was drained
     runtime.shutdown_background();
     match ended {
@@ -36,9 +36,9 @@ fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(command: Command, settings: Settings) -> anyhow::Result<ExitCode> {
+async fn dispatch(arguments: Arguments, settings: Settings) -> anyhow::Result<ExitCode> {
     let service = |service| Plan { services: vec![service], this_machine: false };
-    match command {
+    match arguments.command {
         Command::All { this_machine } => run::run(settings, Plan { services: Service::ALL.to_vec(), this_machine }).await?,
         Command::Decider => run::run(settings, service(Service::Decider)).await?,
         Command::Mysql => run::run(settings, service(Service::Mysql)).await?,
@@ -47,7 +47,7 @@ async fn dispatch(command: Command, settings: Settings) -> anyhow::Result<ExitCo
         Command::Config => admin::config::print(&settings)?,
         Command::Migrate => admin::migrate::migrate(&settings).await?,
         Command::Topics { action } => return admin::topics::run(&settings, action).await,
-        Command::Client(command) => return admin::client::run(command, settings).await,
+        Command::Client(command) => return admin::client::run(command, arguments.client, &settings).await,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -52,7 +52,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
         spawn(&mut backs, "history", history.run(back.clone()));
     }
     if plan.services.contains(&Service::Zookeeper) {
-        let tree = runner(&settings, &backends, &health, Chosen(backends.tree_projection()?), &backends.topics.facts);
+        let tree = runner(&settings, &backends, &health, Chosen(backends.tree_projection()), &backends.topics.facts);
         controls.add("zookeeper", tree.control());
         spawn(&mut backs, "zookeeper", tree.run(back.clone()));
     }
@@ -70,7 +70,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
             log: backends.log.clone(),
             state: readers.state,
             history: readers.history,
-            tree: backends.tree_reader(&health, &shutdown)?,
+            tree: backends.tree_reader(&health, &shutdown),
         };
         let operations = if all { operations::router(backends.clone(), controls.clone()) } else { Router::new() };
         let api = Api::bind(api_config(&settings)?, sources, &backends.topics, health.clone(), metrics.clone(), operations, front.clone())

@@ -1,10 +1,103 @@
-//! The commands of `loki-cli`.
+//! The commands of `loki-cli`. On the real set `verify` and `rebuild` work on the stores themselves, so that they need no running API.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::settings::Settings;
+use async_trait::async_trait;
+use loki_cli::operations::{Built, Difference, Finding, OnFinding, OnProgress, Operations, Store};
+use loki_cli::{Command, Common, Exit, Failure};
+use loki_log::{Partition, Topic};
+use loki_runner::{State, Stored};
+use loki_runtime::clock::Stopwatch;
+use loki_runtime::task;
 
-pub(crate) async fn run(command: loki_cli::Command, settings: Settings) -> anyhow::Result<ExitCode> {
-    let _unused = (command, settings);
-    anyhow::bail!("not wired")
+use super::verify::{self, Line};
+use crate::backends::{Backends, Set};
+use crate::settings::{self, Settings};
+
+pub(crate) async fn run(command: Command, common: Common, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let works_on_stores = matches!(command, Command::Verify(_) | Command::Rebuild(_));
+    let exit = if works_on_stores && settings.backends == settings::Backends::Real {
+        let stores = Stores(Backends::open(settings, Set::Real).await?);
+        command.run_with(common, Some(&stores)).await
+    } else {
+        command.run(common).await
+    };
+    Ok(exit.into())
+}
+
+/// The stores of the real set, from this process.
+struct Stores(Backends);
+
+/// A rebuild that has not moved for so long is given up on; the projector goes on with it when it can.
+const STANDSTILL: Duration = Duration::from_secs(60);
+
+#[async_trait]
+impl Operations for Stores {
+    async fn verify(&self, on_finding: &mut OnFinding<'_>) -> Result<(), Failure> {
+        let mut failed = None;
+        let mut out = |line: Line| {
+            if failed.is_none() {
+                failed = finding(line).and_then(&mut *on_finding).err();
+            }
+        };
+        let compared = verify::all(&self.0, &mut out).await;
+        match (failed, compared) {
+            (Some(failure), _) => Err(failure),
+            (None, Err(error)) => Err(Failure::new(Exit::Failed, format!("{error:#}"))),
+            (None, Ok(_)) => Ok(()),
+        }
+    }
+
+    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<(), Failure> {
+        let failed = |error: anyhow::Error| Failure::new(Exit::Failed, format!("{error:#}"));
+        for projection in store.projections() {
+            let of = self.end(projection).await.map_err(failed)?;
+            self.0.forget(projection).await.map_err(failed)?;
+            let mut moved = Stopwatch::start();
+            let mut before = None;
+            loop {
+                let stored = self.0.stored(projection).await.map_err(failed)?;
+                let done = stored.map_or(0, |stored| stored.position);
+                on_progress(Built { done: done.min(of), of });
+                if is_rebuilt(stored, of) {
+                    break;
+                }
+                if before != Some(done) {
+                    (before, moved) = (Some(done), Stopwatch::start());
+                }
+                if moved.elapsed() > STANDSTILL {
+                    return Err(Failure::new(Exit::Timeout, format!("`{projection}` is still at {done} of {of}: is its projector running?")));
+                }
+                task::sleep(Duration::from_millis(200)).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Stores {
+    async fn end(&self, projection: &str) -> anyhow::Result<u64> {
+        let topic = if projection == "history" { &self.0.topics.outcomes } else { &self.0.topics.facts };
+        Ok(self.0.log.bounds(&Partition::only(&Topic::new(topic))).await?.end)
+    }
+}
+
+fn is_rebuilt(stored: Option<Stored>, end: u64) -> bool {
+    stored.is_some_and(|stored| stored.state == State::Live && stored.position >= end)
+}
+
+fn finding(line: Line) -> Result<Finding, Failure> {
+    Ok(match line {
+        Line::Difference { store, difference, key, log, stored } => {
+            let difference = match difference {
+                "missing" => Difference::Missing,
+                "extra" => Difference::Extra,
+                _ => Difference::Different,
+            };
+            Finding::Difference { store: store.to_owned(), difference, key, log, stored }
+        }
+        Line::Result { store, equal, entries, .. } => Finding::Compared { store: store.to_owned(), equal, entries },
+        Line::Failed { error } => return Err(Failure::new(Exit::Failed, error)),
+    })
 }

@@ -18,11 +18,12 @@ use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_wire::{Change, Fact, Topics, Verdict};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::backends::Backends;
 
 /// A difference, or a store's result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Line {
     Difference {
@@ -30,8 +31,8 @@ pub(crate) enum Line {
         /// `missing` in the store, `extra` in the store, or `different`.
         difference: &'static str,
         key: String,
-        log: Option<String>,
-        stored: Option<String>,
+        log: Option<Box<RawValue>>,
+        stored: Option<Box<RawValue>>,
     },
     Result {
         store: &'static str,
@@ -166,7 +167,7 @@ pub(crate) async fn compare(
         let (kind, line, other) = difference;
         let same = other == Some(line);
         let shown = (!same && differences < DIFFERENCES_MAX).then(|| {
-            let value = |line: &String| line.split_once(' ').map(|(_, json)| json.to_owned());
+            let value = |line: &String| line.split_once(' ').map(|(_, json)| raw(json));
             let (log, stored) = match kind {
                 "extra" => (None, value(line)),
                 "missing" => (value(line), None),
@@ -186,6 +187,12 @@ pub(crate) async fn compare(
     }
     out(Line::Result { store, equal: differences == 0, entries, position });
     Ok(differences == 0)
+}
+
+/// The JSON of a line; what is no JSON as a text.
+fn raw(text: &str) -> Box<RawValue> {
+    let json = RawValue::from_string(text.to_owned()).or_else(|_| serde_json::value::to_raw_value(text));
+    json.unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 fn key(line: &str) -> &str {

@@ -31,5 +31,6 @@ mod write;
 pub use config::{Config, ConfigError};
 pub use read::Readers;
 pub use schema::migrate;
+pub use store::forget::{ForgetError, Projected, forget};
 pub use store::{HistoryProjection, StateProjection};
 pub use write::{change_key, outcome_key};

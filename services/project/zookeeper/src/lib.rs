@@ -4,8 +4,11 @@
 //! whole batches, never half a command and never an older truth. Never keyed by path: a move is one write.
 
 pub mod body;
+pub mod cache;
 pub mod config;
 pub mod error;
+mod follow;
+mod forget;
 pub mod live;
 mod mark;
 pub mod memory;
@@ -15,13 +18,16 @@ mod paths;
 pub mod port;
 mod read;
 mod rebuild;
+pub mod service;
 mod session;
 mod snapshot;
 pub mod view;
 pub mod zookeeper;
 
+pub use cache::Cache;
 pub use config::Config;
 pub use error::Error;
+pub use forget::forget;
 pub use memory::{Memory, MemoryProjection};
 pub use port::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
 pub use snapshot::dump;

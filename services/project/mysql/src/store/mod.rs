@@ -3,6 +3,7 @@
 //! position's row makes the next step wait for it.
 
 mod apply;
+pub(crate) mod forget;
 pub(crate) mod connect;
 pub(crate) mod position;
 mod rebuild;
