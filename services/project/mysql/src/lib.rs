@@ -30,6 +30,6 @@ mod write;
 
 pub use config::{Config, ConfigError};
 pub use read::Readers;
-pub use schema::migrate;
+pub use schema::{Grants, MigrateError, migrate};
 pub use store::{HistoryProjection, StateProjection};
 pub use write::{change_key, outcome_key};
