@@ -168,3 +168,58 @@ async fn a_wrong_password_is_unusable_and_a_server_that_is_away_is_away() {
     let away = projection.stored().await;
     assert!(matches!(away, Err(StoreError::Away(_))), "{away:?}");
 }
+
+/// A column as both databases describe it: table, name, kind of type, whether it may be null, whether it is the key.
+type Column = (String, String, &'static str, bool, bool);
+
+#[tokio::test]
+async fn both_dialects_have_the_same_tables_and_columns() {
+    let world = MySql::new().await;
+    let on_mysql = migrate(&world.config_of("migrate")).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.db");
+    let on_sqlite = migrate(&Config::sqlite(&file)).await.unwrap();
+    assert_eq!(on_mysql, on_sqlite);
+
+    let mut mysql = MySqlConnection::connect(&shared().mysql).await.unwrap();
+    let sql = "SELECT table_name, column_name, data_type, is_nullable = 'YES', column_key = 'PRI' \
+               FROM information_schema.columns WHERE table_schema = ? ORDER BY table_name, ordinal_position";
+    let rows = sqlx::query(sql).bind(&world.database).fetch_all(&mut mysql).await.unwrap();
+    let of_mysql = rows.iter().map(|row| {
+        let kind = match row.get::<String, _>(2).to_lowercase().as_str() {
+            "int" | "bigint" => "number",
+            "varchar" | "text" | "mediumtext" => "text",
+            other => panic!("a type for which SQLite has no match: {other}"),
+        };
+        (row.get(0), row.get(1), kind, row.get::<i64, _>(3) == 1, row.get::<i64, _>(4) == 1)
+    });
+    let of_mysql: Vec<Column> = of_mysql.collect();
+
+    let mut sqlite = sqlx::SqliteConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    let sql = "SELECT m.name, c.name, c.type, c.\"notnull\" = 0, c.pk > 0 FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS c \
+               WHERE m.type = 'table' ORDER BY m.name, c.cid";
+    let rows = sqlx::query(sql).fetch_all(&mut sqlite).await.unwrap();
+    let of_sqlite = rows.iter().map(|row| {
+        let kind = match row.get::<String, _>(2).as_str() {
+            "INTEGER" => "number",
+            "TEXT" => "text",
+            other => panic!("a type that is not used: {other}"),
+        };
+        (row.get(0), row.get(1), kind, row.get::<i64, _>(3) == 1, row.get::<i64, _>(4) == 1)
+    });
+    let of_sqlite: Vec<Column> = of_sqlite.collect();
+    assert!(of_mysql.len() > 40, "{of_mysql:?}");
+    assert_eq!(of_mysql, of_sqlite);
+
+    // and the same indexes over the same columns
+    let sql = "SELECT index_name, CONCAT(table_name, ':', GROUP_CONCAT(column_name ORDER BY seq_in_index)) FROM information_schema.statistics \
+               WHERE table_schema = ? AND index_name <> 'PRIMARY' GROUP BY table_name, index_name ORDER BY index_name";
+    let rows = sqlx::query(sql).bind(&world.database).fetch_all(&mut mysql).await.unwrap();
+    let of_mysql: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let sql = "SELECT m.name, m.tbl_name || ':' || (SELECT group_concat(name, ',') FROM (SELECT name FROM pragma_index_info(m.name) ORDER BY seqno)) \
+               FROM sqlite_master AS m WHERE m.type = 'index' AND m.sql IS NOT NULL ORDER BY m.name";
+    let rows = sqlx::query(sql).fetch_all(&mut sqlite).await.unwrap();
+    let of_sqlite: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(of_mysql.len(), 12);
+    assert_eq!(of_mysql, of_sqlite);
+}

@@ -3,7 +3,7 @@
 use loki_runtime::Secret;
 
 use super::statements::statements;
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 
 const TEMPLATE: &str = include_str!("../../../../../migrations/loki/mysql/grants.sql");
 
@@ -30,11 +30,8 @@ impl Grants {
                 return Err(ConfigError { field, message: "has 1 or more letters, digits, `_`, `-`, `.`, `:` or `%`".to_owned() });
             }
         }
-        let passwords = [
-            ("password_migrate", &self.password_migrate),
-            ("password_mysql", &self.password_mysql),
-            ("password_api", &self.password_api),
-        ];
+        let passwords =
+            [("password_migrate", &self.password_migrate), ("password_mysql", &self.password_mysql), ("password_api", &self.password_api)];
         for (field, value) in passwords {
             if value.is_empty() || value.expose().contains(['\'', '\\', ';', '\n']) {
                 return Err(ConfigError { field, message: "has 1 or more characters, but no quote, backslash or semicolon".to_owned() });

@@ -6,30 +6,11 @@
 use super::VERSION;
 use super::files::files;
 use super::statements::{shapes, statements};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
+use crate::error::MigrateError;
 use crate::sql::{Connection, Dialect, Fault, Value};
 use crate::store::connect::connect_or_create;
 use crate::tables::{FAMILIES, Family, old, shadow};
-
-/// Why `loki migrate` did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("the store is away: {0}")]
-    Away(String),
-    #[error("the schema cannot be migrated: {0}")]
-    Refused(String),
-}
-
-impl From<Fault> for MigrateError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Away(text) | Fault::Emptied(text) => Self::Away(text),
-            Fault::Unusable(text) => Self::Refused(text),
-        }
-    }
-}
 
 /// Brings the schema to this program's version, making the database (or file) when it is missing. Returns the names of the migrations that
 /// were run; none when there was nothing to do. What the tables hold is not touched.

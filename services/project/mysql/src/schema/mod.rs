@@ -9,7 +9,7 @@ mod migrate;
 mod statements;
 
 pub use grants::Grants;
-pub use migrate::{MigrateError, migrate};
+pub use migrate::migrate;
 pub(crate) use migrate::{check_version, ensure};
 pub(crate) use statements::shapes;
 

@@ -13,7 +13,8 @@ use loki_runner::projection::{Item, PlacedOutcome};
 use loki_runner::{Applied, Batch, Projection, StoreError, Stored};
 use loki_wire::Fact;
 
-use crate::config::{Config, ConfigError, Place};
+use crate::config::{Config, Place};
+use crate::error::ConfigError;
 use crate::metrics;
 use crate::sql::{Connection, Fault};
 use crate::tables::{Family, HISTORY, STATE};
