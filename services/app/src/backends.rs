@@ -131,9 +131,7 @@ impl Backends {
     pub(crate) fn tree_reader(&self, health: &Health, shutdown: &Shutdown) -> Arc<dyn TreeReader> {
         match &self.tree {
             Tree::Memory(memory) => Arc::new(memory.clone()),
-            Tree::Zookeeper(config) => {
-                Arc::new(loki_zookeeper::service::reader(config, shutdown, health.component("tree cache")))
-            }
+            Tree::Zookeeper(config) => Arc::new(loki_zookeeper::service::reader(config, shutdown, health.component("tree cache"))),
         }
     }
 

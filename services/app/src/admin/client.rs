@@ -67,7 +67,10 @@ impl Operations for Stores {
                     (before, moved) = (Some(done), Stopwatch::start());
                 }
                 if moved.elapsed() > STANDSTILL {
-                    return Err(Failure::new(Exit::Timeout, format!("`{projection}` is still at {done} of {of}: is its projector running?")));
+                    return Err(Failure::new(
+                        Exit::Timeout,
+                        format!("`{projection}` is still at {done} of {of}: is its projector running?"),
+                    ));
                 }
                 task::sleep(Duration::from_millis(200)).await;
             }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use loki_runtime::Secret;
-use serde::{Deserialize, Serialize};
 
-/// Settings of the store. Times in milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+use crate::error::ConfigError;
+
+/// Settings of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// `mysql://user@host:3306/database?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path`, or `sqlite:/path/of/a/file`.
     pub url: Secret,
@@ -16,11 +16,11 @@ pub struct Config {
     pub password: Secret,
     /// How many connections a process's readers open at most. Each projection has one more of its own.
     pub connections_max: u32,
-    pub connect_timeout_ms: u64,
+    pub connect_timeout: Duration,
     /// How long one statement may take. Whatever a swap of tables or a full batch needs must fit.
-    pub statement_timeout_ms: u64,
-    /// How long to wait for a lock that another transaction holds.
-    pub lock_timeout_ms: u64,
+    pub statement_timeout: Duration,
+    /// How long to wait for a lock that another transaction holds; whole seconds.
+    pub lock_timeout: Duration,
 }
 
 impl Default for Config {
@@ -29,19 +29,11 @@ impl Default for Config {
             url: Secret::default(),
             password: Secret::default(),
             connections_max: 8,
-            connect_timeout_ms: 3_000,
-            statement_timeout_ms: 30_000,
-            lock_timeout_ms: 5_000,
+            connect_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
         }
     }
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`mysql.{field}` {message}")]
-pub struct ConfigError {
-    pub field: &'static str,
-    pub message: String,
 }
 
 /// Where the store is.
@@ -63,15 +55,14 @@ impl Config {
 
     /// All that is wrong with the settings.
     pub fn check(&self) -> Vec<ConfigError> {
-        let positive = [
-            ("connections_max", u64::from(self.connections_max)),
-            ("connect_timeout_ms", self.connect_timeout_ms),
-            ("statement_timeout_ms", self.statement_timeout_ms),
-            ("lock_timeout_ms", self.lock_timeout_ms),
+        let zero = |is: bool, field| is.then(|| ConfigError { field, message: "may not be 0".to_owned() });
+        let limits = [
+            zero(self.connections_max == 0, "connections_max"),
+            zero(self.connect_timeout.is_zero(), "connect_timeout"),
+            zero(self.statement_timeout.is_zero(), "statement_timeout"),
+            zero(self.lock_timeout.is_zero(), "lock_timeout"),
         ];
-        let zero = positive.into_iter().filter(|(_, value)| *value == 0);
-        let zero = zero.map(|(field, _)| ConfigError { field, message: "may not be 0".to_owned() });
-        self.place().err().into_iter().chain(zero).collect()
+        self.place().err().into_iter().chain(limits.into_iter().flatten()).collect()
     }
 
     pub(crate) fn place(&self) -> Result<Place, ConfigError> {
@@ -96,18 +87,6 @@ impl Config {
         let options = if self.password.is_empty() { options } else { options.password(self.password.expose()) };
         Ok(Place::MySql(Box::new(options)))
     }
-
-    pub(crate) fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
-    }
-
-    pub(crate) fn statement_timeout(&self) -> Duration {
-        Duration::from_millis(self.statement_timeout_ms)
-    }
-
-    pub(crate) fn lock_timeout(&self) -> Duration {
-        Duration::from_millis(self.lock_timeout_ms)
-    }
 }
 
 #[cfg(test)]
@@ -116,7 +95,8 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_and_no_password() {
-        let config = Config { url: Secret::new("mysql://u:hunter2@h"), connections_max: 0, lock_timeout_ms: 0, ..Config::default() };
+        let config =
+            Config { url: Secret::new("mysql://u:hunter2@h"), connections_max: 0, lock_timeout: Duration::ZERO, ..Config::default() };
         let told: Vec<String> = config.check().iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(told[0].starts_with("`mysql.url` names no database"), "{told:?}");

@@ -16,6 +16,7 @@
 pub mod config;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod error;
 pub mod metrics;
 pub mod port;
 pub mod schema;
@@ -28,9 +29,10 @@ mod sqlite;
 mod tables;
 mod write;
 
-pub use config::{Config, ConfigError};
+pub use config::Config;
+pub use error::{ConfigError, MigrateError};
 pub use read::Readers;
-pub use schema::migrate;
+pub use schema::{Grants, migrate};
 pub use store::forget::{ForgetError, Projected, forget};
 pub use store::{HistoryProjection, StateProjection};
 pub use write::{change_key, outcome_key};

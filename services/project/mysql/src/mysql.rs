@@ -13,7 +13,7 @@ const STATEMENTS_KEPT: usize = 256;
 /// Connects for writing.
 pub(crate) async fn connect(options: &MySqlConnectOptions, config: &Config) -> Result<Connection, Fault> {
     let connection = open(&tuned(options), config).await?;
-    Ok(Connection::mysql(connection, config.statement_timeout()))
+    Ok(Connection::mysql(connection, config.statement_timeout))
 }
 
 /// Makes the database, as its own user may, when it was dropped.
@@ -22,7 +22,7 @@ pub(crate) async fn create_database(options: &MySqlConnectOptions, config: &Conf
     // sqlx sends no database when it is empty
     let connection = open(&tuned(&options.clone().database("")), config).await?;
     let sql = format!("CREATE DATABASE IF NOT EXISTS `{}` CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", database.replace('`', "``"));
-    let made = Connection::mysql(connection, config.statement_timeout()).run(sql).await;
+    let made = Connection::mysql(connection, config.statement_timeout).run(sql).await;
     made.map_err(|fault| match fault {
         Fault::Unusable(text) => Fault::Unusable(format!(
             "the database `{database}` is missing and this user may not create it, grant it what migrations/loki/mysql/grants.sql says: {text}"
@@ -36,13 +36,13 @@ pub(crate) fn pool(options: &MySqlConnectOptions, config: &Config) -> Pool {
     let session = session(config);
     let pool = MySqlPoolOptions::new()
         .max_connections(config.connections_max)
-        .acquire_timeout(config.connect_timeout())
+        .acquire_timeout(config.connect_timeout)
         .after_connect(move |connection, _| {
             let session = session.clone();
             Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(drop) })
         })
         .connect_lazy_with(tuned(options));
-    Pool { raw: RawPool::MySql(pool), limit: config.statement_timeout() }
+    Pool { raw: RawPool::MySql(pool), limit: config.statement_timeout }
 }
 
 async fn open(options: &MySqlConnectOptions, config: &Config) -> Result<MySqlConnection, Fault> {
@@ -51,9 +51,9 @@ async fn open(options: &MySqlConnectOptions, config: &Config) -> Result<MySqlCon
         connection.execute(AssertSqlSafe(session(config))).await?;
         Ok::<_, sqlx::Error>(connection)
     };
-    match task::timeout(config.connect_timeout(), work).await {
+    match task::timeout(config.connect_timeout, work).await {
         Some(connected) => Ok(connected?),
-        None => Err(Fault::Away(format!("no connection within {:?}", config.connect_timeout()))),
+        None => Err(Fault::Away(format!("no connection within {:?}", config.connect_timeout))),
     }
 }
 
@@ -64,7 +64,7 @@ fn tuned(options: &MySqlConnectOptions) -> MySqlConnectOptions {
 /// What a session needs whatever the server's defaults are: nothing is cut off silently, one snapshot for a whole reading transaction, and no
 /// wait for a lock (the server's default for a table's lock is a day or more) outlives ours.
 fn session(config: &Config) -> String {
-    let seconds = config.lock_timeout_ms.div_ceil(1_000).max(1);
+    let seconds = config.lock_timeout.as_millis().div_ceil(1_000).max(1);
     format!(
         "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}; \
          SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"

@@ -14,16 +14,16 @@ pub(crate) async fn connect(path: &Path, config: &Config) -> Result<Connection, 
         std::fs::create_dir_all(folder).map_err(|error| Fault::Unusable(format!("cannot make `{}`: {error}", folder.display())))?;
     }
     let connection = SqliteConnection::connect_with(&options(path, config).create_if_missing(true)).await?;
-    Ok(Connection::sqlite(connection, config.statement_timeout()))
+    Ok(Connection::sqlite(connection, config.statement_timeout))
 }
 
 /// The readers' pool. Its connections can write nothing.
 pub(crate) fn pool(path: &Path, config: &Config) -> Pool {
     let pool = SqlitePoolOptions::new()
         .max_connections(config.connections_max)
-        .acquire_timeout(config.connect_timeout())
+        .acquire_timeout(config.connect_timeout)
         .connect_lazy_with(options(path, config).create_if_missing(false).pragma("query_only", "ON"));
-    Pool { raw: RawPool::Sqlite(pool, path.to_owned()), limit: config.statement_timeout() }
+    Pool { raw: RawPool::Sqlite(pool, path.to_owned()), limit: config.statement_timeout }
 }
 
 /// `NORMAL`: a crash of the machine may cost the last batches, position included; they are applied again.
@@ -32,7 +32,7 @@ fn options(path: &Path, config: &Config) -> SqliteConnectOptions {
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(config.lock_timeout())
+        .busy_timeout(config.lock_timeout)
         .statement_cache_capacity(256)
         .disable_statement_logging()
 }

@@ -108,7 +108,12 @@ async fn show(session: &mut Session, id: &str) -> Result<Exit, Failure> {
 
 fn render(letter: &Letter) -> String {
     let Letter { id, at, code, message, bytes, value, headers } = letter;
-    let mut out = format!("id       {}\nat       {}\nreason   {}\nbytes    {bytes}\n", printable(id), printable(at), printable(&format!("{code}: {message}")));
+    let mut out = format!(
+        "id       {}\nat       {}\nreason   {}\nbytes    {bytes}\n",
+        printable(id),
+        printable(at),
+        printable(&format!("{code}: {message}"))
+    );
     for (name, value) in headers.iter().flatten() {
         out.push_str(&format!("header   {}: {}\n", printable(name), printable(value)));
     }
@@ -129,7 +134,11 @@ async fn replay(session: &mut Session, id: &str, wait: &Wait) -> Result<Exit, Fa
             emit::tell(out, &outcome, Some(time))
         }
         None => {
-            if out.is_json() { out.json(&answer.raw()?)? } else { out.line(format_args!("replayed at {}", printable(&position)))? }
+            if out.is_json() {
+                out.json(&answer.raw()?)?
+            } else {
+                out.line(format_args!("replayed at {}", printable(&position)))?
+            }
             Ok(Exit::Ok)
         }
     }

@@ -101,7 +101,9 @@ fn read_data(argument: &str) -> Result<Box<RawValue>, Failure> {
     let text = match argument {
         "-" => bounded(stdin(), "standard input")?,
         _ => match argument.strip_prefix('@') {
-            Some(path) => bounded(File::open(path).map_err(|error| Failure::usage(format!("`--data`: cannot read `{path}`: {error}")))?, path)?,
+            Some(path) => {
+                bounded(File::open(path).map_err(|error| Failure::usage(format!("`--data`: cannot read `{path}`: {error}")))?, path)?
+            }
             None => argument.to_owned(),
         },
     };
@@ -111,7 +113,10 @@ fn read_data(argument: &str) -> Result<Box<RawValue>, Failure> {
 fn bounded(source: impl std::io::Read, name: &str) -> Result<String, Failure> {
     let mut text = String::new();
     // one byte more than allowed shows the excess
-    source.take(DATA_BYTES + 1).read_to_string(&mut text).map_err(|error| Failure::usage(format!("`--data`: cannot read `{name}`: {error}")))?;
+    source
+        .take(DATA_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::usage(format!("`--data`: cannot read `{name}`: {error}")))?;
     if text.len() as u64 > DATA_BYTES {
         return Err(Failure::usage(format!("`--data`: `{name}` has more than {DATA_BYTES} bytes")));
     }

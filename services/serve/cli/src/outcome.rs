@@ -130,15 +130,22 @@ mod tests {
     #[test]
     fn outcomes_for_people() {
         assert_eq!(
-            told(r#"{"id":"a","outcome":"accepted","position":"c17","after":"f42","facts":[{"key":"node/1","position":"f41","data":{}}],"rules":1}"#),
+            told(
+                r#"{"id":"a","outcome":"accepted","position":"c17","after":"f42","facts":[{"key":"node/1","position":"f41","data":{}}],"rules":1}"#
+            ),
             "accepted c17, to be read after f42\n  f41  node/1"
         );
         assert_eq!(told(r#"{"id":"a","outcome":"accepted","position":"c17","facts":[]}"#), "accepted c17, it was so already");
         assert_eq!(
-            told(r#"{"id":"a","outcome":"rejected","position":"c3","code":"already_exists","field":"path","message":"no","conflict":"node/1","duplicate_of":"c3"}"#),
+            told(
+                r#"{"id":"a","outcome":"rejected","position":"c3","code":"already_exists","field":"path","message":"no","conflict":"node/1","duplicate_of":"c3"}"#
+            ),
             "rejected c3, answered before: already_exists: no (field `path`), in the way: `node/1`"
         );
         assert_eq!(told(r#"{"id":"a","outcome":"pending","position":"c3"}"#), "pending c3, id a");
-        assert_eq!(told(r#"{"id":"a","outcome":"dead","position":"c3","code":"bad_json","message":"x\u001b[2J"}"#), "dead c3: bad_json: x\u{fffd}[2J");
+        assert_eq!(
+            told(r#"{"id":"a","outcome":"dead","position":"c3","code":"bad_json","message":"x\u001b[2J"}"#),
+            "dead c3: bad_json: x\u{fffd}[2J"
+        );
     }
 }

@@ -104,6 +104,11 @@ impl Platform {
         self.environment.insert(name.to_owned(), value);
     }
 
+    /// A client with connections of its own, for requests after which they cannot be used again.
+    pub(crate) fn another_client(&self) -> Api {
+        Api::new(&self.environment["LOKI__API__LISTEN"])
+    }
+
     /// Starts a process and waits until it is ready.
     pub(crate) async fn start(&mut self, service: &str) {
         self.spawn(service, service);

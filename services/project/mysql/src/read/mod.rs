@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use loki_domain::Stream;
 
-use crate::config::{Config, ConfigError, Place};
+use crate::config::{Config, Place};
+use crate::error::ConfigError;
 use crate::port::{HistoryReader, ReadError, StateReader};
 use crate::sql::Pool;
 use crate::tables::{HISTORY, STATE};

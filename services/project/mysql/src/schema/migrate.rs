@@ -6,30 +6,11 @@
 use super::VERSION;
 use super::files::files;
 use super::statements::{shapes, statements};
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
+use crate::error::MigrateError;
 use crate::sql::{Connection, Dialect, Fault, Value};
 use crate::store::connect::connect_or_create;
 use crate::tables::{FAMILIES, Family, old, shadow};
-
-/// Why `loki migrate` did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum MigrateError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("the store is away: {0}")]
-    Away(String),
-    #[error("the schema cannot be migrated: {0}")]
-    Refused(String),
-}
-
-impl From<Fault> for MigrateError {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Away(text) | Fault::Emptied(text) => Self::Away(text),
-            Fault::Unusable(text) => Self::Refused(text),
-        }
-    }
-}
 
 /// Brings the schema to this program's version, making the database (or file) when it is missing. Returns the names of the migrations that
 /// were run; none when there was nothing to do. What the tables hold is not touched.
@@ -103,14 +84,30 @@ async fn bring_up(connection: &mut Connection, missing_of: Option<&'static Famil
         connection.execute("INSERT INTO schema_version (version, name) VALUES (?, ?)", values).await?;
         applied.push(file.name);
     }
-    for table in missing_of.into_iter().flat_map(Family::table_names) {
-        if !exists(connection, table).await? {
-            for shape in shapes(dialect, table) {
-                connection.run(shape.sql_for(table)).await?;
-            }
-        }
+    if let Some(family) = missing_of {
+        make_missing(connection, family).await?;
     }
     Ok(applied)
+}
+
+/// Makes the tables of a projection that are missing. The position goes first: beside an empty table it would tell readers that nothing is there.
+async fn make_missing(connection: &mut Connection, family: &'static Family) -> Result<(), Fault> {
+    let mut missing = Vec::new();
+    for table in family.table_names() {
+        if !exists(connection, table).await? {
+            missing.push(table);
+        }
+    }
+    if !missing.is_empty() && !missing.contains(&family.position) {
+        connection.run(format!("DELETE FROM {}", family.position)).await?;
+    }
+    let dialect = connection.dialect();
+    for table in missing {
+        for shape in shapes(dialect, table) {
+            connection.run(shape.sql_for(table)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The schema's version; `None` when there is none.

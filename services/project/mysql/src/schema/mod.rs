@@ -4,9 +4,11 @@
 //! made again, and a shadow table is made, by the same statements: they cannot differ from a migrated one.
 
 mod files;
+mod grants;
 mod migrate;
 mod statements;
 
+pub use grants::Grants;
 pub use migrate::migrate;
 pub(crate) use migrate::{check_version, ensure};
 pub(crate) use statements::shapes;

@@ -3,8 +3,8 @@
 //! position's row makes the next step wait for it.
 
 mod apply;
-pub(crate) mod forget;
 pub(crate) mod connect;
+pub(crate) mod forget;
 pub(crate) mod position;
 mod rebuild;
 
@@ -14,7 +14,8 @@ use loki_runner::projection::{Item, PlacedOutcome};
 use loki_runner::{Applied, Batch, Projection, StoreError, Stored};
 use loki_wire::Fact;
 
-use crate::config::{Config, ConfigError, Place};
+use crate::config::{Config, Place};
+use crate::error::ConfigError;
 use crate::metrics;
 use crate::sql::{Connection, Fault};
 use crate::tables::{Family, HISTORY, STATE};

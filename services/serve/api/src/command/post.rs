@@ -62,7 +62,7 @@ pub(crate) async fn post_command(
         let record = NewRecord { key: None, value: Some(envelope.data.clone()), headers: envelope.headers(), timestamp_ms: None };
         let appended = app.log.append(&partition, vec![record]).await?;
         let position = appended.first().copied().ok_or_else(|| Problem::not_ready("the log gave no position"))?;
-        tracing::info!(command.position = position, "appended");
+        tracing::debug!(command.position = position, "appended");
         match limit {
             Some(limit) => get::wait(&app, &id, position, limit).await,
             None => Ok(answer::pending(&id, position)),

@@ -136,9 +136,11 @@ impl Follower {
 async fn newest(client: &Client) -> Result<Option<String>, Failure> {
     let status = client.status().await?;
     let history = status.projections.into_iter().find(|projection| projection.end.starts_with('o'));
-    Ok(history.and_then(|history| history.end.strip_prefix('o').and_then(|end| end.parse::<u64>().ok())).map(|end| match end.checked_sub(1) {
-        Some(newest) => format!("o{newest}"),
-        None => "o".to_owned(),
+    Ok(history.and_then(|history| history.end.strip_prefix('o').and_then(|end| end.parse::<u64>().ok())).map(|end| {
+        match end.checked_sub(1) {
+            Some(newest) => format!("o{newest}"),
+            None => "o".to_owned(),
+        }
     }))
 }
 

@@ -62,7 +62,8 @@ pub(super) fn done(file: &str, done: &Done, out: &mut Output) -> Result<(), Fail
         0 => "nothing to do".to_owned(),
         planned => format!("{}: {} accepted, {} rejected", count(planned, "command"), done.accepted, rejected.len()),
     };
-    let there = [(unchanged.nodes, "node"), (unchanged.servers, "server"), (unchanged.mounts, "mount")].map(|(number, what)| count(number, what));
+    let there =
+        [(unchanged.nodes, "node"), (unchanged.servers, "server"), (unchanged.mounts, "mount")].map(|(number, what)| count(number, what));
     out.line(format_args!("{sum}; already there: {}", there.join(", ")))
 }
 

@@ -1,0 +1,170 @@
+//! What happens when the database is killed, stands still, or is set back: nothing half, nothing for ever, nothing older than was answered.
+#![allow(clippy::disallowed_methods, reason = "tests measure real time")]
+
+use std::time::{Duration, Instant};
+
+use loki_domain::{Entity, Labels, LogId, Node, NodeId, NodeRef};
+use loki_mysql::port::{NotReady, ReadError};
+use loki_mysql::{Config, Readers, StateProjection, migrate};
+use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target};
+use loki_testing::real::{MariaDb, Running};
+use loki_wire::{Change, Fact};
+
+/// A server of one's own, which takes seconds to start.
+async fn start() -> Running {
+    tokio::task::spawn_blocking(|| Running::start(&MariaDb).unwrap()).await.unwrap()
+}
+
+fn config(server: &Running) -> Config {
+    Config {
+        connect_timeout: Duration::from_secs(2),
+        statement_timeout: Duration::from_secs(1),
+        lock_timeout: Duration::from_secs(1),
+        ..Config::mysql(format!("{}/loki", server.url()))
+    }
+}
+
+fn fact(number: u64) -> Fact {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&number.to_be_bytes());
+    let node = Node {
+        id: NodeId::from_digest(&digest),
+        parent: None,
+        name: format!("n{number}").parse().unwrap(),
+        labels: Labels::default(),
+        contacts: vec![],
+        defaults: Labels::default(),
+    };
+    Fact { offset: number, command: number, last: true, change: Change::Set(Entity::Node(node)) }
+}
+
+/// Facts `from` to `to`, as one batch.
+async fn apply(projection: &mut StateProjection, from: u64, to: u64) -> Result<Applied, StoreError> {
+    let items: Vec<Fact> = (from..to).map(fact).collect();
+    let batch = Batch { log: LogId::MIN, target: Target::Main, from, to, items: &items, state: State::Live, ended_ms: None };
+    projection.apply(batch).await
+}
+
+async fn begin(config: &Config) -> StateProjection {
+    migrate(config).await.unwrap();
+    let mut projection = StateProjection::state(config).unwrap();
+    projection.begin_rebuild(LogId::MIN, 0).await.unwrap();
+    assert_eq!(projection.finish_rebuild(LogId::MIN, 0, 1).await.unwrap(), Applied::Done);
+    projection
+}
+
+/// The position, once the database answers again.
+async fn position(projection: &mut StateProjection) -> Stored {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match projection.stored().await {
+            Ok(stored) => return stored.unwrap(),
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn count(readers: &Readers) -> u64 {
+    let mut dump = readers.state.dump(None).await.unwrap();
+    let mut count = 0;
+    loop {
+        match dump.next().await.unwrap().len() as u64 {
+            0 => return count,
+            lines => count += lines,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_moment_position_and_rows_agree() {
+    let mut server = start().await;
+    let config = config(&server);
+    let mut projection = begin(&config).await;
+    let mut at = 0;
+    for round in 0..4_u64 {
+        let (progress, mut done) = tokio::sync::watch::channel(0_u64);
+        let victim = tokio::spawn({
+            let config = config.clone();
+            async move {
+                let mut projection = StateProjection::state(&config).unwrap();
+                let mut at = at;
+                while let Ok(Applied::Done) = apply(&mut projection, at, at + 40).await {
+                    at += 40;
+                    progress.send_modify(|done| *done += 1);
+                }
+                *progress.borrow()
+            }
+        });
+        done.wait_for(|done| *done > 3 * round + 2).await.unwrap();
+        server.kill().unwrap();
+        let applied: u64 = victim.await.unwrap();
+        let server = tokio::task::block_in_place(|| server.restart());
+        server.unwrap();
+        let stored = position(&mut projection).await;
+        // what was acknowledged is there, and at most one batch more
+        assert!(stored.position == at + 40 * applied || stored.position == at + 40 * (applied + 1), "{stored:?} after {applied} of {at}");
+        assert_eq!(count(&Readers::open(&config).unwrap()).await, stored.position);
+        at = stored.position;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_is_away_in_time() {
+    let server = start().await;
+    let config = config(&server);
+    let mut projection = begin(&config).await;
+    let readers = Readers::open(&config).unwrap();
+    let node = NodeRef::Path("/n1".parse().unwrap());
+    assert_eq!(apply(&mut projection, 0, 5).await.unwrap(), Applied::Done);
+    assert!(readers.state.node(&node, None).await.unwrap().value.is_some());
+
+    server.pause().unwrap();
+    let started = Instant::now();
+    assert!(matches!(apply(&mut projection, 5, 9).await, Err(StoreError::Away(_))));
+    assert!(matches!(projection.stored().await, Err(StoreError::Away(_))));
+    assert!(matches!(readers.state.node(&node, None).await, Err(ReadError::Away(_))));
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    server.resume().unwrap();
+
+    let stored = position(&mut projection).await;
+    if stored.position == 5 {
+        // the statement that was under way may still take effect: then this one is refused
+        let applied = apply(&mut projection, 5, 9).await.unwrap();
+        assert!(matches!(applied, Applied::Done | Applied::Refused));
+    }
+    assert_eq!(position(&mut projection).await.position, 9);
+    assert_eq!(count(&readers).await, 9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_set_back_takes_back_no_answer() {
+    let mut server = start().await;
+    let config = config(&server);
+    let mut projection = begin(&config).await;
+    let readers = Readers::open(&config).unwrap();
+    assert_eq!(apply(&mut projection, 0, 5).await.unwrap(), Applied::Done);
+    let copy = tokio::task::block_in_place(|| {
+        server.stop().unwrap();
+        let copy = server.snapshot_data().unwrap();
+        server.restart().unwrap();
+        copy
+    });
+    assert_eq!(position(&mut projection).await.position, 5);
+    assert_eq!(apply(&mut projection, 5, 9).await.unwrap(), Applied::Done);
+    let node = NodeRef::Path("/n8".parse().unwrap());
+    assert!(readers.state.node(&node, None).await.unwrap().value.is_some());
+    tokio::task::block_in_place(|| {
+        server.stop().unwrap();
+        server.restore_data(&copy).unwrap();
+        server.restart().unwrap();
+    });
+
+    assert_eq!(position(&mut projection).await.position, 5);
+    let refused = readers.state.node(&node, None).await.err();
+    assert!(matches!(refused, Some(ReadError::NotReady(NotReady::SetBack { .. }))), "{refused:?}");
+    // a batch for where the store was is refused, the missing one is applied
+    assert_eq!(apply(&mut projection, 9, 12).await.unwrap(), Applied::Refused);
+    assert_eq!(apply(&mut projection, 5, 9).await.unwrap(), Applied::Done);
+    assert!(readers.state.node(&node, None).await.unwrap().value.is_some());
+}
