@@ -34,4 +34,4 @@ pub use error::{ConfigError, MigrateError};
 pub use read::Readers;
 pub use schema::{Grants, migrate};
 pub use store::{HistoryProjection, StateProjection};
-pub use write::{change_key, outcome_key};
+pub use write::{entity_line, outcome_lines};
