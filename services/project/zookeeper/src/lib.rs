@@ -4,11 +4,26 @@
 //! whole batches, never half a command and never an older truth. Never keyed by path: a move is one write.
 
 pub mod body;
+pub mod config;
+pub mod error;
 pub mod live;
+mod mark;
 pub mod memory;
+pub mod metrics;
+mod multi;
+mod paths;
 pub mod port;
+mod read;
+mod rebuild;
+mod session;
+mod snapshot;
 pub mod view;
+pub mod zookeeper;
 
+pub use config::Config;
+pub use error::Error;
 pub use memory::{Memory, MemoryProjection};
 pub use port::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
+pub use snapshot::dump;
 pub use view::View;
+pub use zookeeper::ZooKeeperProjection;

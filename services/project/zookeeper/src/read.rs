@@ -1,0 +1,143 @@
+//! Reading what is stored: the revision, the ids, the entities. Many questions are on their way at once, but no more than `IN_FLIGHT`.
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use loki_domain::{Entity, Key, Kind};
+use ::zookeeper as zk;
+
+use crate::error::Error;
+use crate::mark::Mark;
+use crate::paths::{Paths, Place, position_of};
+use crate::session::within;
+
+/// Questions that wait for an answer.
+pub(crate) const IN_FLIGHT: usize = 128;
+/// How often two znodes that are written together are read again when they do not agree.
+const TRIES: usize = 5;
+
+/// Whom to ask, and how long to wait for each answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(crate) client: zk::Client,
+    pub(crate) paths: Paths,
+    pub(crate) limit: Duration,
+}
+
+/// `/loki/revision` as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Revision {
+    pub(crate) mark: Mark,
+    pub(crate) version: i32,
+    /// The transaction that wrote it.
+    pub(crate) zxid: i64,
+}
+
+/// Something that was read, and the newest transaction that it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dated<T> {
+    pub(crate) value: T,
+    pub(crate) zxid: i64,
+}
+
+impl Reading {
+    /// Lets the server catch up with what others have been told.
+    pub(crate) async fn sync(&self) -> Result<(), Error> {
+        Ok(within(self.limit, self.client.sync("/")).await?)
+    }
+
+    pub(crate) async fn revision(&self) -> Result<Option<Revision>, Error> {
+        let path = self.paths.revision();
+        match within(self.limit, self.client.get_data(&path)).await {
+            Ok((data, stat)) => Ok(Some(Revision { mark: Mark::read(&path, &data)?, version: stat.version, zxid: stat.mzxid })),
+            Err(zk::Error::NoNode) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The names under a path; none when it does not exist.
+    pub(crate) async fn names(&self, path: &str) -> Result<Vec<String>, Error> {
+        match within(self.limit, self.client.list_children(path)).await {
+            Err(zk::Error::NoNode) => Ok(Vec::new()),
+            names => Ok(names?),
+        }
+    }
+
+    /// The revision, if the one position that there is agrees with it and its generation exists. `None`: emptied, or a rebuild was asked for.
+    pub(crate) async fn main(&self) -> Result<Option<Revision>, Error> {
+        for _ in 0..TRIES {
+            let Some(revision) = self.revision().await? else { return Ok(None) };
+            let names = self.names(&self.paths.positions(None)).await?;
+            if self.revision().await?.is_none_or(|now| now.zxid != revision.zxid) {
+                continue;
+            }
+            let stored = revision.mark.stored;
+            let agrees = names.len() == 1 && names.first().and_then(|name| position_of(name)) == Some((stored.log, stored.position));
+            if !agrees {
+                tracing::warn!(positions = names.len(), "the position in zookeeper is missing or is not the revision's: it will be filled anew");
+                return Ok(None);
+            }
+            let generation = self.paths.generation(revision.mark.generation);
+            let exists = within(self.limit, self.client.check_stat(&generation)).await?.is_some();
+            return Ok(exists.then_some(revision));
+        }
+        Err(Error::Away("the revision moves while it is read".to_owned()))
+    }
+
+    /// The keys of all entities of a generation.
+    pub(crate) async fn keys(&self, generation: u64) -> Result<Dated<Vec<Key>>, Error> {
+        let mut all = Dated { value: Vec::new(), zxid: 0 };
+        let mut buckets = stream::iter(self.paths.buckets(generation)).map(|bucket| self.bucket(generation, bucket)).buffer_unordered(IN_FLIGHT);
+        while let Some(Dated { value, zxid }) = buckets.try_next().await? {
+            all.value.extend(value);
+            all.zxid = all.zxid.max(zxid);
+        }
+        Ok(all)
+    }
+
+    async fn bucket(&self, generation: u64, (kind, path): (Kind, String)) -> Result<Dated<Vec<Key>>, Error> {
+        let (names, stat) = match within(self.limit, self.client.get_children(&path)).await {
+            Err(zk::Error::NoNode) => return Ok(Dated { value: Vec::new(), zxid: 0 }),
+            answer => answer?,
+        };
+        let key = |name: String| {
+            let child = format!("{path}/{name}");
+            match self.paths.read(&child) {
+                Place::Entity { generation: of, key } if of == generation && key.kind() == kind => Ok(key),
+                _ => Err(Error::Unreadable { path: child, message: "its name is no id, or not of this folder; delete it".to_owned() }),
+            }
+        };
+        Ok(Dated { value: names.into_iter().map(key).collect::<Result<_, _>>()?, zxid: stat.pzxid })
+    }
+
+    /// One entity's JSON; `None` when it does not exist.
+    pub(crate) async fn json(&self, generation: u64, key: &Key) -> Result<Dated<Option<Vec<u8>>>, Error> {
+        match within(self.limit, self.client.get_data(&self.paths.entity(generation, key))).await {
+            Ok((data, stat)) => Ok(Dated { value: Some(data), zxid: stat.mzxid }),
+            Err(zk::Error::NoNode) => Ok(Dated { value: None, zxid: 0 }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The JSON of several entities, in any order.
+    pub(crate) async fn jsons(&self, generation: u64, keys: Vec<Key>) -> Result<Dated<Vec<(Key, Option<Vec<u8>>)>>, Error> {
+        let mut all = Dated { value: Vec::with_capacity(keys.len()), zxid: 0 };
+        let read = |key: Key| async move { Ok::<_, Error>((key, self.json(generation, &key).await?)) };
+        let mut answers = stream::iter(keys).map(read).buffer_unordered(IN_FLIGHT);
+        while let Some((key, Dated { value, zxid })) = answers.try_next().await? {
+            all.value.push((key, value));
+            all.zxid = all.zxid.max(zxid);
+        }
+        Ok(all)
+    }
+
+    /// Reads an entity's JSON, which must be of the key under which it lies.
+    pub(crate) fn entity(&self, generation: u64, key: &Key, json: &[u8]) -> Result<Entity, Error> {
+        let unreadable = |message: String| Error::Unreadable { path: self.paths.entity(generation, key), message };
+        let entity = loki_wire::fact::v1::read_entity(key.kind(), json).map_err(|error| unreadable(error.to_string()))?;
+        if entity.key() != *key {
+            return Err(unreadable("it is the entity of another key".to_owned()));
+        }
+        Ok(entity)
+    }
+}

@@ -1,0 +1,390 @@
+//! The writer: keeps the tree in ZooKeeper, each step with its position in one `multi`.
+//!
+//! A step deletes the znode of the position that it starts from and makes that of the position where it ends: this, and not a version, which
+//! may coincide after the store was emptied, is what "the position equals `from`" means. It also writes the revision at the version that
+//! it knows, so that a writer that does not know of a new generation cannot make an old one the main one again.
+//!
+//! Whether an entity is created or set is known from the ids that were listed once. Wherever that turns out to be wrong, or the connection was
+//! lost, they are listed again.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use loki_domain::{Key, LogId};
+use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target};
+use loki_runtime::clock::Stopwatch;
+use loki_runtime::task;
+use loki_wire::Fact;
+use ::zookeeper as zk;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::mark::Mark;
+use crate::metrics;
+use crate::multi::{Operation, Piece, bytes, pieces, send};
+use crate::paths::{Paths, position_of};
+use crate::read::Reading;
+use crate::rebuild;
+use crate::session::{Session, options, within};
+
+/// The name of the projection.
+pub const NAME: &str = "zookeeper";
+/// Steps that are on their way at once.
+const PIPELINE: usize = 8;
+/// How often a step is tried after the ids were listed again.
+const TRIES: usize = 3;
+/// More positions than this are not deleted in one step; there should be one.
+const POSITIONS_MAX: usize = 500;
+
+/// The writing end.
+#[derive(Debug)]
+pub struct ZooKeeperProjection {
+    session: Session,
+    paths: Paths,
+    main: Option<Generation>,
+    shadow: Option<Generation>,
+    /// The number of a shadow whose position and ids must be read again.
+    unsure: Option<u64>,
+    /// This generation is not as it was left (a folder is missing): it counts as emptied.
+    damaged: Option<u64>,
+}
+
+/// What the writer knows of a generation.
+#[derive(Debug)]
+struct Generation {
+    mark: Mark,
+    /// The version of `/loki/revision`; of no meaning for a shadow.
+    revision: i32,
+    existing: HashSet<Key>,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+enum Step {
+    Done,
+    /// It is known to be elsewhere.
+    Refused,
+    /// The store says that it is elsewhere.
+    Outrun,
+    /// The writer's knowledge is not right: get it again and try once more.
+    Stale(zk::Error),
+}
+
+impl ZooKeeperProjection {
+    /// Does not connect yet.
+    pub fn new(config: Config) -> Self {
+        let paths = Paths::new(&config.chroot);
+        Self { session: Session::new(config), paths, main: None, shadow: None, unsure: None, damaged: None }
+    }
+
+    /// A reading over the present connection; over a new one nothing is known.
+    async fn reading(&mut self) -> Result<Reading, Error> {
+        let (client, new) = self.session.client().await?;
+        if new {
+            // others may have written meanwhile; nobody but this writer writes to its shadow
+            self.main = None;
+        }
+        Ok(Reading { client, paths: self.paths.clone(), limit: self.session.config().operation_timeout })
+    }
+
+    /// After a failed write nothing that was known is.
+    fn doubt(&mut self, target: Target) {
+        match target {
+            Target::Main => self.main = None,
+            Target::Shadow => self.unsure = self.shadow.take().map(|shadow| shadow.mark.generation).or(self.unsure),
+        }
+    }
+
+    /// Reads what must be known to write to the main generation, if it is at `from`.
+    async fn learn(&mut self, reading: &Reading, log: LogId, from: u64) -> Result<bool, Error> {
+        let at = |mark: &Mark| mark.stored.log == log && mark.stored.position == from;
+        if self.main.as_ref().is_some_and(|main| at(&main.mark)) {
+            return Ok(true);
+        }
+        self.main = None;
+        let Some(revision) = reading.main().await?.filter(|revision| at(&revision.mark)) else { return Ok(false) };
+        if self.damaged == Some(revision.mark.generation) {
+            return Ok(false);
+        }
+        let existing = reading.keys(revision.mark.generation).await?.value.into_iter().collect();
+        self.main = Some(Generation { mark: revision.mark, revision: revision.version, existing });
+        Ok(true)
+    }
+
+    /// Reads again what must be known of the shadow, if there is doubt about it.
+    async fn learn_shadow(&mut self, reading: &Reading) -> Result<(), Error> {
+        let Some(number) = self.unsure else { return Ok(()) };
+        let names = reading.names(&self.paths.positions(Some(number))).await?;
+        if let [name] = names.as_slice()
+            && let Some((log, position)) = position_of(name)
+        {
+            let existing = reading.keys(number).await?.value.into_iter().collect();
+            let mark = Mark { generation: number, stored: Stored { log, position, state: State::Building, ended_ms: 0 } };
+            self.shadow = Some(Generation { mark, revision: 0, existing });
+        }
+        self.unsure = None;
+        Ok(())
+    }
+
+    async fn step(&mut self, batch: &Batch<'_, Fact>) -> Result<Step, Error> {
+        let reading = self.reading().await?;
+        if batch.target == Target::Shadow {
+            self.learn_shadow(&reading).await?;
+        }
+        let at = |generation: &&mut Generation| generation.mark.stored.log == batch.log && generation.mark.stored.position == batch.from;
+        let generation = match batch.target {
+            Target::Main if !self.learn(&reading, batch.log, batch.from).await? => None,
+            Target::Main => self.main.as_mut(),
+            Target::Shadow => self.shadow.as_mut().filter(at),
+        };
+        let Some(generation) = generation else { return Ok(Step::Refused) };
+        let config = self.session.config();
+        let pieces = pieces(batch.from, batch.to, batch.items, config.multi_operations, config.multi_bytes);
+        let before = generation.mark.stored;
+        let last = pieces.len() - 1;
+        let mut multis = Vec::with_capacity(pieces.len());
+        for (index, piece) in pieces.iter().enumerate() {
+            let after = match index == last {
+                true => Stored { position: piece.to, state: batch.state, ended_ms: batch.ended_ms.unwrap_or(before.ended_ms), ..before },
+                // not live before all of it is there
+                false if batch.state == State::Live => Stored { position: piece.to, ..before },
+                false => Stored { position: piece.to, state: batch.state, ..before },
+            };
+            let operations = generation.operations(&self.paths, batch.target, piece, after);
+            let size = bytes(&operations);
+            if size > config.request_bytes {
+                return Err(Error::Unusable(format!(
+                    "one command needs a write of {size} bytes: raise `jute.maxbuffer` of the servers and `zookeeper.request_bytes`"
+                )));
+            }
+            multis.push(operations);
+        }
+        let options = options(config);
+        let mut sent = 0;
+        for some in multis.chunks(PIPELINE) {
+            let started = Stopwatch::start();
+            let answers = some
+                .iter()
+                .map(|operations| send(&reading.client, operations, &options))
+                .collect::<Result<Vec<_>, _>>()?
+                .into_iter()
+                .map(|answer| within(reading.limit, answer));
+            // sent in this order and applied in this order; each needs the one before
+            for (answer, operations) in join_all(answers).await.into_iter().zip(some) {
+                if let Err(error) = answer {
+                    return judge(error, operations.len(), batch.target, sent);
+                }
+                metrics::wrote(operations.len(), started.elapsed());
+                sent += 1;
+            }
+        }
+        Ok(Step::Done)
+    }
+
+    async fn finish(&mut self, log: LogId, at: u64, ended_ms: i64) -> Result<Step, Error> {
+        let reading = self.reading().await?;
+        self.learn_shadow(&reading).await?;
+        let Some(shadow) = self.shadow.as_mut().filter(|shadow| shadow.mark.stored.log == log && shadow.mark.stored.position == at) else {
+            return Ok(Step::Refused);
+        };
+        let mark = Mark { stored: Stored { state: State::Live, ended_ms, ..shadow.mark.stored }, ..shadow.mark };
+        let revision = reading.revision().await;
+        // one that cannot be read is replaced as well
+        let (old, version) = match revision {
+            Ok(Some(revision)) => (Some(revision.mark.generation), Some(revision.version)),
+            Ok(None) => (None, None),
+            Err(Error::Unreadable { .. }) => (None, Some(-1)),
+            Err(error) => return Err(error),
+        };
+        let folder = self.paths.positions(None);
+        let names = reading.names(&folder).await?;
+        if names.len() > POSITIONS_MAX {
+            return Err(Error::Unusable(format!("`{folder}` holds {} positions instead of one: delete them", names.len())));
+        }
+        let mut operations = vec![Operation::Delete { path: self.paths.position(Some(mark.generation), log, at) }];
+        operations.extend(names.iter().map(|name| Operation::Delete { path: format!("{folder}/{name}") }));
+        operations.push(Operation::Create { path: self.paths.position(None, log, at), data: mark.position() });
+        operations.push(match version {
+            Some(version) => Operation::Set { path: self.paths.revision(), data: mark.revision(), version: Some(version) },
+            None => Operation::Create { path: self.paths.revision(), data: mark.revision() },
+        });
+        let options = options(self.session.config());
+        let written = match within(reading.limit, send(&reading.client, &operations, &options)?).await {
+            Ok(written) => written,
+            Err(zk::MultiWriteError::OperationFailed { index: 0, source: zk::Error::NoNode }) => return Ok(Step::Refused),
+            Err(zk::MultiWriteError::OperationFailed { source, .. }) => return Ok(Step::Stale(source)),
+            Err(zk::MultiWriteError::RequestFailed { source }) => return Err(source.into()),
+        };
+        let revision = match written.last() {
+            Some(zk::MultiWriteResult::SetData { stat }) => stat.version,
+            _ => 0,
+        };
+        self.main = self.shadow.take().map(|shadow| Generation { mark, revision, ..shadow });
+        self.damaged = None;
+        if let Some(old) = old.filter(|old| *old != mark.generation) {
+            task::spawn("delete generation", async move {
+                if let Err(error) = rebuild::delete(&reading, old).await {
+                    tracing::warn!(generation = old, error = %error, "the old generation is not deleted; the next rebuild will do it");
+                }
+            });
+        }
+        Ok(Step::Done)
+    }
+
+    async fn begin(&mut self, log: LogId, from: u64) -> Result<(), Error> {
+        let reading = self.reading().await?;
+        (self.shadow, self.unsure) = (None, None);
+        let options = options(self.session.config());
+        rebuild::make_root(&reading, &options).await?;
+        let main = match reading.revision().await {
+            Err(Error::Unreadable { .. }) => None,
+            revision => revision?.map(|revision| revision.mark.generation),
+        };
+        let numbers = rebuild::generations(&reading).await?;
+        for number in numbers.iter().copied().filter(|number| Some(*number) != main) {
+            rebuild::delete(&reading, number).await?;
+        }
+        let first = numbers.into_iter().chain(main).max().unwrap_or(0) + 1;
+        let mark = Mark { generation: first, stored: Stored { log, position: from, state: State::Building, ended_ms: 0 } };
+        let mark = rebuild::make(&reading, &options, first, mark).await?;
+        self.shadow = Some(Generation { mark, revision: 0, existing: HashSet::new() });
+        Ok(())
+    }
+}
+
+impl Generation {
+    /// The step as operations; what is known moves on as if it had been done.
+    fn operations(&mut self, paths: &Paths, target: Target, piece: &Piece, after: Stored) -> Vec<Operation> {
+        let number = self.mark.generation;
+        let shadow = (target == Target::Shadow).then_some(number);
+        self.mark.stored = after;
+        let path = |at| paths.position(shadow, after.log, at);
+        let data = self.mark.position();
+        let mut operations = match piece.from == piece.to {
+            true => vec![Operation::Set { path: path(piece.to), data, version: None }],
+            false => vec![Operation::Delete { path: path(piece.from) }, Operation::Create { path: path(piece.to), data }],
+        };
+        operations.push(Operation::Check { path: paths.generation(number) });
+        for (key, change) in &piece.changes {
+            let path = paths.entity(number, key);
+            match change {
+                Some(json) if self.existing.insert(*key) => operations.push(Operation::Create { path, data: json.clone() }),
+                Some(json) => operations.push(Operation::Set { path, data: json.clone(), version: None }),
+                None if self.existing.remove(key) => operations.push(Operation::Delete { path }),
+                None => {}
+            }
+        }
+        if target == Target::Main {
+            operations.push(Operation::Set { path: paths.revision(), data: self.mark.revision(), version: Some(self.revision) });
+            self.revision = self.revision.wrapping_add(1);
+        }
+        operations
+    }
+}
+
+/// What the failure of a `multi` means; `before` have succeeded.
+fn judge(error: zk::MultiWriteError, operations: usize, target: Target, before: usize) -> Result<Step, Error> {
+    match error {
+        zk::MultiWriteError::RequestFailed { source } => Err(source.into()),
+        zk::MultiWriteError::OperationFailed { source, .. } if before > 0 => {
+            Err(Error::Away(format!("the position was moved by somebody else, after {before} steps of this batch: {source}")))
+        }
+        zk::MultiWriteError::OperationFailed { index: 0, source: zk::Error::NoNode } => Ok(Step::Outrun),
+        // the revision is gone
+        zk::MultiWriteError::OperationFailed { index, source: zk::Error::NoNode } if target == Target::Main && index + 1 == operations => {
+            Ok(Step::Outrun)
+        }
+        zk::MultiWriteError::OperationFailed { source: source @ (zk::Error::NoNode | zk::Error::NodeExists | zk::Error::BadVersion), .. } => {
+            Ok(Step::Stale(source))
+        }
+        zk::MultiWriteError::OperationFailed { source, .. } => Err(source.into()),
+    }
+}
+
+#[async_trait]
+impl Projection for ZooKeeperProjection {
+    type Item = Fact;
+
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
+        let reading = self.reading().await?;
+        let read = async {
+            reading.sync().await?;
+            reading.main().await
+        };
+        match read.await {
+            Ok(revision) => Ok(revision.filter(|it| self.damaged != Some(it.mark.generation)).map(|it| it.mark.stored)),
+            // whatever lies there, it can be filled anew
+            Err(error @ Error::Unreadable { .. }) => {
+                tracing::warn!(error = %error, "the store counts as empty");
+                Ok(None)
+            }
+            Err(error) => {
+                self.session.drop_client();
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn apply(&mut self, batch: Batch<'_, Fact>) -> Result<Applied, StoreError> {
+        let mut stale = None;
+        for _ in 0..TRIES {
+            match self.step(&batch).await {
+                Ok(Step::Done) => return Ok(Applied::Done),
+                Ok(Step::Refused) => {
+                    metrics::refused();
+                    return Ok(Applied::Refused);
+                }
+                Ok(Step::Outrun) => {
+                    self.doubt(batch.target);
+                    metrics::refused();
+                    return Ok(Applied::Refused);
+                }
+                Ok(Step::Stale(cause)) => {
+                    tracing::debug!(error = %cause, "the ids are listed again");
+                    stale = self.main.as_ref().map(|main| main.mark.generation);
+                    self.doubt(batch.target);
+                }
+                Err(error) => {
+                    self.doubt(batch.target);
+                    self.session.drop_client();
+                    return Err(error.into());
+                }
+            }
+        }
+        tracing::warn!("folders or ids in zookeeper are not as they were left: it will be filled anew");
+        match batch.target {
+            Target::Main => self.damaged = stale,
+            Target::Shadow => (self.shadow, self.unsure) = (None, None),
+        }
+        metrics::refused();
+        Ok(Applied::Refused)
+    }
+
+    async fn begin_rebuild(&mut self, log: LogId, from: u64) -> Result<(), StoreError> {
+        self.begin(log, from).await.map_err(|error| {
+            self.session.drop_client();
+            error.into()
+        })
+    }
+
+    async fn finish_rebuild(&mut self, log: LogId, at: u64, ended_ms: i64) -> Result<Applied, StoreError> {
+        for _ in 0..TRIES {
+            match self.finish(log, at, ended_ms).await {
+                Ok(Step::Done) => return Ok(Applied::Done),
+                Ok(Step::Refused | Step::Outrun) => return Ok(Applied::Refused),
+                // the main generation was written to at the same time
+                Ok(Step::Stale(_)) => {}
+                Err(error) => {
+                    self.session.drop_client();
+                    return Err(error.into());
+                }
+            }
+        }
+        Err(StoreError::Away("the main generation moves while it is replaced".to_owned()))
+    }
+}
