@@ -4,8 +4,10 @@
 //! whole batches, never half a command and never an older truth. Never keyed by path: a move is one write.
 
 pub mod body;
+pub mod cache;
 pub mod config;
 pub mod error;
+mod follow;
 pub mod live;
 mod mark;
 pub mod memory;
@@ -15,11 +17,13 @@ mod paths;
 pub mod port;
 mod read;
 mod rebuild;
+pub mod service;
 mod session;
 mod snapshot;
 pub mod view;
 pub mod zookeeper;
 
+pub use cache::Cache;
 pub use config::Config;
 pub use error::Error;
 pub use memory::{Memory, MemoryProjection};

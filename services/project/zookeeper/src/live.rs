@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use loki_domain::{NodeId, NodeRef};
+use loki_domain::{LogId, NodeId, NodeRef};
 use loki_runner::{State, Stored};
 use loki_runtime::task;
 use loki_wire::Change;
@@ -36,6 +36,8 @@ struct Published {
     why_not: Option<String>,
     /// The highest position that was answered: never an older truth after it.
     seen: u64,
+    /// The log that it was answered from, kept while the store is empty.
+    log: Option<LogId>,
     /// Moves when the view is another one: its versions say nothing about the one before.
     generation: u64,
 }
@@ -60,7 +62,7 @@ impl Default for Live {
     fn default() -> Self {
         let why_not = Some("it was not read yet".to_owned());
         Self {
-            published: RwLock::new(Published { view: View::default(), stored: None, why_not, seen: 0, generation: 0 }),
+            published: RwLock::new(Published { view: View::default(), stored: None, why_not, seen: 0, log: None, generation: 0 }),
             kept: RwLock::default(),
             changes: watch::channel(0).0,
         }
@@ -194,7 +196,9 @@ impl Live {
 impl Published {
     fn set(&mut self, stored: Option<Stored>) {
         // a new log begins a new truth
-        if self.stored.is_some_and(|before| stored.is_some_and(|now| before.log != now.log)) {
+        if let Some(now) = stored
+            && self.log.replace(now.log).is_some_and(|before| before != now.log)
+        {
             self.seen = 0;
         }
         self.stored = stored;

@@ -33,7 +33,9 @@ pub async fn dump(config: &Config) -> Result<Option<(Stored, Vec<String>)>, Erro
     loop {
         let Some(before) = reading.main().await? else { return Ok(None) };
         let all = entities(&reading, before.mark.generation).await?;
-        if reading.revision().await? == Some(before) {
+        // newer than the revision: a step that is just being applied, or, if it stays so, somebody else's doing, which a dump must show
+        let settled = all.zxid <= before.zxid || started.elapsed() > config.settle;
+        if reading.revision().await? == Some(before) && settled {
             let text = |json: Vec<u8>| String::from_utf8(json).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned());
             let mut lines: Vec<(String, String)> = all.value.into_iter().map(|(key, json)| (key.to_string(), text(json))).collect();
             lines.sort();
