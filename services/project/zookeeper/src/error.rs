@@ -1,7 +1,7 @@
 //! What can go wrong with ZooKeeper, and what to do about it.
 
-use loki_runner::StoreError;
 use ::zookeeper as zk;
+use loki_runner::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -10,7 +10,8 @@ pub const OPERATIONS: Metric = Metric::counter("lokiops_zookeeper_operations_tot
 pub const WRITE_SECONDS: Metric = Metric::histogram("lokiops_zookeeper_write_seconds", "From sending multis to their acknowledgement");
 pub const REFUSED: Metric = Metric::counter("lokiops_zookeeper_refused_total", "Batches refused because the store was at another position");
 pub const PUBLISHED: Metric = Metric::counter("lokiops_zookeeper_cache_published_total", "Revisions that the readers' cache has published");
-pub const READ_ANEW: Metric = Metric::counter("lokiops_zookeeper_cache_full_reads_total", "Times that the readers' cache was read as a whole");
+pub const READ_ANEW: Metric =
+    Metric::counter("lokiops_zookeeper_cache_full_reads_total", "Times that the readers' cache was read as a whole");
 
 /// All of them, for the recorder.
 pub const ALL: &[Metric] = &[WRITES, OPERATIONS, WRITE_SECONDS, REFUSED, PUBLISHED, READ_ANEW];

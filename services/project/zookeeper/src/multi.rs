@@ -2,20 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use ::zookeeper as zk;
 use loki_domain::Key;
 use loki_wire::{Change, Fact};
-use ::zookeeper as zk;
 
 /// Beside path and data, at most: headers, lengths, the access list.
 const OPERATION_BYTES: usize = 96;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
-    Create { path: String, data: Vec<u8> },
-    Set { path: String, data: Vec<u8>, version: Option<i32> },
-    Delete { path: String },
+    Create {
+        path: String,
+        data: Vec<u8>,
+    },
+    Set {
+        path: String,
+        data: Vec<u8>,
+        version: Option<i32>,
+    },
+    Delete {
+        path: String,
+    },
     /// It exists.
-    Check { path: String },
+    Check {
+        path: String,
+    },
 }
 
 /// About how many bytes the request has.
@@ -122,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_batch_is_cut_between_commands_only() {
-        let items = [removal(5, 1, 1, false), removal(6, 1, 2, true), removal(8, 2, 3, true), removal(9, 3, 1, false), removal(10, 3, 4, true)];
+        let items =
+            [removal(5, 1, 1, false), removal(6, 1, 2, true), removal(8, 2, 3, true), removal(9, 3, 1, false), removal(10, 3, 4, true)];
         let cuts = |operations, bytes| -> Vec<_> {
             pieces(5, 12, &items, operations, bytes).iter().map(|piece| (piece.from, piece.to, piece.changes.len())).collect()
         };

@@ -15,7 +15,10 @@ use loki_domain::{Key, Kind, LogId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Revision,
-    Entity { generation: u64, key: Key },
+    Entity {
+        generation: u64,
+        key: Key,
+    },
     /// Positions, folders, and what is not Loki's.
     Other,
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use ::zookeeper as zk;
 use futures::{StreamExt, TryStreamExt, stream};
 use loki_domain::{Entity, Key, Kind};
-use ::zookeeper as zk;
 
 use crate::error::Error;
 use crate::mark::Mark;
@@ -74,7 +74,10 @@ impl Reading {
             let stored = revision.mark.stored;
             let agrees = names.len() == 1 && names.first().and_then(|name| position_of(name)) == Some((stored.log, stored.position));
             if !agrees {
-                tracing::warn!(positions = names.len(), "the position in zookeeper is missing or is not the revision's: it will be filled anew");
+                tracing::warn!(
+                    positions = names.len(),
+                    "the position in zookeeper is missing or is not the revision's: it will be filled anew"
+                );
                 return Ok(None);
             }
             let generation = self.paths.generation(revision.mark.generation);
@@ -87,7 +90,8 @@ impl Reading {
     /// The keys of all entities of a generation.
     pub(crate) async fn keys(&self, generation: u64) -> Result<Dated<Vec<Key>>, Error> {
         let mut all = Dated { value: Vec::new(), zxid: 0 };
-        let mut buckets = stream::iter(self.paths.buckets(generation)).map(|bucket| self.bucket(generation, bucket)).buffer_unordered(IN_FLIGHT);
+        let mut buckets =
+            stream::iter(self.paths.buckets(generation)).map(|bucket| self.bucket(generation, bucket)).buffer_unordered(IN_FLIGHT);
         while let Some(Dated { value, zxid }) = buckets.try_next().await? {
             all.value.extend(value);
             all.zxid = all.zxid.max(zxid);

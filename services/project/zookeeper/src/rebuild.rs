@@ -1,8 +1,8 @@
 //! Generations: made empty, filled beside the main one, deleted when nobody reads them any more.
 
+use ::zookeeper as zk;
 use futures::{StreamExt, TryStreamExt, stream};
 use loki_domain::{Key, Kind};
-use ::zookeeper as zk;
 
 use crate::error::Error;
 use crate::mark::Mark;
@@ -39,10 +39,8 @@ pub(crate) async fn make(reading: &Reading, options: &zk::CreateOptions<'_>, fir
         let kinds = Kind::ALL.into_iter().map(|kind| folder(reading.paths.kind(number, kind)));
         let buckets = reading.paths.buckets(number).into_iter().map(|(_, path)| folder(path));
         let positions = folder(reading.paths.positions(Some(number)));
-        let position = Operation::Create {
-            path: reading.paths.position(Some(number), mark.stored.log, mark.stored.position),
-            data: mark.position(),
-        };
+        let position =
+            Operation::Create { path: reading.paths.position(Some(number), mark.stored.log, mark.stored.position), data: mark.position() };
         let all: Vec<_> = kinds.chain(buckets).chain([positions, position]).collect();
         for some in all.chunks(FOLDERS) {
             within(reading.limit, async { send(&reading.client, some, options)?.await.map_err(zk::Error::from) }).await?;

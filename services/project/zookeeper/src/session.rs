@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use loki_runtime::task;
 use ::zookeeper as zk;
+use loki_runtime::task;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -23,9 +23,8 @@ pub(crate) async fn connect(config: &Config) -> Result<zk::Client, Error> {
     if let Some(problem) = config.problems().into_iter().next() {
         return Err(Error::Unusable(problem));
     }
-    let mut connector = zk::Client::connector()
-        .with_session_timeout(config.session_timeout)
-        .with_connection_timeout(config.operation_timeout);
+    let mut connector =
+        zk::Client::connector().with_session_timeout(config.session_timeout).with_connection_timeout(config.operation_timeout);
     if !config.auth.is_empty() {
         connector = connector.with_auth("digest", config.auth.expose().as_bytes());
     }

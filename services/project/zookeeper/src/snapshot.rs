@@ -36,7 +36,8 @@ pub async fn dump(config: &Config) -> Result<Option<(Stored, Vec<String>)>, Erro
         // newer than the revision: a step that is just being applied, or, if it stays so, somebody else's doing, which a dump must show
         let settled = all.zxid <= before.zxid || started.elapsed() > config.settle;
         if reading.revision().await? == Some(before) && settled {
-            let text = |json: Vec<u8>| String::from_utf8(json).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned());
+            let text =
+                |json: Vec<u8>| String::from_utf8(json).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned());
             let mut lines: Vec<(String, String)> = all.value.into_iter().map(|(key, json)| (key.to_string(), text(json))).collect();
             lines.sort();
             return Ok(Some((before.mark.stored, lines.into_iter().map(|(key, json)| format!("{key} {json}")).collect())));

@@ -9,6 +9,7 @@
 
 use std::collections::HashSet;
 
+use ::zookeeper as zk;
 use async_trait::async_trait;
 use futures::future::join_all;
 use loki_domain::{Key, LogId};
@@ -16,7 +17,6 @@ use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target}
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_wire::Fact;
-use ::zookeeper as zk;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -295,9 +295,10 @@ fn judge(error: zk::MultiWriteError, operations: usize, target: Target, before: 
         zk::MultiWriteError::OperationFailed { index, source: zk::Error::NoNode } if target == Target::Main && index + 1 == operations => {
             Ok(Step::Outrun)
         }
-        zk::MultiWriteError::OperationFailed { source: source @ (zk::Error::NoNode | zk::Error::NodeExists | zk::Error::BadVersion), .. } => {
-            Ok(Step::Stale(source))
-        }
+        zk::MultiWriteError::OperationFailed {
+            source: source @ (zk::Error::NoNode | zk::Error::NodeExists | zk::Error::BadVersion),
+            ..
+        } => Ok(Step::Stale(source)),
         zk::MultiWriteError::OperationFailed { source, .. } => Err(source.into()),
     }
 }
