@@ -17,7 +17,7 @@ fn compare(path: &str, values: &Value, schema: &Value) {
     assert_eq!(schema["additionalProperties"], Value::Bool(false), "{path}");
     let properties = schema["properties"].as_object().unwrap();
     let values = values.as_object().unwrap_or_else(|| panic!("{path} is no map"));
-    let known: Vec<_> = properties.keys().filter(|key| path != "" || *key != "global").collect();
+    let known: Vec<_> = properties.keys().filter(|key| !path.is_empty() || *key != "global").collect();
     assert_eq!(values.keys().collect::<Vec<_>>(), known, "{path}");
     values.iter().for_each(|(key, value)| compare(&format!("{path}.{key}"), value, &properties[key]));
 }
