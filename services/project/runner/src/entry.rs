@@ -1,5 +1,7 @@
 //! Where to go on: the decision taken whenever a partition is assigned or a store is not where it was left. Pure.
 
+use std::fmt;
+
 use loki_domain::LogId;
 use loki_log::Bounds;
 
@@ -16,7 +18,7 @@ pub enum Entry {
     Rebuild(Reason),
 }
 
-/// Why a store must be filled anew. All but the first are said loudly.
+/// Why a store must be filled anew. All but `Empty` and `Asked` are said loudly, and the store is marked `building` first: what it holds is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// It has no position.
@@ -29,6 +31,44 @@ pub enum Reason {
     BelowStart { stored: u64, start: u64 },
     /// It was away for longer than removals are kept.
     TooLong { away_ms: i64 },
+    /// An operator asked for it. Never decided here.
+    Asked,
+}
+
+impl Reason {
+    /// The stable code: a metric's label.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::OtherLog { .. } => "other_log",
+            Self::BeyondEnd { .. } => "beyond_end",
+            Self::BelowStart { .. } => "below_start",
+            Self::TooLong { .. } => "too_long",
+            Self::Asked => "asked",
+        }
+    }
+
+    /// Something went wrong outside of this process.
+    pub fn is_loud(self) -> bool {
+        !matches!(self, Self::Empty | Self::Asked)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "the store has no position"),
+            Self::OtherLog { stored } => write!(f, "the store was filled from another log, `{stored}`: the log was recreated"),
+            Self::BeyondEnd { stored, end } => {
+                write!(f, "the store is at {stored}, beyond the log's end {end}: the log was restored from an older copy")
+            }
+            Self::BelowStart { stored, start } => write!(f, "the store is at {stored}, and the log begins at {start}"),
+            Self::TooLong { away_ms } => {
+                write!(f, "the store was away for {} hours, longer than removals are kept", away_ms / 3_600_000)
+            }
+            Self::Asked => write!(f, "an operator asked for it"),
+        }
+    }
 }
 
 /// What is known when a partition is entered.

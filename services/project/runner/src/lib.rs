@@ -11,8 +11,32 @@
 //!   "not yet" meanwhile instead of an older truth.
 //! - Nothing is skipped. A record that cannot be read stops the partition and says so; a store that is away pauses it.
 
+mod apply;
+pub mod config;
+pub mod control;
+mod course;
+mod decode;
+mod enter;
 pub mod entry;
+pub mod error;
+mod follow;
+pub mod metrics;
+mod pending;
 pub mod projection;
+mod rebuild;
+mod report;
+pub mod runner;
+mod seat;
+pub mod status;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod trouble;
+mod upkeep;
 
+pub use config::RunnerConfig;
+pub use control::Control;
 pub use entry::{Entry, Reason};
+pub use error::{Error, Unreadable};
 pub use projection::{Applied, Batch, Item, Projection, State, StoreError, Stored, Target};
+pub use runner::Runner;
+pub use status::{Mode, Phase, Snapshot, Status};

@@ -1,0 +1,156 @@
+//! Looks at the store, the group and the log, and begins where `entry::decide` says.
+
+use std::time::Duration;
+
+use loki_domain::LogId;
+use loki_log::{Bounds, Class, Partition, Reader};
+use loki_runtime::task;
+use loki_wire::Change;
+
+use crate::course::{Course, Goal, Leg};
+use crate::entry::{self, Entry, Reason, Situation};
+use crate::error::{Break, Error, Flow, Unreadable};
+use crate::metrics;
+use crate::projection::{Projection, Stored};
+use crate::runner::Loop;
+use crate::status::Mode;
+
+/// How long the log may take to answer.
+const LOG_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one read waits for the log's first records.
+const LOG_ID_WAIT: Duration = Duration::from_secs(1);
+/// The log's id is written by the decider's first transaction, so it lies among the first records.
+const LOG_ID_AMONG: usize = 1_000;
+
+impl<P: Projection> Loop<P> {
+    /// Where to go on.
+    pub(crate) async fn enter(&mut self) -> Flow<Course> {
+        self.left_at = None;
+        self.report.entering();
+        let log = self.log_id().await?;
+        // The store first: another member may still be writing, and a position read later than the end would look like one beyond it.
+        let stored = self.stored().await?;
+        let committed = self.committed().await?;
+        let bounds = self.bounds().await?;
+        let now_ms = self.clock.now_ms();
+        let situation = Situation { stored, committed, log, bounds, now_ms, removals_kept_ms: self.config.removals_kept_ms };
+        let entry = match self.requests.open() {
+            Some(_) => Entry::Rebuild(Reason::Asked),
+            None => entry::decide(&situation),
+        };
+        tracing::info!(projection = self.report.name(), ?entry, end = bounds.end, "entering");
+        let goal = Goal { end: bounds.end, at_ms: now_ms };
+        let ended_ms = stored.map(|stored| stored.ended_ms);
+        match entry {
+            Entry::Resume { from } => Ok(Course { ended_ms, ..Course::new(log, from, Leg::Live) }),
+            Entry::Replay { from } => Ok(Course { ended_ms, ..Course::new(log, from, Leg::Replay(goal)) }),
+            Entry::Rebuild(reason) => self.begin_rebuild(reason, stored, log, bounds.start, goal).await,
+        }
+    }
+
+    /// What the main generation says, as soon as the store answers.
+    pub(crate) async fn stored(&mut self) -> Flow<Option<Stored>> {
+        loop {
+            let call = task::timeout(self.config.store_timeout, self.projection.stored());
+            match self.seat.unless_gone(call).await? {
+                Some(Ok(stored)) => {
+                    self.report.stored(stored);
+                    return Ok(stored);
+                }
+                Some(Err(error)) => self.store_fails(Some(error)).await?,
+                None => self.store_fails(None).await?,
+            }
+        }
+    }
+
+    pub(crate) async fn bounds(&mut self) -> Flow<Bounds> {
+        loop {
+            let call = task::timeout(LOG_TIMEOUT, self.log.bounds(&self.partition));
+            match self.seat.unless_gone(call).await? {
+                Some(Ok(bounds)) => {
+                    self.report.log_back();
+                    self.report.end_is(bounds.end);
+                    return Ok(bounds);
+                }
+                Some(Err(error)) => self.log_fails(Some(error)).await?,
+                None => self.log_fails(None).await?,
+            }
+        }
+    }
+
+    async fn committed(&mut self) -> Flow<Option<u64>> {
+        loop {
+            let call = task::timeout(LOG_TIMEOUT, self.log.committed(&self.config.group, &self.partition));
+            match self.seat.unless_gone(call).await? {
+                Some(Ok(committed)) => return Ok(committed),
+                Some(Err(error)) => self.log_fails(Some(error)).await?,
+                None => self.log_fails(None).await?,
+            }
+        }
+    }
+
+    /// The log's id, as soon as the log has one.
+    pub(crate) async fn log_id(&mut self) -> Flow<LogId> {
+        let facts = Partition::only(&self.config.facts_topic);
+        loop {
+            let log = self.log.clone();
+            let found = match self.seat.unless_gone(task::timeout(LOG_TIMEOUT, log.reader(&facts, 0))).await? {
+                Some(Ok(reader)) => self.find_log_id(reader, &facts).await?,
+                Some(Err(error)) => Err(Some(error)),
+                None => Err(None),
+            };
+            match found {
+                Ok(id) => {
+                    self.report.log_back();
+                    self.report.log_is(id);
+                    return Ok(id);
+                }
+                Err(error) => self.log_fails(error).await?,
+            }
+        }
+    }
+
+    async fn find_log_id(&mut self, mut reader: Box<dyn Reader>, facts: &Partition) -> Flow<Result<LogId, Option<loki_log::Error>>> {
+        let mut seen = 0;
+        loop {
+            let batch = match self.seat.unless_gone(reader.read(LOG_ID_AMONG - seen, LOG_ID_WAIT)).await? {
+                Ok(batch) => batch,
+                Err(error) => return Ok(Err(Some(error))),
+            };
+            let key = loki_wire::fact::LOG_KEY.as_bytes();
+            if let Some(record) = batch.records.iter().find(|record| record.key.as_deref() == Some(key)) {
+                let unreadable = |reason| Break::Unreadable(Unreadable { partition: facts.clone(), offset: record.offset, reason });
+                let fact = loki_wire::fact::read(record.offset, record.key.as_ref(), record.value.as_ref(), &record.headers)
+                    .map_err(|error| unreadable(error.to_string()))?;
+                return match fact.change {
+                    Change::Log(id) => Ok(Ok(id)),
+                    _ => Err(unreadable("it should be the log's id".to_owned())),
+                };
+            }
+            seen += batch.records.len();
+            if seen >= LOG_ID_AMONG {
+                let reason = format!("none of the first {LOG_ID_AMONG} records is the log's id");
+                return Err(Break::Unreadable(Unreadable { partition: facts.clone(), offset: batch.position, reason }));
+            }
+            if batch.records.is_empty() {
+                self.report.log_back();
+                self.report.waits(Mode::WaitingForLog);
+            }
+        }
+    }
+
+    /// Says what is wrong with the log and waits, or gives up.
+    pub(crate) async fn log_fails(&mut self, error: Option<loki_log::Error>) -> Flow<()> {
+        let error = error.unwrap_or_else(|| loki_log::Error::Away("no answer in time".to_owned()));
+        match error.class() {
+            Class::Retry | Class::Abort | Class::Fenced => {}
+            Class::Invalid if matches!(error, loki_log::Error::OutOfRange { .. }) => return Err(Break::EnterAgain),
+            Class::Invalid if matches!(error, loki_log::Error::NoSuchTopic(_)) => {}
+            Class::Invalid | Class::Fatal => return Err(Break::Fatal(Error::Log(error))),
+        }
+        metrics::retry(self.report.name(), metrics::CAUSE_LOG);
+        self.report.log_away(error.to_string());
+        let wait = self.reentry.step();
+        self.seat.unless_gone(task::sleep(wait)).await
+    }
+}

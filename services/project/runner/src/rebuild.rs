@@ -1,0 +1,115 @@
+//! A full rebuild: a shadow generation is filled from the start of the log, then put in the main one's place.
+
+use loki_domain::LogId;
+
+use crate::course::{Course, Goal, Leg};
+use crate::entry::Reason;
+use crate::error::{Break, Flow};
+use crate::projection::{Applied, Batch, Projection, State, Stored, Target};
+use crate::runner::Loop;
+use crate::trouble::Answer;
+
+/// How often the goal is moved on to a new end before the swap, so that little is left to follow after a long rebuild. It ends all the same
+/// when the log grows as fast as it is read.
+const GOALS_MORE: u32 = 3;
+
+impl<P: Projection> Loop<P> {
+    pub(crate) async fn begin_rebuild(
+        &mut self,
+        reason: Reason,
+        stored: Option<Stored>,
+        log: LogId,
+        start: u64,
+        goal: Goal,
+    ) -> Flow<Course> {
+        let request = self.requests.newest();
+        if let Some(stored) = stored.filter(|stored| reason.is_loud() && stored.state == State::Live) {
+            self.mark_building(stored).await?;
+        }
+        self.report.rebuilds(start, goal.end, reason);
+        let call = self.projection.begin_rebuild(log, start);
+        let begun = self.seat.finish(self.config.rebuild_timeout, call).await?;
+        self.done(begun).await?;
+        self.report.rebuild_begun(reason);
+        match reason.is_loud() {
+            true => tracing::error!(projection = self.report.name(), reason = %reason, start, end = goal.end, "rebuilding"),
+            false => tracing::info!(projection = self.report.name(), reason = %reason, start, end = goal.end, "rebuilding"),
+        }
+        Ok(Course::new(log, start, Leg::Rebuild { goal, more: GOALS_MORE, reason, request }))
+    }
+
+    /// What the main generation holds is wrong: until the swap readers get "not yet".
+    async fn mark_building(&mut self, stored: Stored) -> Flow<()> {
+        let Stored { log, position, .. } = stored;
+        let batch =
+            Batch { log, target: Target::Main, from: position, to: position, items: &[], state: State::Building, ended_ms: None };
+        let call = self.projection.apply(batch);
+        let answer = self.seat.finish(self.config.store_timeout, call).await?;
+        match self.done(answer).await? {
+            Applied::Done => {
+                self.report.stored(Some(Stored { state: State::Building, ..stored }));
+                Ok(())
+            }
+            Applied::Refused => Err(Break::EnterAgain),
+        }
+    }
+
+    /// Swaps when the goal is reached and the end is near.
+    pub(crate) async fn arrive_rebuilding(&mut self, course: &mut Course, ended_ms: Option<i64>) -> Flow<()> {
+        let Some(reached_ms) = course.reaches(course.at, ended_ms) else { return Ok(()) };
+        let Leg::Rebuild { goal, more, request, .. } = course.leg.clone() else { return Ok(()) };
+        if ended_ms.is_none() && more > 0 {
+            let at_ms = self.clock.now_ms();
+            let end = self.bounds().await?.end;
+            if end.saturating_sub(course.at) > self.config.rebuild_records_max as u64 {
+                if let Leg::Rebuild { goal, more, .. } = &mut course.leg {
+                    (*goal, *more) = (Goal { end, at_ms }, *more - 1);
+                }
+                tracing::info!(projection = self.report.name(), goal = goal.end, next = end, "the log went on meanwhile");
+                return Ok(());
+            }
+        }
+        self.finish_rebuild(course, reached_ms).await?;
+        self.requests.answer(request);
+        Ok(())
+    }
+
+    async fn finish_rebuild(&mut self, course: &mut Course, ended_ms: i64) -> Flow<()> {
+        loop {
+            let call = self.projection.finish_rebuild(course.log, course.at, ended_ms);
+            match self.seat.finish(self.config.rebuild_timeout, call).await? {
+                Some(Ok(Applied::Done)) => break,
+                // Perhaps it was swapped by a call whose result was unknown; the time tells that it was ours.
+                Some(Ok(Applied::Refused)) => {
+                    let swapped = Stored { log: course.log, position: course.at, state: State::Live, ended_ms };
+                    if self.stored().await? == Some(swapped) {
+                        break;
+                    }
+                    return Err(Break::EnterAgain);
+                }
+                Some(Err(error)) => self.store_fails(Some(error)).await?,
+                None => self.store_fails(None).await?,
+            }
+        }
+        tracing::info!(projection = self.report.name(), position = course.at, "rebuilt");
+        course.ended_ms = Some(ended_ms);
+        self.store_works();
+        self.reentry.reset();
+        self.left(course, State::Live);
+        self.goes_live(course);
+        Ok(())
+    }
+
+    /// The answer of a step that is simply begun again, from the look at the store on.
+    async fn done<T>(&mut self, answer: Answer<T>) -> Flow<T> {
+        match answer {
+            Some(Ok(value)) => {
+                self.store_works();
+                return Ok(value);
+            }
+            Some(Err(error)) => self.store_fails(Some(error)).await?,
+            None => self.store_fails(None).await?,
+        }
+        Err(Break::EnterAgain)
+    }
+}

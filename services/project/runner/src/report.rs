@@ -1,0 +1,186 @@
+//! The one place where the loop says how it is: status, readiness and metrics cannot differ.
+
+use std::sync::Arc;
+
+use loki_domain::LogId;
+use loki_runtime::Clock;
+use loki_telemetry::{Component, Health};
+use tokio::sync::watch;
+
+use crate::entry::Reason;
+use crate::metrics;
+use crate::projection::{State, Stored};
+use crate::status::{Mode, Phase, Snapshot, Status, Told};
+
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Report(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: &'static str,
+    clock: Clock,
+    component: Component,
+    sender: watch::Sender<Snapshot>,
+}
+
+impl Report {
+    pub(crate) fn new(name: &'static str, clock: Clock, health: &Health) -> Self {
+        let (sender, _) = watch::channel(Snapshot {
+            name,
+            stored: None,
+            log: None,
+            end: None,
+            lag_records: None,
+            phase: Phase::Waiting,
+            mode: Mode::Joining,
+            store_away: None,
+            log_away: None,
+            last_error: None,
+            last_rebuild: None,
+        });
+        Self(Arc::new(Inner { name, clock, component: health.component(name), sender }))
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        Status::new(self.0.sender.subscribe())
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    pub(crate) fn waits(&self, mode: Mode) {
+        self.change(|snapshot| {
+            snapshot.phase = Phase::Waiting;
+            snapshot.mode = mode;
+            snapshot.lag_records = None;
+        });
+    }
+
+    pub(crate) fn entering(&self) {
+        self.change(|snapshot| snapshot.mode = Mode::Entering);
+    }
+
+    pub(crate) fn log_is(&self, log: LogId) {
+        self.change(|snapshot| snapshot.log = Some(log));
+    }
+
+    pub(crate) fn end_is(&self, end: u64) {
+        self.change(|snapshot| snapshot.end = Some(end));
+    }
+
+    pub(crate) fn stored(&self, stored: Option<Stored>) {
+        self.change(|snapshot| snapshot.stored = stored);
+    }
+
+    pub(crate) fn follows(&self) {
+        self.change(|snapshot| {
+            snapshot.phase = Phase::Live;
+            snapshot.mode = Mode::Following;
+        });
+    }
+
+    pub(crate) fn replays(&self, position: u64, end: u64) {
+        self.change(|snapshot| {
+            snapshot.phase = Phase::Building;
+            snapshot.mode = Mode::Replaying { position, end };
+        });
+    }
+
+    pub(crate) fn rebuilds(&self, position: u64, end: u64, reason: Reason) {
+        self.change(|snapshot| {
+            let readable = snapshot.stored.is_some_and(|stored| stored.state == State::Live);
+            snapshot.phase = if readable { Phase::Live } else { Phase::Building };
+            snapshot.mode = Mode::Rebuilding { position, end, reason: reason.to_string() };
+        });
+    }
+
+    pub(crate) fn rebuild_begun(&self, reason: Reason) {
+        metrics::rebuild(self.0.name, reason);
+        let told = self.told(reason.to_string());
+        self.change(|snapshot| snapshot.last_rebuild = Some(told));
+    }
+
+    /// `age_ms` is `None` when it is not known anew.
+    pub(crate) fn lag(&self, records: u64, age_ms: Option<i64>) {
+        metrics::lag(self.0.name, records, age_ms);
+        self.change(|snapshot| snapshot.lag_records = Some(records));
+    }
+
+    /// Nothing is left to apply.
+    pub(crate) fn at_end(&self) {
+        if self.0.sender.borrow().lag_records != Some(0) {
+            self.lag(0, Some(0));
+        }
+    }
+
+    pub(crate) fn position(&self) -> Option<u64> {
+        self.0.sender.borrow().position()
+    }
+
+    pub(crate) fn stopped(&self, reason: String) {
+        let told = self.told(reason.clone());
+        self.change(|snapshot| {
+            snapshot.phase = Phase::Stopped;
+            snapshot.mode = Mode::Stopped { reason };
+            snapshot.last_error = Some(told);
+        });
+    }
+
+    pub(crate) fn ended(&self, error: Option<String>) {
+        let told = error.map(|error| self.told(error));
+        self.change(|snapshot| {
+            snapshot.phase = Phase::Stopped;
+            snapshot.mode = Mode::Ended;
+            if told.is_some() {
+                snapshot.last_error = told;
+            }
+        });
+    }
+
+    pub(crate) fn store_away(&self, why: String) {
+        let told = self.told(why.clone());
+        self.change(|snapshot| {
+            snapshot.store_away = Some(why);
+            snapshot.last_error = Some(told);
+        });
+    }
+
+    pub(crate) fn store_back(&self) {
+        if self.0.sender.borrow().store_away.is_some() {
+            self.change(|snapshot| snapshot.store_away = None);
+        }
+    }
+
+    pub(crate) fn log_away(&self, why: String) {
+        let told = self.told(why.clone());
+        self.change(|snapshot| {
+            snapshot.log_away = Some(why);
+            snapshot.last_error = Some(told);
+        });
+    }
+
+    pub(crate) fn log_back(&self) {
+        if self.0.sender.borrow().log_away.is_some() {
+            self.change(|snapshot| snapshot.log_away = None);
+        }
+    }
+
+    fn told(&self, text: String) -> Told {
+        Told { at_ms: self.0.clock.now_ms(), text }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        self.0.sender.send_modify(change);
+        let snapshot = self.0.sender.borrow();
+        match snapshot.why_not_ready() {
+            None => self.0.component.ready(),
+            Some(why) => self.0.component.not_ready(why),
+        }
+        metrics::state(self.0.name, snapshot.phase);
+        if let Some(stored) = snapshot.stored {
+            metrics::position(self.0.name, stored.position);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Where a loop goes on, for each state in which it may find the store and the log.
+
+use std::time::Duration;
+
+use loki_runner::testing::{log_id, opening};
+use loki_runner::{Mode, Phase, State, Target};
+use loki_runtime::Clock;
+
+use crate::world::{GROUP, PATIENCE, World, eventually};
+
+const DAY: i64 = 86_400_000;
+
+#[tokio::test]
+async fn an_empty_store_is_filled() {
+    let mut world = World::new();
+    world.append_many(100);
+    let running = world.run();
+    world.caught_up(&running).await;
+    assert_eq!((world.store.swaps(), running.why_not_ready()), (1, None));
+    let snapshot = running.status.now();
+    assert_eq!((snapshot.log, snapshot.position(), snapshot.phase), (Some(log_id(1)), Some(world.end()), Phase::Live));
+    assert_eq!(snapshot.last_rebuild.map(|told| told.text), Some("the store has no position".to_owned()));
+    eventually("the group's offset follows", || world.log.committed_now(GROUP, &world.facts) == Some(world.end())).await;
+    running.stop().await;
+    assert_eq!(world.log.members(GROUP), 0);
+}
+
+#[tokio::test]
+async fn a_store_goes_on_where_it_is() {
+    let mut world = World::new();
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    running.stop().await;
+    let before = world.store.written().len();
+    let left = world.end();
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    assert_eq!(world.store.swaps(), 1);
+    assert_eq!(world.store.written()[before..].first().map(|batch| batch.1), Some(left));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_set_back_is_building_until_it_is_past_where_it_was() {
+    for restart in [false, true] {
+        let mut world = World::new();
+        world.append_many(10);
+        let mut running = world.run();
+        world.caught_up(&running).await;
+        let copy = world.store.main();
+        let copied = world.end();
+        world.append_many(10);
+        world.caught_up(&running).await;
+        eventually("the group's offset follows", || world.log.committed_now(GROUP, &world.facts) == Some(world.end())).await;
+        if restart {
+            running.stop().await;
+            world.store.replace(copy);
+            running = world.run();
+        } else {
+            world.store.replace(copy);
+        }
+        world.caught_up(&running).await;
+        assert_eq!(world.store.swaps(), 1, "no rebuild");
+        let marked = (Target::Main, copied, copied, 0, State::Building);
+        assert_eq!(world.store.written().iter().filter(|batch| **batch == marked).count(), 1, "restart: {restart}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_replay_that_was_cut_off_goes_on() {
+    let mut world = World::new();
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    running.kill().await;
+    world.store.change(|stored| stored.state = State::Building);
+    let running = world.run();
+    world.caught_up(&running).await;
+    assert_eq!(world.store.swaps(), 1);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_made_again_means_a_rebuild() {
+    for restart in [false, true] {
+        let mut world = World::new();
+        world.append_many(10);
+        world.config.touch_every = Duration::from_millis(50);
+        let mut running = Some(world.run());
+        world.caught_up(running.as_ref().unwrap()).await;
+        if restart {
+            running.take().unwrap().stop().await;
+        }
+        world.log.truncate(&world.facts, 0);
+        world.log.write(&world.facts, vec![opening(log_id(2))], false);
+        world.append_many(30);
+        let running = running.unwrap_or_else(|| world.run());
+        running.until("another log", |snapshot| snapshot.stored.is_some_and(|stored| stored.log == log_id(2))).await;
+        world.caught_up(&running).await;
+        let building = |batch: &&(Target, u64, u64, usize, State)| batch.0 == Target::Main && batch.4 == State::Building;
+        assert_eq!(world.store.written().iter().filter(building).count(), 1, "what it held was wrong");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_restored_means_a_rebuild() {
+    let mut world = World::new();
+    world.append_many(20);
+    let running = world.run();
+    world.caught_up(&running).await;
+    world.log.truncate(&world.facts, 11);
+    world.caught_up(&running).await;
+    assert_eq!(world.store.swaps(), 2);
+    let why = running.status.now().last_rebuild.expect("a rebuild").text;
+    assert!(why.contains("restored from an older copy"), "{why}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_below_the_start_of_the_log_is_rebuilt() {
+    let mut world = World::new();
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    running.stop().await;
+    let left = world.end();
+    world.append_many(10);
+    let id = world.log.records(&world.facts)[0].clone();
+    world.log.compact(&world.facts, |record| record.offset > left + 5);
+    world.log.trim(&world.facts, left + 5);
+    world.log.write(&world.facts, vec![loki_log::NewRecord { key: id.key, value: id.value, headers: id.headers, timestamp_ms: None }], false);
+    let running = world.run();
+    world.caught_up(&running).await;
+    assert_eq!(world.store.swaps(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_was_away_for_longer_than_removals_are_kept_is_rebuilt() {
+    for (days, rebuilds) in [(6, 1), (8, 2)] {
+        let mut world = World::new();
+        world.clock = Clock::fixed(100 * DAY);
+        world.config.removals_kept_ms = Some(7 * DAY);
+        world.append_many(10);
+        let running = world.run();
+        world.caught_up(&running).await;
+        running.stop().await;
+        world.append_many(1);
+        world.clock.set((100 + days) * DAY);
+        let running = world.run();
+        world.caught_up(&running).await;
+        assert_eq!(world.store.swaps(), rebuilds, "{days} days");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_asked_for_leaves_readers_their_store_until_the_swap() {
+    let mut world = World::new();
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    world.store.set_hanging(true);
+    world.config.store_timeout = PATIENCE;
+    running.control.rebuild();
+    let snapshot = running.until("rebuilding", |snapshot| matches!(snapshot.mode, Mode::Rebuilding { .. })).await;
+    assert_eq!(snapshot.phase, Phase::Live);
+    world.store.set_hanging(false);
+    eventually("a swap", || world.store.swaps() == 2).await;
+    world.append_many(10);
+    world.caught_up(&running).await;
+    assert!(world.store.written().iter().all(|batch| batch.0 == Target::Shadow || batch.4 == State::Live));
+    assert_eq!((world.store.swaps(), running.control.stored()), (2, world.store.stored()));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_without_an_id_is_waited_for_within_the_group() {
+    let mut world = World::without_id(loki_runner::testing::MemoryLog::new());
+    let running = world.run();
+    running.until("waiting for the log", |snapshot| snapshot.mode == Mode::WaitingForLog).await;
+    let polls = world.log.polls(GROUP);
+    eventually("it polls", || world.log.polls(GROUP) > polls).await;
+    assert_eq!((world.store.main(), world.log.members(GROUP)), (None, 1));
+    assert!(running.why_not_ready().is_some_and(|why| why.contains("no id yet")));
+    world.log.write(&world.facts, vec![opening(log_id(1))], false);
+    world.append_many(3);
+    world.caught_up(&running).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_ends_although_the_log_grows_all_the_time() {
+    let mut world = World::as_kafka();
+    (world.config.rebuild_records_max, world.config.batch_records_max) = (10, 10);
+    world.append_many(50);
+    let running = world.run();
+    while world.store.swaps() == 0 {
+        // As fast as it is read, so that the end is never seen.
+        let read = world.store.written().last().map_or(0, |batch| batch.2);
+        while world.end() < read + 60 {
+            world.append([1, 2, 3]);
+        }
+        tokio::task::yield_now().await;
+    }
+    running.until("live", |snapshot| snapshot.mode == Mode::Following).await;
+    world.caught_up(&running).await;
+    running.stop().await;
+}

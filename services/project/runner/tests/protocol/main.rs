@@ -1,0 +1,10 @@
+//! The loop's protocol, case by case, against a log and a store that fail on command; then at random; then on the embedded log.
+
+mod batches;
+mod entering;
+mod group;
+mod log_faults;
+mod random;
+mod sqlite;
+mod store_faults;
+mod world;
