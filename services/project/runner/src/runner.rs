@@ -160,6 +160,7 @@ impl<P: Projection> Loop<P> {
         let reason = record.to_string();
         tracing::error!(projection = self.report.name(), offset = record.offset, error = %reason, "stopped: a release that can read it goes on");
         self.report.stopped(reason);
+        self.commit().await;
         while self.requests.open().is_none() {
             self.seat.unless_gone(task::sleep(self.config.check_every)).await?;
         }

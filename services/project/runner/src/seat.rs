@@ -22,7 +22,7 @@ use crate::report::Report;
 
 /// The longest wait in one poll: the loop looks up at least so often.
 const POLL: Duration = Duration::from_secs(1);
-/// A store that is busy for longer than this, with a batch read ahead, pauses the partition.
+/// A batch that was read ahead and is not asked for within this pauses the partition.
 const PAUSE_AFTER: Duration = Duration::from_millis(500);
 /// Waits after an error of the log stay below the session.
 const LOG_BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -41,7 +41,7 @@ pub(crate) struct Seat<I> {
     paused: bool,
     /// What comes next is not what lies at the loop's position: it must start again.
     astray: bool,
-    ahead: Option<Ahead<I>>,
+    ahead: Option<(Ahead<I>, Stopwatch)>,
     read_max: usize,
     backoff: Backoff,
     /// It told that the log is away.
@@ -134,7 +134,7 @@ impl<I: Item> Seat<I> {
         let watch = Stopwatch::start();
         loop {
             self.check()?;
-            if let Some(ahead) = self.ahead.take() {
+            if let Some((ahead, _)) = self.ahead.take() {
                 return ahead.decoded().await.map(Some).map_err(Break::Fatal);
             }
             if self.astray {
@@ -272,10 +272,10 @@ impl<I: Item> Seat<I> {
             self.member = Some(self.log.member(&self.group, std::slice::from_ref(&self.partition.topic)).await?);
             return Ok(());
         };
+        if let Some((_, since)) = self.ahead.as_ref().filter(|_| !self.paused) {
+            task::sleep(PAUSE_AFTER.saturating_sub(since.elapsed())).await;
+        }
         if (self.ahead.is_some() || self.astray) && !self.paused {
-            if !self.astray {
-                task::sleep(PAUSE_AFTER).await;
-            }
             // Said before it is done: a call that is dropped half-way must not leave a pause that nobody ends.
             self.paused = true;
             return member.pause(&self.partition).await;
@@ -314,7 +314,7 @@ impl<I: Item> Seat<I> {
                     self.ahead = None;
                     self.astray = true;
                 } else if !self.astray && (batch.at_end || !batch.records.is_empty()) {
-                    self.ahead = Some(Ahead::begin(batch, self.clock.now_ms()));
+                    self.ahead = Some((Ahead::begin(batch, self.clock.now_ms()), Stopwatch::start()));
                 }
             }
             Event::Revoked(_) | Event::Lost(_) | Event::Records { .. } | Event::Idle => {}

@@ -117,7 +117,7 @@ impl MemoryStore {
         self.away.send_replace(away);
     }
 
-    /// Calls do not return until it is told otherwise.
+    /// Writes do not return until it is told otherwise.
     pub fn set_hanging(&self, hanging: bool) {
         self.hanging.send_replace(hanging);
     }
@@ -146,16 +146,22 @@ impl MemoryStore {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answers(&self) -> Result<(), StoreError> {
-        if self.hanging.subscribe().wait_for(|hanging| !hanging).await.is_err() || *self.away.borrow() {
-            return Err(StoreError::Away("told to be".to_owned()));
-        }
-        Ok(())
+    /// Writes that do not return.
+    pub fn hanging(&self) -> usize {
+        // One receiver for each of them.
+        self.hanging.receiver_count()
+    }
+
+    fn answers(&self) -> Result<(), StoreError> {
+        if *self.away.borrow() { Err(StoreError::Away("told to be".to_owned())) } else { Ok(()) }
     }
 
     /// One write, with what it was told to suffer.
     async fn write<T>(&self, refused: Option<T>, write: impl FnOnce(&mut Inner) -> T + Send) -> Result<T, StoreError> {
-        self.answers().await?;
+        if self.hanging.subscribe().wait_for(|hanging| !hanging).await.is_err() {
+            return Err(StoreError::Away("gone".to_owned()));
+        }
+        self.answers()?;
         let fault = self.lock().faults.pop_front().flatten();
         match fault {
             None => Ok(write(&mut self.lock())),
@@ -248,7 +254,7 @@ impl Projection for MemoryProjection {
     }
 
     async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
-        self.store.answers().await?;
+        self.store.answers()?;
         let mut inner = self.store.lock();
         inner.reads += 1;
         Ok(inner.main.as_ref().map(|main| main.stored))

@@ -6,7 +6,7 @@ use loki_runner::testing::{log_id, opening};
 use loki_runner::{Mode, Phase, State, Target};
 use loki_runtime::Clock;
 
-use crate::world::{GROUP, PATIENCE, World, eventually};
+use crate::world::{GROUP, World, eventually};
 
 const DAY: i64 = 86_400_000;
 
@@ -165,7 +165,6 @@ async fn a_rebuild_that_is_asked_for_leaves_readers_their_store_until_the_swap()
     let running = world.run();
     world.caught_up(&running).await;
     world.store.set_hanging(true);
-    world.config.store_timeout = PATIENCE;
     running.control.rebuild();
     let snapshot = running.until("rebuilding", |snapshot| matches!(snapshot.mode, Mode::Rebuilding { .. })).await;
     assert_eq!(snapshot.phase, Phase::Live);
