@@ -24,7 +24,12 @@ pub(crate) enum Leg {
     /// The main generation, `building` up to the goal.
     Replay(Goal),
     /// A shadow generation up to the goal, which is moved on at most `more` times.
-    Rebuild { goal: Goal, more: u32, reason: Reason, request: u64 },
+    Rebuild {
+        goal: Goal,
+        more: u32,
+        reason: Reason,
+        request: u64,
+    },
 }
 
 /// The end of the log as it was at a time. Who got there was at the end then; under continuous load nobody is ever at the end now.

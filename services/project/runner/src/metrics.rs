@@ -32,8 +32,7 @@ pub const CAUSE_UNUSABLE: &str = "store_unusable";
 pub const CAUSE_LOG: &str = "log_away";
 pub const CAUSE_COMMIT: &str = "commit";
 
-pub const ALL: [Metric; 12] =
-    [APPLIED, BATCH, APPLY, LAG, LAG_SECONDS, POSITION, RETRIES, REFUSED, REBUILDS, PAUSED, UNREADABLE, STATE];
+pub const ALL: [Metric; 12] = [APPLIED, BATCH, APPLY, LAG, LAG_SECONDS, POSITION, RETRIES, REFUSED, REBUILDS, PAUSED, UNREADABLE, STATE];
 
 /// Registers the help texts.
 pub fn describe() {

@@ -43,15 +43,7 @@ pub(crate) struct TooMany {
 
 impl<I: Item> Pending<I> {
     pub(crate) fn new(command_max: usize) -> Self {
-        Self {
-            items: Vec::new(),
-            sizes: Vec::new(),
-            closed: VecDeque::new(),
-            open: 0,
-            position: 0,
-            ended_ms: None,
-            command_max,
-        }
+        Self { items: Vec::new(), sizes: Vec::new(), closed: VecDeque::new(), open: 0, position: 0, ended_ms: None, command_max }
     }
 
     /// Forgets everything; reading begins again at `position`.

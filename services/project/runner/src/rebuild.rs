@@ -41,8 +41,7 @@ impl<P: Projection> Loop<P> {
     /// What the main generation holds is wrong: until the swap readers get "not yet".
     async fn mark_building(&mut self, stored: Stored) -> Flow<()> {
         let Stored { log, position, .. } = stored;
-        let batch =
-            Batch { log, target: Target::Main, from: position, to: position, items: &[], state: State::Building, ended_ms: None };
+        let batch = Batch { log, target: Target::Main, from: position, to: position, items: &[], state: State::Building, ended_ms: None };
         let call = self.projection.apply(batch);
         let answer = self.seat.finish(self.config.store_timeout, call).await?;
         match self.done(answer).await? {

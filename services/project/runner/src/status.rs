@@ -47,11 +47,20 @@ pub enum Mode {
     Entering,
     Following,
     /// Fills the store from an older position.
-    Replaying { position: u64, end: u64 },
+    Replaying {
+        position: u64,
+        end: u64,
+    },
     /// Fills a new generation.
-    Rebuilding { position: u64, end: u64, reason: String },
+    Rebuilding {
+        position: u64,
+        end: u64,
+        reason: String,
+    },
     /// A record cannot be read.
-    Stopped { reason: String },
+    Stopped {
+        reason: String,
+    },
     /// The loop has returned.
     Ended,
 }

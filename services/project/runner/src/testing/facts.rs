@@ -42,7 +42,11 @@ fn node_id(n: u32) -> NodeId {
 /// The facts of the command at `command`; with `flagged` the last one says that it is.
 pub fn command(command: u64, changes: &[Change], flagged: bool) -> Vec<NewRecord> {
     let last = changes.len().saturating_sub(1);
-    changes.iter().enumerate().map(|(index, change)| new_record(fact::write(change, command, index, flagged && index == last, None))).collect()
+    changes
+        .iter()
+        .enumerate()
+        .map(|(index, change)| new_record(fact::write(change, command, index, flagged && index == last, None)))
+        .collect()
 }
 
 fn new_record(encoded: fact::Encoded) -> NewRecord {

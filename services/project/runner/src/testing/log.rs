@@ -6,9 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_log::{
-    Batch, Bounds, Error, Log, Member, NewRecord, Partition, Reader, Record, Result, Topic, TopicChange, TopicSpec, Writer,
-};
+use loki_log::{Batch, Bounds, Error, Log, Member, NewRecord, Partition, Reader, Record, Result, Topic, TopicChange, TopicSpec, Writer};
 use loki_runtime::task;
 use tokio::sync::watch;
 
@@ -242,7 +240,10 @@ impl Log for MemoryLog {
 
     async fn bounds(&self, partition: &Partition) -> Result<Bounds> {
         let state = self.up()?;
-        Ok(state.parts.get(partition).map_or(Bounds { start: 0, end: 0 }, |part| Bounds { start: part.start, end: part.slots.len() as u64 }))
+        Ok(state
+            .parts
+            .get(partition)
+            .map_or(Bounds { start: 0, end: 0 }, |part| Bounds { start: part.start, end: part.slots.len() as u64 }))
     }
 
     async fn offset_at(&self, partition: &Partition, timestamp_ms: i64) -> Result<Option<u64>> {

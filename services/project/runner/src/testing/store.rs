@@ -187,9 +187,9 @@ impl Inner {
             Target::Main => &mut self.main,
             Target::Shadow => &mut self.shadow,
         };
-        let Some(generation) = generation.as_mut().filter(|generation| {
-            generation.stored.position == batch.from && generation.stored.log == batch.log
-        }) else {
+        let Some(generation) =
+            generation.as_mut().filter(|generation| generation.stored.position == batch.from && generation.stored.log == batch.log)
+        else {
             return Applied::Refused;
         };
         let mut breaches = Vec::new();

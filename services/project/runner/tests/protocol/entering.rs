@@ -132,7 +132,11 @@ async fn a_store_below_the_start_of_the_log_is_rebuilt() {
     let id = world.log.records(&world.facts)[0].clone();
     world.log.compact(&world.facts, |record| record.offset > left + 5);
     world.log.trim(&world.facts, left + 5);
-    world.log.write(&world.facts, vec![loki_log::NewRecord { key: id.key, value: id.value, headers: id.headers, timestamp_ms: None }], false);
+    world.log.write(
+        &world.facts,
+        vec![loki_log::NewRecord { key: id.key, value: id.value, headers: id.headers, timestamp_ms: None }],
+        false,
+    );
     let running = world.run();
     world.caught_up(&running).await;
     assert_eq!(world.store.swaps(), 2);

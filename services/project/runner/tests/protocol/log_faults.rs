@@ -47,7 +47,11 @@ async fn what_was_removed_before_it_was_read_means_a_rebuild() {
     running.until("behind", |snapshot| snapshot.lag_records.is_some_and(|lag| lag > 5_000) && snapshot.store_away.is_some()).await;
     let id = world.log.records(&world.facts)[0].clone();
     let start = world.end() - 10;
-    world.log.write(&world.facts, vec![loki_log::NewRecord { key: id.key, value: id.value, headers: id.headers, timestamp_ms: None }], false);
+    world.log.write(
+        &world.facts,
+        vec![loki_log::NewRecord { key: id.key, value: id.value, headers: id.headers, timestamp_ms: None }],
+        false,
+    );
     world.log.trim(&world.facts, start);
     world.store.set_away(false);
     world.caught_up(&running).await;

@@ -92,7 +92,13 @@ impl World {
 
     pub(crate) fn run(&self) -> Running {
         let health = Health::new();
-        let runner = Runner::new(self.store.projection(NAME), std::sync::Arc::new(self.log.clone()), self.config.clone(), self.clock.clone(), &health);
+        let runner = Runner::new(
+            self.store.projection(NAME),
+            std::sync::Arc::new(self.log.clone()),
+            self.config.clone(),
+            self.clock.clone(),
+            &health,
+        );
         let (status, control, shutdown) = (runner.status(), runner.control(), Shutdown::new());
         let task = task::spawn("runner", runner.run(shutdown.clone()));
         Running { status, control, health, shutdown, task }
