@@ -107,11 +107,7 @@ impl<I: Item> Seat<I> {
         self.astray = false;
         self.read_max = read_max;
         let Some(member) = &mut self.member else { return Err(Break::Gone) };
-        let mut started = member.start(&self.partition, offset).await;
-        if started.is_ok() && self.paused {
-            started = member.resume(&self.partition).await;
-        }
-        match started {
+        match member.start(&self.partition, offset).await {
             Ok(()) => {
                 self.paused = false;
                 Ok(())

@@ -144,7 +144,7 @@ impl Member for MemoryMember {
         self.up()?;
         debug_assert_eq!(*partition, self.partition);
         self.check()?;
-        self.cursor = Some(Cursor::new(offset));
+        (self.cursor, self.paused) = (Some(Cursor::new(offset)), false);
         Ok(())
     }
 
