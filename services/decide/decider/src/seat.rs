@@ -38,8 +38,9 @@ pub(crate) struct Seat {
     /// Nothing readable lay behind the last of them.
     at_end: bool,
     component: Component,
-    /// While the log is away: what the component said before.
-    before_trouble: Option<Option<String>>,
+    away: bool,
+    /// The log was away and is back, and nobody has been told.
+    recovered: bool,
     backoff: Backoff,
 }
 
@@ -54,13 +55,19 @@ impl Seat {
             waiting: VecDeque::new(),
             at_end: false,
             component: component.clone(),
-            before_trouble: None,
+            away: false,
+            recovered: false,
             backoff: Backoff::for_backend(),
         })
     }
 
     pub(crate) fn is_held(&self) -> bool {
         self.place == Place::Held
+    }
+
+    /// Whether the log was away and is back since this was asked last: the component has said so and must be told.
+    pub(crate) fn has_recovered(&mut self) -> bool {
+        std::mem::take(&mut self.recovered)
     }
 
     /// Waits a moment for the place; whether it is held now.
@@ -162,16 +169,16 @@ impl Seat {
         let event = match self.member.next(max, wait).await {
             Ok(event) => event,
             Err(error) if error.class() == Class::Retry => {
-                self.before_trouble.get_or_insert_with(|| self.component.why_not());
+                self.away = true;
                 self.component.not_ready(error.to_string());
                 task::sleep(self.backoff.step().min(wait)).await;
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        if let Some(before) = self.before_trouble.take() {
+        if std::mem::take(&mut self.away) {
+            self.recovered = true;
             self.backoff.reset();
-            before.map_or_else(|| self.component.ready(), |why| self.component.not_ready(why));
         }
         match event {
             Event::Assigned(partitions) if partitions.contains(&self.partition) => self.assigned(),

@@ -83,7 +83,11 @@ impl Decider {
         self.component.ready();
         loop {
             let Some(held) = shutdown.unless(seat.wait_for_place()).await else { return Ok(()) };
-            if !held? {
+            let held = held?;
+            if seat.has_recovered() {
+                self.component.ready();
+            }
+            if !held {
                 continue;
             }
             let end = self.lead(seat, shutdown, progress).await?;
@@ -117,6 +121,9 @@ impl Decider {
             match shutdown.unless(seat.gather(self.config.batch_commands, self.config.batch_wait)).await {
                 None => return Ok(End::Shutdown),
                 Some(gathered) => gathered?,
+            }
+            if seat.has_recovered() {
+                self.component.ready();
             }
             if !seat.is_held() {
                 return Ok(End::PlaceLost);

@@ -35,4 +35,4 @@ pub use read::Readers;
 pub use schema::{Grants, migrate};
 pub use store::forget::{ForgetError, Projected, forget};
 pub use store::{HistoryProjection, StateProjection};
-pub use write::{change_key, outcome_key};
+pub use write::{entity_line, outcome_lines};

@@ -57,8 +57,11 @@ impl<P: Projection> Loop<P> {
         if course.target() == Target::Main {
             return Ok(cut.to != course.at && is_at(course, self.stored().await?, cut.to));
         }
+        if !unsure {
+            return Ok(false);
+        }
         // A shadow's position cannot be read, but an empty step from there to there is refused anywhere else.
-        while unsure {
+        loop {
             let batch = Batch {
                 log: course.log,
                 target: Target::Shadow,
@@ -74,7 +77,6 @@ impl<P: Projection> Loop<P> {
                 None => self.store_fails(None).await?,
             }
         }
-        Ok(false)
     }
 
     /// The store holds the step.

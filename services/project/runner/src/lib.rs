@@ -10,6 +10,11 @@
 //! - The group's committed offset is kept as a witness: a store below it was set back, is marked `building`, and replays; readers answer
 //!   "not yet" meanwhile instead of an older truth.
 //! - Nothing is skipped. A record that cannot be read stops the partition and says so; a store that is away pauses it.
+//! - The member is polled whatever the store does, so that a slow store does not cost the membership.
+//!
+//! To read on: `runner` is the loop from the top; `enter` gathers what `entry` decides on; `follow` reads, `apply` writes one step, `rebuild` fills
+//! a new generation, `upkeep` compares now and then. Below them, `seat` keeps the place in the group, `decode` and `pending` make whole commands
+//! of records. `report` is what `status`, readiness and metrics are told by; `control` is what an operator may ask.
 
 mod apply;
 pub mod config;

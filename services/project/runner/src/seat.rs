@@ -107,17 +107,13 @@ impl<I: Item> Seat<I> {
         self.astray = false;
         self.read_max = read_max;
         let Some(member) = &mut self.member else { return Err(Break::Gone) };
-        let mut started = member.start(&self.partition, offset).await;
-        if started.is_ok() && self.paused {
-            started = member.resume(&self.partition).await;
-        }
-        match started {
+        match member.start(&self.partition, offset).await {
             Ok(()) => {
                 self.paused = false;
                 Ok(())
             }
             Err(error) => {
-                self.fault(error).await;
+                self.refused(error).await;
                 self.check()?;
                 Err(Break::EnterAgain)
             }
@@ -222,7 +218,7 @@ impl<I: Item> Seat<I> {
         if let Some(member) = &mut self.member
             && let Err(error) = member.release(std::slice::from_ref(&self.partition)).await
         {
-            self.fault(error).await;
+            self.refused(error).await;
         }
     }
 
@@ -253,7 +249,7 @@ impl<I: Item> Seat<I> {
         {
             match member.resume(&self.partition).await {
                 Ok(()) => self.paused = false,
-                Err(error) => self.fault(error).await,
+                Err(error) => self.refused(error).await,
             }
         }
     }
@@ -275,10 +271,13 @@ impl<I: Item> Seat<I> {
         if let Some((_, since)) = self.ahead.as_ref().filter(|_| !self.paused) {
             task::sleep(PAUSE_AFTER.saturating_sub(since.elapsed())).await;
         }
-        if (self.ahead.is_some() || self.astray) && !self.paused {
+        if (self.ahead.is_some() || self.astray) && !self.paused && self.standing != Standing::Out {
             // Said before it is done: a call that is dropped half-way must not leave a pause that nobody ends.
             self.paused = true;
-            return member.pause(&self.partition).await;
+            if let Err(error) = member.pause(&self.partition).await {
+                self.refused(error).await;
+            }
+            return Ok(());
         }
         let event = member.next(self.read_max, POLL).await?;
         if std::mem::take(&mut self.away) {
@@ -325,6 +324,16 @@ impl<I: Item> Seat<I> {
         self.ahead = None;
         self.astray = false;
         self.paused = false;
+    }
+
+    /// A member that refuses to start, pause or give back a partition has lost it, and tells so when it is polled next.
+    async fn refused(&mut self, error: loki_log::Error) {
+        if matches!(error, loki_log::Error::Invalid(_)) {
+            tracing::debug!(projection = self.report.name(), error = %error, "the partition is being lost");
+            self.astray = true;
+        } else {
+            self.fault(error).await;
+        }
     }
 
     /// Waits after an error of the member, or remembers that nothing will mend it.

@@ -16,7 +16,6 @@ use std::time::Duration;
 use ::zookeeper as zk;
 use futures::FutureExt;
 use loki_domain::Key;
-use loki_runner::State;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_wire::Change;
@@ -51,6 +50,8 @@ pub(crate) struct Follower {
     watcher: zk::PersistentWatcher,
     settle: Duration,
     live: Arc<Live>,
+    /// The one that is read; what is announced of others does not matter.
+    generation: Option<u64>,
     /// Announced and not published yet.
     changed: BTreeSet<Announced>,
 }
@@ -59,7 +60,7 @@ pub(crate) struct Follower {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Announced {
     Revision,
-    Entity { generation: u64, key: Key },
+    Entity(Key),
 }
 
 impl Follower {
@@ -70,7 +71,7 @@ impl Follower {
         let watcher = within(config.operation_timeout, watch).await?;
         let reading = Reading { client: client.clone(), paths, limit: config.operation_timeout };
         reading.sync().await?;
-        Ok(Self { reading, watcher, settle: config.settle, live, changed: BTreeSet::new() })
+        Ok(Self { reading, watcher, settle: config.settle, live, generation: None, changed: BTreeSet::new() })
     }
 
     pub(crate) fn client(&self) -> Reading {
@@ -80,7 +81,7 @@ impl Follower {
     /// Returns with the reason why it cannot go on; nothing may be answered then. `published` is called after each publication.
     pub(crate) async fn follow(mut self, published: impl Fn() + Send + Sync) -> Ended {
         loop {
-            let ended = match self.whole().await {
+            let ended = match self.whole(&published).await {
                 Err(ended) => ended,
                 Ok(revision) => {
                     published();
@@ -103,16 +104,18 @@ impl Follower {
     }
 
     /// Reads everything and publishes it.
-    async fn whole(&mut self) -> Result<Revision, Ended> {
+    async fn whole(&mut self, published: &(impl Fn() + Sync)) -> Result<Revision, Ended> {
         metrics::read_anew();
         loop {
             self.changed.clear();
-            let Some(first) = self.reading.revision().await? else {
+            let Some(first) = self.revision().await? else {
                 self.live.replace(View::default(), None);
+                published();
                 self.announced().await?;
                 continue;
             };
             let generation = first.mark.generation;
+            self.generation = Some(generation);
             let mut view = View::default();
             let mut all = entities(&self.reading, generation).await?;
             let mut newest = all.zxid;
@@ -120,18 +123,17 @@ impl Follower {
                 for (key, json) in std::mem::take(&mut all.value) {
                     view.apply(&Change::Set(self.reading.entity(generation, &key, &json)?));
                 }
-                let Some(revision) = self.reading.revision().await? else { break };
+                let Some(revision) = self.revision().await? else { break };
                 if revision.mark.generation != generation || revision.mark.stored.log != first.mark.stored.log {
                     break;
                 }
                 self.drain()?;
-                let keys = self.keys(generation);
-                self.changed.clear();
-                let changes = self.read(generation, keys.clone()).await?;
+                let keys = self.take_keys();
+                let changes = self.read(generation, keys).await?;
                 changes.0.iter().for_each(|change| view.apply(change));
                 newest = newest.max(changes.1);
                 self.drain()?;
-                let again = !self.keys(generation).is_empty();
+                let again = self.changed.iter().any(|announced| *announced != Announced::Revision);
                 if !again && newest <= revision.zxid {
                     self.live.replace(view, Some(revision.mark.stored));
                     return Ok(revision);
@@ -150,6 +152,7 @@ impl Follower {
         let mut waiting: Option<Stopwatch> = None;
         loop {
             match waiting {
+                _ if self.changed.contains(&Announced::Revision) => {}
                 None if self.changed.is_empty() => self.announced().await?,
                 None => {}
                 Some(since) => {
@@ -159,7 +162,7 @@ impl Follower {
                     }
                 }
             }
-            let Some(revision) = self.reading.revision().await? else {
+            let Some(revision) = self.revision().await? else {
                 return Err(Ended::Doubt("there is no revision: the store was emptied"));
             };
             let (now, before) = (revision.mark.stored, last.mark.stored);
@@ -176,31 +179,20 @@ impl Follower {
             if self.changed.len() > CHANGED_MAX {
                 return Err(Ended::Doubt("too much has changed at once"));
             }
-            let generation = revision.mark.generation;
-            let keys = self.keys(generation);
-            let moved = revision.zxid != last.zxid;
-            if !moved && keys.is_empty() {
-                self.changed.clear();
-                waiting = None;
+            if revision.zxid == last.zxid {
+                let explained = self.changed.iter().all(|announced| *announced == Announced::Revision);
+                waiting = if explained { None } else { waiting.or_else(|| Some(Stopwatch::start())) };
                 continue;
             }
-            if moved || waiting.is_none() {
-                waiting = Some(Stopwatch::start());
-            }
-            if !moved {
-                continue;
-            }
-            self.changed.clear();
-            let (changes, newest) = self.read(generation, keys.clone()).await?;
+            waiting = Some(Stopwatch::start());
+            let keys = self.take_keys();
+            let (changes, newest) = self.read(revision.mark.generation, keys.clone()).await?;
             self.drain()?;
-            let again = keys.iter().any(|key| self.changed.contains(&Announced::Entity { generation, key: *key }));
+            let again = keys.iter().any(|key| self.changed.contains(&Announced::Entity(*key)));
             if again || newest > revision.zxid {
                 // part of it belongs to a later revision: with that
-                self.changed.extend(keys.into_iter().map(|key| Announced::Entity { generation, key }));
+                self.changed.extend(keys.into_iter().map(Announced::Entity));
                 continue;
-            }
-            if revision.mark.stored.state == State::Building {
-                tracing::debug!(position = now.position, "the tree is being filled");
             }
             self.live.publish(&changes, now);
             metrics::published();
@@ -219,12 +211,22 @@ impl Follower {
         Ok((jsons.value.into_iter().map(change).collect::<Result<_, Error>>()?, jsons.zxid))
     }
 
-    fn keys(&self, of: u64) -> Vec<Key> {
-        let key = |announced: &Announced| match announced {
-            Announced::Entity { generation, key } if *generation == of => Some(*key),
-            _ => None,
+    /// The revision; an announcement of it that comes from now on is of a later one, or of this one once more.
+    async fn revision(&mut self) -> Result<Option<Revision>, Error> {
+        self.changed.remove(&Announced::Revision);
+        self.reading.revision().await
+    }
+
+    /// The entities that were announced; the announcement of a revision stays.
+    fn take_keys(&mut self) -> Vec<Key> {
+        let revision = self.changed.take(&Announced::Revision);
+        let key = |announced| match announced {
+            Announced::Entity(key) => Some(key),
+            Announced::Revision => None,
         };
-        self.changed.iter().filter_map(key).collect()
+        let keys = std::mem::take(&mut self.changed).into_iter().filter_map(key).collect();
+        self.changed.extend(revision);
+        keys
     }
 
     /// Returns at the next announcement that matters.
@@ -254,12 +256,9 @@ impl Follower {
             return Err(Ended::Session(event.session_state));
         }
         let announced = match self.reading.paths.read(&event.path) {
-            Place::Other => return Ok(false),
             Place::Revision => Announced::Revision,
-            Place::Entity { generation, key } => {
-                // what is filled beside, or deleted, does not matter
-                Announced::Entity { generation, key }
-            }
+            Place::Entity { generation, key } if Some(generation) == self.generation => Announced::Entity(key),
+            Place::Entity { .. } | Place::Other => return Ok(false),
         };
         self.changed.insert(announced);
         Ok(true)

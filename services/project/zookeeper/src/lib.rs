@@ -6,6 +6,8 @@
 pub mod body;
 pub mod cache;
 pub mod config;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod error;
 mod follow;
 mod forget;

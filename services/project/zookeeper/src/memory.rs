@@ -1,6 +1,6 @@
 //! The embedded adapter: the tree in this process' memory, filled from the log at every start.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,19 +14,21 @@ use crate::view::View;
 
 /// Cheap to clone; all clones are the same store.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Live>);
+pub struct Memory(Arc<Live>, Arc<Mutex<()>>);
 
 /// The writing end.
 #[derive(Debug)]
 pub struct MemoryProjection {
     main: Arc<Live>,
+    /// Held from looking at the position to moving it.
+    writing: Arc<Mutex<()>>,
     shadow: Option<(View, Stored)>,
 }
 
 impl Memory {
     /// The end that fills it.
     pub fn projection(&self) -> MemoryProjection {
-        MemoryProjection { main: self.0.clone(), shadow: None }
+        MemoryProjection { main: self.0.clone(), writing: self.1.clone(), shadow: None }
     }
 
     /// Empties it, as if the process had just started.
@@ -73,6 +75,7 @@ impl Projection for MemoryProjection {
     }
 
     async fn apply(&mut self, batch: Batch<'_, Fact>) -> Result<Applied, StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = match batch.target {
             Target::Main => self.main.stored(),
             Target::Shadow => self.shadow.as_ref().map(|(_, stored)| *stored),
@@ -98,6 +101,7 @@ impl Projection for MemoryProjection {
     }
 
     async fn finish_rebuild(&mut self, log: LogId, at: u64, ended_ms: i64) -> Result<Applied, StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         match self.shadow.take() {
             Some((view, stored)) if stored.log == log && stored.position == at => {
                 self.main.replace(view, Some(Stored { state: State::Live, ended_ms, ..stored }));

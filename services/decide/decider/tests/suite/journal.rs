@@ -11,9 +11,18 @@ use super::Site;
 pub(crate) async fn check(site: &Site) -> State {
     let commands = site.read(&site.commands()).await;
     let outcomes = site.read(&site.outcomes()).await;
-    let facts = site.read(&site.facts()).await;
-    let letters = site.read(&site.dead()).await;
     assert_eq!(commands.len(), outcomes.len(), "one outcome for each command");
+    let verdicts = outcomes.iter().map(|record| outcome::read(record.value.as_ref(), &record.headers).expect("an outcome").verdict);
+    let (mut fact_count, mut dead_count) = (1, 0);
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Accepted { facts, .. } => fact_count += facts.len(),
+            Verdict::Dead { .. } => dead_count += 1,
+            Verdict::Rejected(_) | Verdict::Duplicate { .. } => {}
+        }
+    }
+    let facts = site.read_all(&site.facts(), fact_count).await;
+    let letters = site.read_all(&site.dead(), dead_count).await;
 
     let mut book = Book::default();
     let mut written = facts.iter();
@@ -65,7 +74,9 @@ pub(crate) async fn check(site: &Site) -> State {
     assert!(dead.next().is_none(), "no dead letter without an outcome");
     assert!(folded == book.state, "the facts fold to the state that was decided on");
     assert_eq!(invariants::check(&folded), Vec::<String>::new());
-    let committed = site.log.committed(&site.group(), &site.commands()).await.expect("the group's position");
-    assert_eq!(committed, commands.last().map(|last| last.offset + 1), "the group's position came with the outcomes");
+    if let Some(last) = commands.last() {
+        // written with the outcomes, so nobody sees one without the other for long
+        site.committed(last.offset + 1).await;
+    }
     folded
 }

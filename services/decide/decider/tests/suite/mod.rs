@@ -5,5 +5,6 @@ mod journal;
 mod scenes;
 mod site;
 
+pub(crate) use journal::check;
 pub(crate) use scenes::*;
-pub(crate) use site::Site;
+pub(crate) use site::{Site, until};

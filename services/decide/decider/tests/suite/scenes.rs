@@ -9,10 +9,9 @@ use loki_domain::{Code, Command, NodePath, NodeRef};
 use loki_log::NewRecord;
 use loki_wire::{Envelope, First, Verdict};
 
-use super::Site;
 use super::faults::{FaultyLog, spoiled};
-use super::journal::check;
-use super::site::{bare, record, until, written};
+use super::site::{bare, record, written};
+use super::{Site, check, until};
 
 fn create(path: &str) -> Command {
     let path: NodePath = path.parse().expect("a path");
@@ -31,7 +30,7 @@ fn register(name: &str) -> Command {
 }
 
 /// Commands of all kinds, repeated and reused ids among them, and records that are no commands.
-fn stream(seed: u64, count: usize) -> Vec<NewRecord> {
+pub(crate) fn stream(seed: u64, count: usize) -> Vec<NewRecord> {
     let mut random = Random::new(seed);
     let commands = Wild::new(seed).with_servers(20).take(count);
     commands
@@ -102,10 +101,10 @@ pub(crate) async fn every_record_is_answered_once_and_in_order(site: &Site) {
 pub(crate) async fn a_restart_changes_nothing(site: &Site) {
     let records = stream(7, 600);
     for (round, part) in records.chunks(100).enumerate() {
-        site.append(part.to_vec()).await;
+        let sent = site.append(part.to_vec()).await;
         let running = site.start_on(site.log.clone(), 16);
         // stopped in the middle, in order or not
-        site.answered(round * 100 + 40).await;
+        site.answered_up_to(sent[40]).await;
         if round % 2 == 0 { running.stop().await } else { running.kill().await }
     }
     let running = site.start();
@@ -138,9 +137,9 @@ pub(crate) async fn a_command_repeated_after_a_restart_gets_its_first_answer(sit
 pub(crate) async fn a_fenced_decider_restores_and_goes_on(site: &Site) {
     let running = site.start_on(site.log.clone(), 8);
     let records = stream(11, 200);
-    for (round, part) in records.chunks(40).enumerate() {
-        site.append(part.to_vec()).await;
-        site.answered(round * 40 + 10).await;
+    for part in records.chunks(40) {
+        let sent = site.append(part.to_vec()).await;
+        site.answered_up_to(sent[10]).await;
         let mut thief = site.log.writer(&site.group()).await.expect("a writer");
         thief.abort().await.expect("nothing to undo");
     }
@@ -229,7 +228,7 @@ pub(crate) async fn a_new_log_gets_its_id_once(site: &Site) {
         site.all_answered().await;
         running.stop().await;
     }
-    assert_eq!(site.read(&site.facts()).await.len(), 1);
+    assert_eq!(site.read_all(&site.facts(), 1).await.len(), 1);
     check(site).await;
 }
 

@@ -82,6 +82,47 @@ impl Site {
         }
     }
 
+    /// All records, once there are so many: the end of a transaction may reach one partition a little later than another.
+    pub(crate) async fn read_all(&self, partition: &Partition, count: usize) -> Vec<Record> {
+        let watch = Stopwatch::start();
+        loop {
+            let records = self.read(partition).await;
+            if records.len() >= count {
+                return records;
+            }
+            assert!(watch.elapsed() < PATIENCE, "{} of {count} records are in {partition}", records.len());
+        }
+    }
+
+    /// Waits until the group's position is this one.
+    pub(crate) async fn committed(&self, position: u64) {
+        let watch = Stopwatch::start();
+        loop {
+            let committed = self.log.committed(&self.group(), &self.commands()).await.expect("the group's position");
+            if committed == Some(position) {
+                return;
+            }
+            assert!(watch.elapsed() < PATIENCE, "the group is at {committed:?}, not at {position}");
+        }
+    }
+
+    /// Waits until the command at this offset has been answered; the log may be away meanwhile.
+    pub(crate) async fn answered_up_to(&self, command: u64) {
+        let watch = Stopwatch::start();
+        loop {
+            let records = match self.log.reader(&self.outcomes(), 0).await {
+                Ok(mut reader) => reader.read(100_000, STEP).await.map(|batch| batch.records).unwrap_or_default(),
+                Err(_) => Vec::new(),
+            };
+            let last = records.last().map(|record| outcome::read(record.value.as_ref(), &record.headers).expect("an outcome").command);
+            if last >= Some(command) {
+                return;
+            }
+            assert!(watch.elapsed() < PATIENCE, "answered up to {last:?} of {command}");
+            task::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits until so many commands have been answered.
     pub(crate) async fn answered(&self, count: usize) -> Vec<Outcome> {
         let mut reader = self.log.reader(&self.outcomes(), 0).await.expect("a reader");

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::World;
 use crate::port::Dump;
 use crate::store::Store;
-use crate::{HistoryProjection, Readers, StateProjection};
+use crate::{HistoryProjection, Readers, StateProjection, entity_line};
 
 pub(super) fn log(number: u8) -> LogId {
     LogId::from_digest(&[number; 32])
@@ -243,7 +243,7 @@ pub(super) fn fold(facts: &[Fact]) -> Vec<String> {
     for fact in facts {
         match &fact.change {
             Change::Set(entity) => {
-                entities.insert(entity.key().to_string(), String::from_utf8(write_entity(entity)).expect("UTF-8"));
+                entities.insert(entity.key().to_string(), entity_line(entity));
             }
             Change::Removed(key) => {
                 entities.remove(&key.to_string());
@@ -251,7 +251,7 @@ pub(super) fn fold(facts: &[Fact]) -> Vec<String> {
             Change::Log(_) => {}
         }
     }
-    entities.into_iter().map(|(key, json)| format!("{key} {json}")).collect()
+    entities.into_values().collect()
 }
 
 pub(super) async fn lines(mut dump: Box<dyn Dump>) -> Vec<String> {

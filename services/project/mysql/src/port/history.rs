@@ -52,7 +52,7 @@ pub trait HistoryReader: Send + Sync + 'static {
     /// What one command changed, in the order of its facts: what undoing it needs. `None` when there is no such command.
     async fn written(&self, command: u64, at_least: Option<Position>) -> Result<Answer<Option<Vec<Written>>>, ReadError>;
 
-    /// Everything: lines `change/<fact>/<kind>/<id> <json>` (`null`: removed) and `outcome/<command> <json>`, numbers with 20 digits.
+    /// Everything, as `outcome_lines` writes it, sorted.
     async fn dump(&self, at_least: Option<Position>) -> Result<Box<dyn Dump>, ReadError>;
 }
 

@@ -20,6 +20,8 @@ use async_trait::async_trait;
 
 /// A canonical dump of a store: lines `key json`, sorted by key as bytes, all from one snapshot. A row whose columns are not those of its JSON
 /// has ` differs: <columns>` at the end of its line, so that it equals no fold of the log.
+///
+/// It holds its snapshot open: read it without pause, then drop it. The swap at the end of a rebuild waits for it.
 #[async_trait]
 pub trait Dump: Send {
     /// The position that all lines belong to.

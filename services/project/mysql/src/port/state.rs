@@ -39,7 +39,7 @@ pub trait StateReader: Send + Sync + 'static {
     /// Servers by name. When labels are asked for, a part may be short, even empty, and still have a next one.
     async fn servers(&self, filter: &ServerFilter, page: &Page, at_least: Option<Position>) -> Result<Answer<Listed<Server>>, ReadError>;
 
-    /// Everything, as lines `<kind>/<id> <json>`.
+    /// Everything, as `entity_line` writes it, sorted.
     async fn dump(&self, at_least: Option<Position>) -> Result<Box<dyn Dump>, ReadError>;
 }
 

@@ -13,7 +13,7 @@ use loki_wire::fact::v1::{read_entity, read_key};
 use crate::port::{Dump, ReadError};
 use crate::sql::{Connection, Fault, Row, Value};
 use crate::tables::{ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, SERVER, Table};
-use crate::write::{change_key, entity_row, outcome_key, outcome_row};
+use crate::write::{change_line, entity_row, outcome_line, outcome_row, state_line};
 
 /// Rows read at once: few enough for the largest ones.
 const ROWS: i64 = 500;
@@ -28,20 +28,19 @@ pub(super) struct Part {
 }
 
 struct Line {
-    key: String,
-    json: String,
-    /// The row as it should be; `None`: what it is follows from nothing else.
+    text: String,
+    /// The row as its JSON says that it should be; `None`: all of it is in the text.
     expected: Option<Vec<Value>>,
 }
 
 /// In the order of the lines' keys.
 pub(super) static STATE: [Part; 4] = [
-    Part { table: &MEMBERSHIP, line: |row| entity_line(Kind::Membership, row) },
-    Part { table: &MOUNT, line: |row| entity_line(Kind::Mount, row) },
-    Part { table: &NODE, line: |row| entity_line(Kind::Node, row) },
-    Part { table: &SERVER, line: |row| entity_line(Kind::Server, row) },
+    Part { table: &MEMBERSHIP, line: |row| read_entity_row(Kind::Membership, row) },
+    Part { table: &MOUNT, line: |row| read_entity_row(Kind::Mount, row) },
+    Part { table: &NODE, line: |row| read_entity_row(Kind::Node, row) },
+    Part { table: &SERVER, line: |row| read_entity_row(Kind::Server, row) },
 ];
-pub(super) static HISTORY: [Part; 2] = [Part { table: &ENTITY_CHANGE, line: change_line }, Part { table: &OUTCOME, line: outcome_line }];
+pub(super) static HISTORY: [Part; 2] = [Part { table: &ENTITY_CHANGE, line: read_change }, Part { table: &OUTCOME, line: read_outcome }];
 
 /// A dump under way. Dropping it early closes its connection.
 pub(super) struct Lines {
@@ -101,7 +100,7 @@ impl Dump for Lines {
 }
 
 /// Columns that hold numbers; all others hold texts.
-const NUMBERS: [&str; 8] = ["fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes", "version"];
+const NUMBERS: [&str; 7] = ["fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes"];
 
 fn read(table: &Table, row: &Row) -> Result<Vec<Value>, Fault> {
     let column = |(i, name): (usize, &&str)| {
@@ -115,43 +114,45 @@ fn read(table: &Table, row: &Row) -> Result<Vec<Value>, Fault> {
 }
 
 fn write(part: &Part, row: &[Value]) -> Result<String, Fault> {
-    let Line { key, json, expected } = (part.line)(row)?;
+    let Line { text, expected } = (part.line)(row)?;
     let differing: Vec<&str> = match &expected {
         Some(expected) => (0..row.len()).filter(|i| expected.get(*i) != row.get(*i)).map(|i| part.table.columns[i]).collect(),
         None => Vec::new(),
     };
-    Ok(if differing.is_empty() { format!("{key} {json}") } else { format!("{key} {json} differs: {}", differing.join(", ")) })
+    Ok(if differing.is_empty() { text } else { format!("{text} differs: {}", differing.join(", ")) })
 }
 
-fn entity_line(kind: Kind, row: &[Value]) -> Result<Line, Fault> {
-    let id = text(&row[0]);
-    let fact = number(&row[row.len() - 2]);
-    let json = text(&row[row.len() - 1]);
-    let entity = read_entity(kind, json.as_bytes()).map_err(|error| unreadable(&format!("{kind}/{id}"), &error))?;
-    Ok(Line { key: format!("{kind}/{id}"), json: json.to_owned(), expected: Some(entity_row(&entity, fact)) })
+fn read_entity_row(kind: Kind, row: &[Value]) -> Result<Line, Fault> {
+    let key = format!("{kind}/{}", text(&row[0]));
+    let (fact, json) = (number(&row[row.len() - 2]), text(&row[row.len() - 1]));
+    let entity = read_entity(kind, json.as_bytes()).map_err(|error| unreadable(&key, &error))?;
+    Ok(Line { text: state_line(&key, json), expected: Some(entity_row(&entity, fact)) })
 }
 
-fn outcome_line(row: &[Value]) -> Result<Line, Fault> {
-    let key = outcome_key(number(&row[0]));
-    let json = text(&row[row.len() - 1]);
+fn read_outcome(row: &[Value]) -> Result<Line, Fault> {
+    let (command, position, json) = (number(&row[0]), number(&row[1]), text(&row[row.len() - 1]));
     let value = Bytes::copy_from_slice(json.as_bytes());
     let headers = [("ce_dataschema".to_owned(), Bytes::from_static(OUTCOME_SCHEMA))];
-    let outcome = loki_wire::outcome::read(Some(&value), &headers).map_err(|error| unreadable(&key, &error))?;
-    let expected = outcome_row(&PlacedOutcome { offset: number(&row[1]), outcome });
-    Ok(Line { key, json: json.to_owned(), expected: Some(expected) })
+    let outcome = loki_wire::outcome::read(Some(&value), &headers).map_err(|error| unreadable(&format!("outcome/{command}"), &error))?;
+    let expected = outcome_row(&PlacedOutcome { offset: position, outcome });
+    Ok(Line { text: outcome_line(command, position, json), expected: Some(expected) })
 }
 
-fn change_line(row: &[Value]) -> Result<Line, Fault> {
-    let fact = number(&row[0]);
+fn read_change(row: &[Value]) -> Result<Line, Fault> {
+    let (fact, command) = (number(&row[0]), number(&row[1]));
     let (kind, id) = (text(&row[2]), text(&row[3]));
-    let of = |error: &dyn std::fmt::Display| unreadable(&format!("change/{fact:020}/{kind}/{id}"), error);
+    let at_ms = match row[4] {
+        Value::Int(at_ms) => at_ms,
+        Value::Null | Value::Text(_) => 0,
+    };
+    let json = match &row[5] {
+        Value::Text(json) => Some(json.as_str()),
+        Value::Null | Value::Int(_) => None,
+    };
+    let of = |error: &dyn std::fmt::Display| unreadable(&format!("change/{fact}/{kind}/{id}"), error);
     let kind: Kind = kind.parse().map_err(|error: loki_domain::Invalid| of(&error))?;
     let key = read_key(kind, id).map_err(|error| of(&error))?;
-    let json = match &row[5] {
-        Value::Null => "null",
-        json => text(json),
-    };
-    Ok(Line { key: change_key(fact, &key), json: json.to_owned(), expected: None })
+    Ok(Line { text: change_line(fact, &key, command, at_ms, json), expected: None })
 }
 
 fn unreadable(key: &str, error: &dyn std::fmt::Display) -> Fault {

@@ -1,6 +1,6 @@
 //! Outcomes as rows of the history.
 
-use loki_domain::{Key, Rejection};
+use loki_domain::Rejection;
 use loki_runner::projection::PlacedOutcome;
 use loki_wire::outcome::{First, Verdict};
 use loki_wire::{Outcome, WrittenFact};
@@ -84,16 +84,6 @@ pub(crate) fn change_row(outcome: &Outcome, fact: &WrittenFact) -> Vec<Value> {
         Value::Int(outcome.at_ms),
         Value::text_or_null(fact.json.as_ref().map(|json| json.get())),
     ]
-}
-
-/// The key of an outcome's line in a dump.
-pub fn outcome_key(command: u64) -> String {
-    format!("outcome/{command:020}")
-}
-
-/// The key of a change's line in a dump.
-pub fn change_key(fact: u64, key: &Key) -> String {
-    format!("change/{fact:020}/{key}")
 }
 
 pub(crate) fn facts(outcome: &Outcome) -> &[WrittenFact] {

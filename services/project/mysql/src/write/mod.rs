@@ -1,10 +1,12 @@
 //! How facts and outcomes become rows. Pure.
 
 mod history;
+mod lines;
 mod state;
 
-pub use history::{change_key, outcome_key};
 pub(crate) use history::{history_changes, kind_text, outcome_row, read_kind};
+pub(crate) use lines::{change_line, outcome_line, state_line};
+pub use lines::{entity_line, outcome_lines};
 pub(crate) use state::{entity_row, state_changes};
 
 use crate::sql::Value;

@@ -13,7 +13,7 @@ pub fn log_id(byte: u8) -> LogId {
 
 /// The first record of a log.
 pub fn opening(id: LogId) -> NewRecord {
-    new_record(fact::write(&Change::Log(id), 0, 0, false, None))
+    new_record(fact::write(&Change::Log(id), 0, 0, true, None))
 }
 
 /// A node's state. `n` is its identity.

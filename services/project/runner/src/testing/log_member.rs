@@ -144,7 +144,7 @@ impl Member for MemoryMember {
         self.up()?;
         debug_assert_eq!(*partition, self.partition);
         self.check()?;
-        self.cursor = Some(Cursor::new(offset));
+        (self.cursor, self.paused) = (Some(Cursor::new(offset)), false);
         Ok(())
     }
 
@@ -161,7 +161,7 @@ impl Member for MemoryMember {
     async fn release(&mut self, _partitions: &[Partition]) -> Result<()> {
         self.forget();
         let id = self.id;
-        if let Some(group) = self.log.lock().groups.get_mut(&self.group) {
+        if let Some(group) = self.log.lock().groups.get_mut(&self.group).filter(|group| group.holder == Some(id)) {
             group.give_up(id);
         }
         self.log.tell();

@@ -1,0 +1,126 @@
+//! Names, labels and selectors: what belongs together finds itself, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::manifest::{Manifest, find, of, pods, texts};
+use crate::render::{NAMESPACE, RELEASE, render, render_as, variant, variants};
+
+fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+#[test]
+fn every_object_is_named_once_and_labelled() {
+    for (variant, manifests) in variants() {
+        let mut names = BTreeSet::new();
+        for manifest in manifests {
+            let what = format!("{variant}: {}", manifest.title());
+            assert!(names.insert(manifest.title()), "{what} is there twice");
+            assert_eq!(*manifest.at("/metadata/namespace"), NAMESPACE, "{what}");
+            assert!(manifest.name().len() <= 63 && manifest.name().starts_with(RELEASE), "{what}");
+            let labels = texts(manifest.at("/metadata/labels"));
+            for label in ["name", "instance", "component", "version", "part-of", "managed-by"] {
+                assert!(labels.contains_key(&format!("app.kubernetes.io/{label}")), "{what}: {label}");
+            }
+            assert!(labels.values().all(|value| value.len() <= 63), "{what}: {labels:?}");
+        }
+    }
+}
+
+#[test]
+fn each_deployment_selects_its_own_pods_only() {
+    for (variant, manifests) in variants() {
+        for deployment in of(manifests, "Deployment") {
+            let selector = texts(deployment.at("/spec/selector/matchLabels"));
+            let selected: Vec<_> = pods(manifests).filter(|pod| selects(&selector, &pod.labels)).map(|pod| pod.owner).collect();
+            assert_eq!(selected, [deployment.title()], "{variant}");
+            // a selector can never change, these do
+            assert!(!selector.keys().any(|key| key.ends_with("/version") || key.ends_with("/chart")), "{variant}: {selector:?}");
+        }
+    }
+}
+
+#[test]
+fn a_budget_is_there_where_there_are_replicas_to_keep() {
+    let mut budgets = 0;
+    for (variant, manifests) in variants() {
+        for deployment in of(manifests, "Deployment") {
+            let labels = deployment.pod().unwrap().labels;
+            let matching: Vec<_> = of(manifests, "PodDisruptionBudget")
+                .filter(|budget| selects(&texts(budget.at("/spec/selector/matchLabels")), &labels))
+                .collect();
+            let wanted = usize::from(deployment.at("/spec/replicas").as_u64().unwrap() > 1);
+            assert_eq!(matching.len(), wanted, "{variant}: {}", deployment.title());
+            assert!(matching.iter().all(|budget| *budget.at("/spec/maxUnavailable") == 1), "{variant}");
+            budgets += wanted;
+        }
+        let expected = of(manifests, "Deployment").filter(|deployment| deployment.at("/spec/replicas").as_u64().unwrap() > 1).count();
+        assert_eq!(of(manifests, "PodDisruptionBudget").count(), expected, "{variant}");
+    }
+    assert!(budgets > 4, "{budgets}");
+}
+
+#[test]
+fn the_service_leads_to_the_api() {
+    for (variant, manifests) in variants() {
+        let services: Vec<_> = of(manifests, "Service").collect();
+        assert_eq!(services.len(), 1, "{variant}");
+        let selector = texts(services[0].at("/spec/selector"));
+        let selected: Vec<_> = pods(manifests).filter(|pod| selects(&selector, &pod.labels)).collect();
+        assert_eq!(selected.len(), 1, "{variant}");
+        assert_eq!(selected[0].component(), "api", "{variant}");
+        assert_eq!(selected[0].container()["ports"][0]["name"], *services[0].at("/spec/ports/0/targetPort"), "{variant}");
+    }
+    assert_eq!(*of(variant("cell"), "Service").next().unwrap().at("/spec/ports/0/port"), 80);
+}
+
+#[test]
+fn replicas_are_spread_unless_told_otherwise() {
+    for deployment in of(variant("defaults"), "Deployment") {
+        let spread = deployment.at("/spec/template/spec/topologySpreadConstraints/0/labelSelector/matchLabels");
+        assert_eq!(spread, deployment.at("/spec/selector/matchLabels"));
+    }
+    assert!(of(variant("small"), "Deployment").all(|deployment| deployment.at("/spec/template/spec/topologySpreadConstraints").is_null()));
+}
+
+#[test]
+fn placement_reaches_the_pods_that_it_is_for() {
+    let placed = |manifest: &Manifest| !manifest.at("/spec/template/spec/nodeSelector").is_null();
+    let names: Vec<_> = of(variant("secured"), "Deployment").filter(|manifest| placed(manifest)).map(Manifest::name).collect();
+    assert_eq!(names, ["loki-ops-decider"]);
+    let spec = find(variant("secured"), "Deployment", "loki-ops-decider").at("/spec/template/spec");
+    assert!(spec["tolerations"].is_array() && spec["affinity"]["nodeAffinity"].is_object());
+    assert!(pods(variant("secured")).all(|pod| pod.spec["priorityClassName"] == "platform" && pod.labels["acme.example/tier"] == "ops"));
+}
+
+#[test]
+fn labels_of_ours_are_not_replaced() {
+    let manifests = render(&["--set", "podLabels.app\\.kubernetes\\.io/component=x,podLabels.own=y"]).unwrap();
+    let components: BTreeSet<_> = pods(&manifests).map(|pod| pod.component().to_owned()).collect();
+    assert_eq!(components.len(), 7, "{components:?}");
+    assert!(pods(&manifests).all(|pod| pod.labels["own"] == "y"));
+}
+
+#[test]
+fn monitors_are_there_where_they_are_wanted_and_known() {
+    let secured = variant("secured");
+    assert_eq!(of(secured, "PodMonitor").count(), 4);
+    for monitor in of(secured, "PodMonitor") {
+        let selector = texts(monitor.at("/spec/selector/matchLabels"));
+        let selected: Vec<_> = pods(secured).filter(|pod| selects(&selector, &pod.labels)).collect();
+        assert_eq!(selected.len(), 1, "{}", monitor.title());
+        let authorized = !monitor.at("/spec/podMetricsEndpoints/0/authorization").is_null();
+        assert_eq!(authorized, selected[0].component() == "api", "{}", monitor.title());
+    }
+    assert_eq!(of(variant("defaults"), "PodMonitor").count(), 0);
+    assert_eq!(of(&render(&["--set", "podMonitor.enabled=true"]).unwrap(), "PodMonitor").count(), 0);
+}
+
+#[test]
+fn releases_side_by_side_share_no_name() {
+    let names = |release: &str| -> BTreeSet<_> { render_as(release, &[]).unwrap().iter().map(Manifest::title).collect() };
+    assert!(names("east").is_disjoint(&names("west")));
+    for long in names("a-release-with-a-name-that-is-as-long-as-helm-permits") {
+        assert!(long.split_once('/').unwrap().1.len() <= 63, "{long}");
+    }
+}

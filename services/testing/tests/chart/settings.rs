@@ -1,0 +1,118 @@
+//! The settings file and Loki's variables hold only what `default.toml` knows, and nothing secret.
+
+use toml::{Table, Value};
+
+use crate::manifest::{Manifest, find, of, pods};
+use crate::render::{render, text, variant, variants};
+
+/// The settings in a ConfigMap.
+pub(crate) fn file(config_map: &Manifest) -> Table {
+    let text = config_map.at("/data/loki.toml").as_str().unwrap();
+    text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn defaults() -> Table {
+    text("services/app/default.toml").parse().unwrap()
+}
+
+/// What only secrets hold.
+const SECRET: [&str; 5] = ["mysql.url", "mysql.reader_url", "mysql.migrate_url", "api.token", "zookeeper.auth"];
+
+/// Checks that each key is known and has its default's type.
+fn check(known: &Table, given: &Table, prefix: &str) {
+    for (key, value) in given {
+        let dotted = format!("{prefix}{key}");
+        let default = known.get(key).unwrap_or_else(|| panic!("there is no setting `{dotted}`"));
+        assert!(default.same_type(value), "`{dotted}` is {value}, its default {default}");
+        assert!(!SECRET.contains(&dotted.as_str()), "`{dotted}` is a secret");
+        match (default, value) {
+            (_, _) if dotted == "kafka.options" => assert!(value.as_table().unwrap().values().all(Value::is_str)),
+            (Value::Table(known), Value::Table(given)) => check(known, given, &format!("{dotted}.")),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_setting_is_one_of_lokis() {
+    let defaults = defaults();
+    for secret in SECRET {
+        let (section, key) = secret.split_once('.').unwrap();
+        assert!(defaults[section].get(key).is_some(), "`{secret}` is no setting any more");
+    }
+    for (_, manifests) in variants() {
+        for config_map in of(manifests, "ConfigMap") {
+            check(&defaults, &file(config_map), "");
+        }
+    }
+}
+
+#[test]
+fn every_variable_is_one_of_lokis() {
+    let defaults = defaults();
+    for (variant, manifests) in variants() {
+        for pod in pods(manifests) {
+            for name in pod.variables().into_keys().filter(|name| !["LOKI_CONFIG", "LOKI_API"].contains(name)) {
+                let dotted = name.strip_prefix("LOKI__").unwrap().to_lowercase().replace("__", ".");
+                let (section, key) = dotted.split_once('.').unwrap();
+                assert!(defaults[section].get(key).is_some(), "{variant}: {}: {name}", pod.owner);
+                let secret = SECRET.contains(&dotted.as_str()) || dotted == "kafka.options";
+                assert_eq!(pod.variables()[name].is_err(), secret, "{variant}: {}: {name}", pod.owner);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_setting_of_production_is_given() {
+    for (variant, manifests) in variants() {
+        let file = file(of(manifests, "ConfigMap").find(|manifest| manifest.hook().is_none()).unwrap());
+        assert_eq!(file["backends"].as_str(), Some("real"), "{variant}: nothing embedded in pods that come and go");
+        for (section, key) in [("kafka", "brokers"), ("kafka", "replication"), ("zookeeper", "servers"), ("logs", "format")] {
+            assert!(file[section].get(key).is_some(), "{variant}: `{section}.{key}`");
+        }
+        // an address that is not loopback needs the token, which only the API has
+        assert!(file.get("api").is_none_or(|api| api.get("listen").is_none()), "{variant}");
+    }
+}
+
+#[test]
+fn values_arrive_as_they_were_written() {
+    let cell = file(of(variant("cell"), "ConfigMap").find(|manifest| manifest.hook().is_none()).unwrap());
+    assert_eq!(cell["topic_prefix"].as_str(), Some("east."));
+    assert_eq!(cell["drain"].as_str(), Some("90s"));
+    assert_eq!(cell["zookeeper"]["chroot"].as_str(), Some("/east"));
+    assert_eq!(cell["decider"]["batch_commands"].as_integer(), Some(100));
+    assert_eq!(cell["logs"]["filter"].as_str(), Some("info,loki_decider=debug"));
+    assert_eq!(cell["logs"]["format"].as_str(), Some("json"));
+    assert_eq!(cell["kafka"]["options"]["security.protocol"].as_str(), Some("SSL"));
+    assert_eq!(cell["kafka"]["options"]["quoted"].as_str(), Some("a \"b\" \\c"));
+}
+
+#[test]
+fn what_has_its_own_place_is_refused_elsewhere() {
+    let refused = [
+        ("settings.mysql.url=mysql://x", "mysql.existingSecret"),
+        ("settings.api.token=x", "api.existingSecret"),
+        ("settings.api.listen=0.0.0.0:80", "api.service"),
+        ("settings.zookeeper.auth=a:b", "zookeeper.existingSecret"),
+        ("settings.kafka.brokers=k:1", "kafka.brokers"),
+        ("kafka.options.a=b,kafka.existingSecret=k", "exclude each other"),
+    ];
+    for (value, reason) in refused {
+        let error = render(&["--set-string", value]).unwrap_err();
+        assert!(error.contains(reason), "{value}: {error}");
+    }
+}
+
+#[test]
+fn a_changed_setting_rolls_the_pods() {
+    let checksum = |arguments: &[&str]| {
+        let manifests = render(arguments).unwrap();
+        let deployment = find(&manifests, "Deployment", "loki-ops-decider").at("/spec/template/metadata/annotations").clone();
+        deployment["checksum/config"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(checksum(&[]), checksum(&["--set", "decider.replicas=5"]));
+    assert_ne!(checksum(&[]), checksum(&["--set", "settings.logs.filter=debug"]));
+    assert_ne!(checksum(&[]), checksum(&["--set", "kafka.options.a=b"]));
+}
