@@ -1,0 +1,113 @@
+//! What a command tells: what was asked for on standard output, all else on standard error.
+
+pub(crate) mod ask;
+mod progress;
+pub(crate) mod table;
+pub(crate) mod text;
+
+use std::fmt::Display;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::exit::{Exit, Failure};
+
+/// How to print what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Lines and columns for people
+    Table,
+    /// JSON for programs: one document, or one a line where it streams
+    Json,
+}
+
+/// Where a command's output goes, and where its questions are answered.
+pub struct Output {
+    pub format: Format,
+    pub quiet: bool,
+    /// Somebody can be asked.
+    asks: bool,
+    /// Standard error is a terminal.
+    draws: bool,
+    results: Box<dyn Write + Send>,
+    notes: Box<dyn Write + Send>,
+    answers: Box<dyn BufRead + Send>,
+}
+
+impl Output {
+    /// The process's own streams.
+    pub fn of_process(format: Format, quiet: bool) -> Self {
+        Self {
+            format,
+            quiet,
+            asks: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            draws: io::stderr().is_terminal(),
+            results: Box::new(io::stdout()),
+            notes: Box::new(io::stderr()),
+            answers: Box::new(io::BufReader::new(io::stdin())),
+        }
+    }
+
+    /// Other streams, without a terminal.
+    pub fn to(format: Format, results: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) -> Self {
+        Self { format, quiet: false, asks: false, draws: false, results, notes, answers: Box::new(io::empty()) }
+    }
+
+    /// As if somebody was there and answered so.
+    #[must_use]
+    pub fn answered_by(mut self, answers: Box<dyn BufRead + Send>) -> Self {
+        self.asks = true;
+        self.answers = answers;
+        self
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A line of what was asked for.
+    ///
+    /// # Errors
+    /// Nobody reads any more, or the disk is full.
+    pub fn line(&mut self, text: impl Display) -> Result<(), Failure> {
+        writeln!(self.results, "{text}").and_then(|()| self.results.flush()).map_err(|error| unwritten(&error))
+    }
+
+    /// The same, for a text that brings its line ends.
+    ///
+    /// # Errors
+    /// As [`Output::line`].
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()).map_err(|error| unwritten(&error))
+    }
+
+    /// A JSON document on a line of its own.
+    ///
+    /// # Errors
+    /// As [`Output::line`].
+    pub fn json(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(|error| Failure::new(Exit::Failed, format!("cannot write JSON: {error}")))?;
+        self.line(text)
+    }
+
+    /// Something that helps, and that `--quiet` silences.
+    pub fn note(&mut self, text: impl Display) {
+        if !self.quiet {
+            self.error(text);
+        }
+    }
+
+    /// What went wrong. When standard error is gone there is nobody left to tell.
+    pub fn error(&mut self, text: impl Display) {
+        let _ = writeln!(self.notes, "{text}");
+        let _ = self.notes.flush();
+    }
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        // `loki audit | head`: the reader has what it wanted
+        io::ErrorKind::BrokenPipe => Failure::new(Exit::Ok, ""),
+        _ => Failure::new(Exit::Failed, format!("cannot write to standard output: {error}")),
+    }
+}

@@ -1,0 +1,56 @@
+//! `loki rebuild`: builds a store anew from the log.
+
+use crate::duration::Time;
+use crate::exit::{Exit, Failure};
+use crate::operations::{Built, Operations, Store};
+use crate::output::Output;
+
+const HELP: &str = "\
+Examples:
+  loki rebuild zookeeper
+  loki rebuild mysql --yes --timeout 1h
+
+Everything in the store that comes from the log is written anew; until that is done, whoever asks it is answered 503, never less than \
+the truth. The other stores do not notice. It ends when the store can be read again; interrupting it does not stop the rebuild, and \
+`loki status` tells how far it is.";
+
+/// Build a store anew from the log
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Options {
+    /// Which store
+    #[arg(value_enum)]
+    pub store: Store,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// How long to wait for its end
+    #[arg(long, default_value = "30m", value_name = "TIME")]
+    pub timeout: Time,
+}
+
+impl Options {
+    pub(crate) async fn run(self, out: &mut Output, operations: &dyn Operations) -> Result<Exit, Failure> {
+        let name = self.store.name();
+        if !out.confirms(self.yes, &format!("build `{name}` anew? Until it is done it cannot be read."))? {
+            return Ok(Exit::Ok);
+        }
+        let mut progress = out.progress("rebuilding", 0);
+        let mut show = |Built { done, of }: Built| {
+            progress.of(of);
+            progress.at(done, out);
+        };
+        let rebuilt = loki_runtime::task::timeout(self.timeout.0, operations.rebuild(self.store, &mut show)).await;
+        progress.end();
+        rebuilt.unwrap_or_else(|| {
+            let message = format!("`{name}` is not live after {}: it is still being built, see `loki status`", self.timeout);
+            Err(Failure::new(Exit::Timeout, message))
+        })?;
+        if out.is_json() {
+            out.json(&serde_json::json!({ "store": name, "state": "live" }))?;
+        } else {
+            out.line(format_args!("{name} is live"))?;
+        }
+        Ok(Exit::Ok)
+    }
+}
