@@ -18,7 +18,7 @@ Examples:
   loki dead show loki.commands/0/17/0
   loki dead replay loki.commands/0/17/0 --wait
 
-A record lands here when it is no JSON, of an unknown type, or against its schema. Replaying puts the original record into its topic once
+A record lands here when it is no JSON, of an unknown type, or against its schema. Replaying puts the original record into its topic once \
 more: after an upgrade that understands it, for example. Its id was not taken, so it is decided anew.";
 
 /// Look into the dead letters, and replay them

@@ -22,8 +22,8 @@ Examples:
   loki emit server.register --data @web01.json --wait=30s -o json
   jq -n '{server:\"web01\",state:\"offline\"}' | loki emit server.state --data - --id deploy-4711-1
 
-Without `--wait` it ends as soon as the command is in the log. With it, it ends with the outcome: exit code 1 when the command is
-rejected, 124 when there is no outcome in time. The same `--id` with the same data is answered with the first outcome for 24 hours,
+Without `--wait` it ends as soon as the command is in the log. With it, it ends with the outcome: exit code 1 when the command is \
+rejected, 124 when there is no outcome in time. The same `--id` with the same data is answered with the first outcome for 24 hours, \
 so a script may repeat itself.";
 
 /// Send one command

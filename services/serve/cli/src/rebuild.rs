@@ -10,8 +10,8 @@ Examples:
   loki rebuild zookeeper
   loki rebuild mysql --yes --timeout 1h
 
-Everything in the store that comes from the log is written anew; until that is done, whoever asks it is answered 503, never less than
-the truth. The other stores do not notice. It ends when the store can be read again; interrupting it does not stop the rebuild, and
+Everything in the store that comes from the log is written anew; until that is done, whoever asks it is answered 503, never less than \
+the truth. The other stores do not notice. It ends when the store can be read again; interrupting it does not stop the rebuild, and \
 `loki status` tells how far it is.";
 
 /// Build a store anew from the log

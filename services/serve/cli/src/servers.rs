@@ -15,7 +15,7 @@ Examples:
   loki servers /acme/shop/web
   loki servers /acme --recursive -o json | jq -r '.servers[].name'
 
-WEIGHT is what a load balancer needs: 0 while the server or its mount takes no traffic. RATIO is the share of the node's traffic that was
+WEIGHT is what a load balancer needs: 0 while the server or its mount takes no traffic. RATIO is the share of the node's traffic that was \
 set by hand, `-` where it is shared equally.";
 
 /// List the servers of a node

@@ -12,7 +12,7 @@ Examples:
   loki status
   loki status -o json | jq '.projections[] | select(.state != \"live\")'
 
-A projection is `live` when it can be read, `building` while it is filled anew, `empty` before anything was written, `unknown` when its
+A projection is `live` when it can be read, `building` while it is filled anew, `empty` before anything was written, `unknown` when its \
 store is away. Exit code 1 when one is not live. LAG counts the positions that it has yet to apply.";
 
 /// Tell how far every projection is

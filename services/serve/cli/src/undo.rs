@@ -16,7 +16,7 @@ Examples:
   loki undo c17            asks, then sends it
   loki undo c17 --yes      for scripts
 
-Nothing is taken out of the history: what changed is put back by new commands, in the reverse order, each after the one before was
+Nothing is taken out of the history: what changed is put back by new commands, in the reverse order, each after the one before was \
 accepted. Exit code 5 when something has changed the same entities since: undo that first.";
 
 /// Take one command back by new commands

@@ -12,7 +12,7 @@ Examples:
   loki verify
   loki verify -o json | jq -r 'select(.difference) | .key'
 
-Reads the log from its start and every store, history included, and tells each entry that differs: `missing` in the store, `extra`, or
+Reads the log from its start and every store, history included, and tells each entry that differs: `missing` in the store, `extra`, or \
 `different`. Exit code 1 when something differs; `loki rebuild` mends it.";
 
 /// Compare every store with the log

@@ -64,9 +64,9 @@ impl Client {
         Ok(Self { http, api, answered: AtomicBool::new(false), patience: Patience::default() })
     }
 
-    /// Other bounds on retries.
-    pub fn set_patience(&mut self, patience: Patience) {
-        self.patience = patience;
+    /// How long it goes on asking.
+    pub fn patience(&mut self) -> &mut Patience {
+        &mut self.patience
     }
 
     /// The address, for people.
@@ -104,18 +104,19 @@ impl Client {
             let response = self.open_once(request).await?;
             response.read().await
         };
-        let limit = request.limit();
-        loki_runtime::task::timeout(limit, reading).await.unwrap_or_else(|| Err(Error::TimedOut { api: self.api().to_owned() }))
+        self.in_time(request, reading).await
     }
 
     /// Returns with the head of the answer.
     async fn open_once(&self, request: &Request) -> Result<Stream, Error> {
         let built = request.build(&self.http)?;
         let sending = async { built.send().await.map_err(|error| Error::of(self.api(), &error)) };
-        let response = loki_runtime::task::timeout(request.limit(), sending)
-            .await
-            .unwrap_or_else(|| Err(Error::TimedOut { api: self.api().to_owned() }))?;
+        let response = self.in_time(request, sending).await?;
         self.answered.store(true, Ordering::Relaxed);
         Stream::new(self.api(), request.path(), response).checked().await
+    }
+    async fn in_time<T>(&self, request: &Request, answering: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let limit = request.wait + self.patience.answer;
+        loki_runtime::task::timeout(limit, answering).await.unwrap_or_else(|| Err(Error::TimedOut { api: self.api().to_owned() }))
     }
 }

@@ -6,9 +6,6 @@ use reqwest::{Method, Url};
 
 use super::error::Error;
 
-/// How long an answer may take beyond what was asked to be waited for.
-const GRACE: Duration = Duration::from_secs(20);
-
 #[derive(Debug, Clone)]
 pub struct Request {
     method: Method,
@@ -17,7 +14,8 @@ pub struct Request {
     wrong: Option<String>,
     body: Option<Vec<u8>>,
     last_event: Option<String>,
-    wait: Duration,
+    /// What the server was asked to wait.
+    pub(super) wait: Duration,
     /// Sending it twice is like sending it once.
     pub(super) repeatable: bool,
 }
@@ -68,10 +66,6 @@ impl Request {
     pub(crate) fn after_event(mut self, position: Option<&str>) -> Self {
         self.last_event = position.map(str::to_owned);
         self
-    }
-
-    pub(super) fn limit(&self) -> Duration {
-        self.wait + GRACE
     }
 
     pub(super) fn path(&self) -> &str {

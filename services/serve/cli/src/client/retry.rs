@@ -17,17 +17,22 @@ pub struct Patience {
     pub first: Duration,
     /// It has answered before, or says itself that it is not ready.
     pub known: Duration,
+    /// For one answer, beyond what the server was asked to wait.
+    pub answer: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { first: Duration::from_secs(1), known: Duration::from_secs(15) }
+        Self { first: Duration::from_secs(1), known: Duration::from_secs(15), answer: Duration::from_secs(20) }
     }
 }
 
 impl Patience {
-    /// For long work that a restart of the API should not end.
-    pub const LONG: Self = Self { first: Duration::from_secs(1), known: Duration::from_secs(60) };
+    /// For long work, that a restart of the API or of a store should not end.
+    #[must_use]
+    pub fn for_long_work(self) -> Self {
+        Self { known: self.known * 4, ..self }
+    }
 }
 
 /// The server's own wish, but not longer.

@@ -24,14 +24,15 @@ An empty cell says nothing; columns may come in any order; lines that begin with
 
 /// How inventories are understood; shown below the options.
 pub const LONG_HELP: &str = "\
-Ansible inventories: a group becomes a node, below its parent group; a group with several parents gets a node below each, a group
-without one is below --under. Hosts become servers, mounted on the nodes of the groups that name them (`/ungrouped` if none does).
-Variables of a group become labels of its nodes, variables of a host labels of the server. `ansible_host` and `addresses` become
-addresses, `serial_number` (or `serial`) and `idc` fields of the server; `idc` may come from a group. Ranges such as web[01:50] and
+Ansible inventories: a group becomes a node, below its parent group; a group with several parents gets a node below each, a group \
+without one is below --under. Hosts become servers, mounted on the nodes of the groups that name them (`/ungrouped` if none does). \
+Variables of a group become labels of its nodes, variables of a host labels of the server. `ansible_host` and `addresses` become \
+addresses, `serial_number` (or `serial`) and `idc` fields of the server; `idc` may come from a group. Ranges such as web[01:50] and \
 db-[a:f] are expanded.
+
 Folders group_vars/ and host_vars/ are not read: print a whole inventory with `ansible-inventory --list --yaml` and import that.
 
-Never imported, and told in a warning: other ansible_… variables, values of ansible-vault, templates, and variables that look like a
+Never imported, and told in a warning: other ansible_… variables, values of ansible-vault, templates, and variables that look like a \
 secret (password, passwd, passphrase, secret, token, private_key, _pass, credential, api_key, access_key in the name or the value).
 
 Nothing is removed or renamed. Importing a file twice, or after a half-finished run, only does what is missing.";

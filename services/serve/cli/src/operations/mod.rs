@@ -3,6 +3,7 @@
 //! The commands `loki verify` and `loki rebuild` only show what comes of it. Who does it differs: on the embedded set the running process, asked
 //! over HTTP (`over_http`); on the real set the binary itself may, and brings its own [`Operations`].
 
+mod line;
 mod over_http;
 
 use async_trait::async_trait;
@@ -45,7 +46,7 @@ impl Store {
 
 /// What a comparison of a store with the log has found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(try_from = "line::Line", into = "line::Line")]
 pub enum Finding {
     /// An entry that is not as the log says.
     Difference {
@@ -53,9 +54,7 @@ pub enum Finding {
         difference: Difference,
         key: String,
         /// As the log says; absent where the log knows of no such entry.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         log: Option<Box<RawValue>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         stored: Option<Box<RawValue>>,
     },
     /// The end of a store's comparison.

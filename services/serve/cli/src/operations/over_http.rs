@@ -119,7 +119,7 @@ fn read(line: &[u8], on_finding: &mut OnFinding<'_>) -> Result<(), Failure> {
     }
     match serde_json::from_slice(line) {
         Ok(finding) => on_finding(finding),
-        Err(error) => Err(unreadable(format!("{error} in {}", String::from_utf8_lossy(line)))),
+        Err(error) => Err(unreadable(format!("{error} in {}", String::from_utf8_lossy(line.trim_ascii())))),
     }
 }
 

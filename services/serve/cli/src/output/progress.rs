@@ -7,6 +7,8 @@ use super::Output;
 /// Without a terminal a line is written for so many parts of the whole.
 const LINES: u64 = 10;
 
+const TEMPLATE: &str = "{msg} {wide_bar} {pos} of {len}, {per_sec}, {eta} left";
+
 pub struct Progress {
     what: &'static str,
     total: u64,
@@ -65,11 +67,20 @@ impl Progress {
 }
 
 fn bar(what: &'static str, total: u64) -> ProgressBar {
-    // once a tenth of a second is as often as an eye reads
+    // ten times a second is as often as an eye reads
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_message(what);
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos} of {len}, {per_sec}, {eta} left");
-    if let Ok(style) = style {
-        bar.set_style(style.progress_chars("█▌ "));
+    match ProgressStyle::with_template(TEMPLATE) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
-    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_one() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    }
 }

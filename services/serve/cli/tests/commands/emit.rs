@@ -11,10 +11,8 @@ use crate::scripted::{Answer, Scripted};
 
 const POST: &str = "POST /v1/commands";
 const PENDING: &str = r#"{"id":"a","outcome":"pending","position":"c17"}"#;
-const ACCEPTED: &str =
-    r#"{"id":"a","outcome":"accepted","position":"c17","type":"node.create","after":"f42","facts":[{"key":"node/01","position":"f42","data":{"id":"01"}}]}"#;
-const REJECTED: &str =
-    r#"{"id":"a","outcome":"rejected","position":"c17","code":"already_exists","field":"path","message":"`/a` is there","conflict":"node/01"}"#;
+const ACCEPTED: &str = r#"{"id":"a","outcome":"accepted","position":"c17","type":"node.create","after":"f42","facts":[{"key":"node/01","position":"f42","data":{"id":"01"}}]}"#;
+const REJECTED: &str = r#"{"id":"a","outcome":"rejected","position":"c17","code":"already_exists","field":"path","message":"`/a` is there","conflict":"node/01"}"#;
 
 const EMIT: [&str; 6] = ["emit", "node.create", "--data", r#"{"path":"/a"}"#, "--id", "a"];
 
@@ -90,7 +88,7 @@ async fn it_is_repeated_with_its_id_when_the_log_is_away() {
 async fn patience_ends() {
     let away = Answer::problem(503, "not_ready", "the log is away").header("retry-after", "1");
     let api = Scripted::new([(POST, vec![away])]).await;
-    let patience = Patience { first: Duration::ZERO, known: Duration::from_millis(1500) };
+    let patience = Patience { first: Duration::ZERO, known: Duration::from_millis(1500), ..Patience::default() };
     let ran = Run::new(&api.api, &EMIT).patience(patience).ran().await;
     assert_eq!((ran.exit, ran.err.as_str()), (Exit::Failed, "error: the log is away (not_ready)\n"));
     assert_eq!(api.seen().len(), 2, "as often as the server wishes");
@@ -124,7 +122,9 @@ async fn data_comes_from_a_file_too_and_must_be_json() {
     assert_eq!(loki(&api.api, &["emit", "x", "-d", &path]).await.exit, Exit::Ok);
     assert_eq!(api.seen()[0].json()["data"], json!({"b": [1]}));
     std::fs::write(file.path(), "x".repeat(2 << 20)).unwrap();
-    for (data, told) in [("{", "`--data` is no JSON"), ("@/no/such/file", "cannot read `/no/such/file`"), (&path, "more than 1048576 bytes")] {
+    for (data, told) in
+        [("{", "`--data` is no JSON"), ("@/no/such/file", "cannot read `/no/such/file`"), (&path, "more than 1048576 bytes")]
+    {
         let ran = loki(&api.api, &["emit", "x", "-d", data]).await;
         assert!(ran.exit == Exit::Usage && ran.err.contains(told), "{ran:?}");
     }

@@ -16,7 +16,7 @@ const LIVE: &str = r#"{"commands":"c5","undecided":0,"projections":[]}"#;
 #[tokio::test]
 async fn nothing_listens() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let patience = Patience { first: Duration::from_millis(100), known: Duration::from_secs(60) };
+    let patience = Patience { first: Duration::from_millis(100), known: Duration::from_secs(60), ..Patience::default() };
     let ran = Run::new(&free.to_string(), &["status"]).patience(patience).ran().await;
     assert_eq!(ran.exit, Exit::Failed);
     assert_eq!(ran.err, format!("error: nothing listens at http://{free}: start Loki with `loki all`, or name its address with `--api`\n"));
@@ -32,7 +32,7 @@ async fn a_server_that_starts_meanwhile_is_found() {
         let router = axum::Router::new().route("/v1/status", axum::routing::get(|| async { LIVE }));
         axum::serve(TcpListener::bind(free).await.unwrap(), router).await.unwrap();
     });
-    let patience = Patience { first: Duration::from_secs(30), known: Duration::from_secs(30) };
+    let patience = Patience { first: Duration::from_secs(30), known: Duration::from_secs(30), ..Patience::default() };
     let ran = Run::new(&free.to_string(), &["status"]).patience(patience).ran().await;
     starting.abort();
     assert_eq!(ran.exit, Exit::Ok, "{}", ran.err);
@@ -40,7 +40,8 @@ async fn a_server_that_starts_meanwhile_is_found() {
 
 #[tokio::test]
 async fn something_else_listens() {
-    let api = Scripted::new([(STATUS, vec![Answer::new(200, "<html>hello</html>"), Answer::new(302, "<html>moved\u{1b}[2J</html>")])]).await;
+    let api =
+        Scripted::new([(STATUS, vec![Answer::new(200, "<html>hello</html>"), Answer::new(302, "<html>moved\u{1b}[2J</html>")])]).await;
     let ran = loki(&api.api, &["status"]).await;
     assert!(ran.exit == Exit::Failed && ran.err.contains("the answer to `/v1/status` cannot be read"), "{ran:?}");
     let ran = loki(&api.api, &["status"]).await;
@@ -57,8 +58,7 @@ async fn a_silent_server_is_not_waited_for_without_end() {
             kept.push(accepted);
         }
     });
-    let patience = Patience { first: Duration::ZERO, known: Duration::ZERO };
-    tokio::time::pause();
+    let patience = Patience { first: Duration::ZERO, known: Duration::ZERO, answer: Duration::from_millis(100) };
     let ran = Run::new(&api.to_string(), &["status"]).patience(patience).ran().await;
     accepting.abort();
     assert_eq!((ran.exit, ran.err), (Exit::Timeout, format!("error: no answer from http://{api} in time\n")));
@@ -74,7 +74,11 @@ async fn the_token_comes_from_a_file() {
     assert_eq!(api.seen()[0].headers["authorization"], "Bearer s3cret");
     let ran = loki(&api.api, &["--token-file", path, "status"]).await;
     assert_eq!(ran.exit, Exit::Auth);
-    assert!(ran.err.starts_with("error: send a token (unauthorized): give the token by `--token-file`") && !ran.err.contains("s3cret"), "{}", ran.err);
+    assert!(
+        ran.err.starts_with("error: send a token (unauthorized): give the token by `--token-file`") && !ran.err.contains("s3cret"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

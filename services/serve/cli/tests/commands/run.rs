@@ -80,7 +80,7 @@ impl<'r> Run<'r> {
         }
         let mut client = self.cli.common.client().unwrap();
         if let Some(patience) = self.patience {
-            client.set_patience(patience);
+            *client.patience() = patience;
         }
         let exit = self.cli.command.run_in(&mut Session { client, out }, self.operations).await;
         Ran { exit, out: self.out.text(), err: err.text() }

@@ -10,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt as _;
 use loki_runtime::task;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -35,7 +36,8 @@ impl Answer {
     }
 
     pub(crate) fn problem(status: u16, code: &str, detail: &str) -> Self {
-        let body = serde_json::json!({"type": format!("urn:loki:problem:{code}"), "title": "x", "status": status, "code": code, "detail": detail});
+        let body =
+            serde_json::json!({"type": format!("urn:loki:problem:{code}"), "title": "x", "status": status, "code": code, "detail": detail});
         Self::new(status, body.to_string()).header("content-type", "application/problem+json")
     }
 
@@ -65,7 +67,12 @@ impl Answer {
         } else {
             let pieces = self.pieces.into_iter().map(Ok::<_, std::io::Error>);
             let end = self.breaks.then(|| Err(std::io::Error::other("cut")));
-            Body::from_stream(futures::stream::iter(pieces.chain(end))).into_response()
+            // the server writes what it has when the next piece is not there yet
+            let slowly = futures::stream::iter(pieces.chain(end)).then(|piece| async {
+                tokio::task::yield_now().await;
+                piece
+            });
+            Body::from_stream(slowly).into_response()
         };
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap();
         for (name, value) in self.headers {

@@ -11,7 +11,6 @@ use std::path::PathBuf;
 
 use loki_domain::NodePath;
 
-use crate::client::Patience;
 use crate::emit::Sender;
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
@@ -66,7 +65,8 @@ impl Options {
             return Ok(Exit::Ok);
         }
         report::warnings(&file, &std::mem::take(&mut plan.warnings), &mut session.out);
-        session.client.set_patience(Patience::LONG);
+        let patience = session.client.patience();
+        *patience = patience.for_long_work();
         let mut done = emission::Done::new(&plan);
         let ended = emission::send(session, &self.sender, plan.steps, &mut done).await;
         report::done(&file, &done, &mut session.out)?;
