@@ -1,26 +1,37 @@
-//! ZooKeeper keeps the promise.
+//! A store in ZooKeeper under a chroot of its own.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use loki_runner::{Projection, Stored};
-use loki_runtime::{Shutdown, task};
+use loki_runtime::Shutdown;
 use loki_telemetry::Health;
-use loki_testing::real;
 use loki_wire::Fact;
 use loki_zookeeper::contract::World;
-use loki_zookeeper::{Config, TreeReader, dump, service, tree_contract};
+use loki_zookeeper::{Config, TreeReader, dump, service};
 use zookeeper::{Client, Error};
 
-struct Real {
-    config: Config,
+pub(crate) struct Real {
+    pub(crate) config: Config,
     shutdown: Shutdown,
 }
 
 impl Real {
-    async fn new() -> Self {
-        let servers = task::spawn_blocking("shared", || real::shared().zookeeper.clone()).await.unwrap();
-        Self { config: Config { chroot: real::zookeeper_chroot(), ..Config::new(servers) }, shutdown: Shutdown::new() }
+    pub(crate) fn new(servers: impl Into<String>) -> Self {
+        Self::with(Config { chroot: loki_testing::real::zookeeper_chroot(), ..Config::new(servers) })
+    }
+
+    pub(crate) fn with(config: Config) -> Self {
+        Self { config, shutdown: Shutdown::new() }
+    }
+
+    /// The path of something under the root.
+    pub(crate) fn path(&self, under: &str) -> String {
+        format!("{}/loki/{under}", self.config.chroot)
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(&self.config.servers).await.unwrap()
     }
 }
 
@@ -45,13 +56,12 @@ impl World for Real {
     }
 
     async fn empty(&self) {
-        let client = Client::connect(&self.config.servers).await.unwrap();
-        delete_all(&client, &format!("{}/loki", self.config.chroot)).await;
+        delete_all(&self.client().await, &format!("{}/loki", self.config.chroot)).await;
     }
 }
 
 /// `deleteall`, children first; others may delete as well.
-async fn delete_all(client: &Client, path: &str) {
+pub(crate) async fn delete_all(client: &Client, path: &str) {
     let mut open = vec![path.to_owned()];
     while let Some(path) = open.last().cloned() {
         match client.delete(&path, None).await {
@@ -64,5 +74,3 @@ async fn delete_all(client: &Client, path: &str) {
         }
     }
 }
-
-tree_contract!(Real::new());

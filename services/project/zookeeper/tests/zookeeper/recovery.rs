@@ -1,0 +1,276 @@
+//! What ZooKeeper's store does when the server fails or somebody else writes there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::given::{Real, delete_all};
+use loki_domain::{Entity, Text};
+use loki_runner::{Applied, Batch, State, StoreError, Target};
+use loki_runtime::clock::Stopwatch;
+use loki_runtime::{Secret, task};
+use loki_testing::real::{Running, ZooKeeper};
+use loki_wire::Change;
+use loki_zookeeper::contract::{Given, PATIENCE, World, Writer, node, node_key, node_ref, server};
+use loki_zookeeper::{Config, TreeReader};
+
+fn start() -> Running {
+    task_block(|| Running::start(&ZooKeeper).unwrap())
+}
+
+fn task_block<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    let started = Stopwatch::start();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        task::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn answers(reader: &Arc<dyn TreeReader>) -> bool {
+    reader.tree(&node_ref("/"), 1).is_ok()
+}
+
+/// Tries until the store is there again; how often it was away.
+async fn write_when_back(writer: &mut Writer, changes: &[Change]) -> usize {
+    let facts = writer.facts(changes);
+    let started = Stopwatch::start();
+    let mut away = 0;
+    loop {
+        assert!(started.elapsed() < PATIENCE, "the store has not come back");
+        match writer.apply(Target::Main, &facts).await {
+            Ok(applied) => {
+                assert_eq!(applied, Applied::Done);
+                return away;
+            }
+            Err(StoreError::Away(_)) => away += 1,
+            Err(other) => panic!("{other}"),
+        }
+        task::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_is_away_and_comes_back() {
+    let mut server_process = start();
+    let world = Real::new(server_process.address());
+    let mut writer = Given::live(&world, vec![node(1, None, "a")]).await;
+    let reader = world.reader().await;
+    reader.wait(0, PATIENCE).await.unwrap();
+    for round in 0..3 {
+        task_block(|| server_process.kill().unwrap());
+        until("the reader stops", || async { !answers(&reader) }).await;
+        assert!(reader.stored().await.is_err());
+        assert!(matches!(writer.projection.stored().await, Err(StoreError::Away(_))));
+        task_block(|| server_process.restart().unwrap());
+        write_when_back(&mut writer, &[server(10 + round, &format!("web-{round}"))]).await;
+        reader.wait(writer.position - 1, PATIENCE).await.unwrap();
+        writer.check(&world).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_still_is_away_in_bounded_time() {
+    let server_process = start();
+    let mut world = Real::new(server_process.address());
+    world.config =
+        Config { operation_timeout: Duration::from_millis(500), session_timeout: Duration::from_secs(2), ..world.config.clone() };
+    let mut writer = Given::live(&world, vec![node(1, None, "a")]).await;
+    let reader = world.reader().await;
+    reader.wait(0, PATIENCE).await.unwrap();
+    server_process.pause().unwrap();
+    let started = Stopwatch::start();
+    let facts = writer.facts(&[server(2, "web-2")]);
+    assert!(matches!(writer.apply(Target::Main, &facts).await, Err(StoreError::Away(_))));
+    assert!(matches!(writer.projection.stored().await, Err(StoreError::Away(_))));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    until("the reader stops", || async { !answers(&reader) }).await;
+    server_process.resume().unwrap();
+    // whether the write was done is unknown until the position is read
+    let mut stored = None;
+    let started = Stopwatch::start();
+    while stored.is_none() {
+        assert!(started.elapsed() < PATIENCE, "the store has not come back");
+        stored = writer.projection.stored().await.ok().flatten();
+    }
+    match stored.unwrap().position {
+        1 => assert_eq!(write_when_back(&mut writer, &[server(2, "web-2")]).await, 0),
+        2 => {
+            writer.position = 2;
+            writer.changes.push(server(2, "web-2"));
+        }
+        other => panic!("the position is {other}"),
+    }
+    reader.wait(1, PATIENCE).await.unwrap();
+    writer.check(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_set_back_shows_its_older_position() {
+    let mut server_process = start();
+    let world = Real::new(server_process.address());
+    let mut writer = Given::live(&world, vec![node(1, None, "a"), node(2, None, "b")]).await;
+    task_block(|| server_process.stop().unwrap());
+    let older = task_block(|| server_process.snapshot_data().unwrap());
+    task_block(|| server_process.restart().unwrap());
+    write_when_back(&mut writer, &[server(3, "web-3"), server(4, "web-4")]).await;
+    let reader = world.reader().await;
+    reader.wait(3, PATIENCE).await.unwrap();
+
+    task_block(|| server_process.stop().unwrap());
+    task_block(|| server_process.restore_data(&older).unwrap());
+    task_block(|| server_process.restart().unwrap());
+    until("the reader is connected", || async { reader.stored().await.is_ok() }).await;
+    assert_eq!(reader.stored().await.unwrap().map(|stored| stored.position), Some(2));
+    // never an older truth
+    assert!(reader.wait(0, Duration::from_millis(500)).await.is_err());
+    assert!(!answers(&reader));
+    // what was in flight does not fit any more: there would be a hole
+    let started = Stopwatch::start();
+    let facts = writer.facts(&[server(5, "web-5")]);
+    let applied = loop {
+        assert!(started.elapsed() < PATIENCE, "the store has not come back");
+        if let Ok(applied) = writer.apply(Target::Main, &facts).await {
+            break applied;
+        }
+    };
+    assert_eq!(applied, Applied::Refused);
+    assert_eq!(writer.projection.stored().await.unwrap().map(|stored| stored.position), Some(2));
+    // replayed from there it is as it was
+    let lost = writer.changes.split_off(2);
+    writer.position = 2;
+    assert_eq!(writer.write(&lost).await, Applied::Done);
+    reader.wait(3, PATIENCE).await.unwrap();
+    writer.check(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_position_asks_for_a_rebuild() {
+    let server_process = start();
+    let world = Real::new(server_process.address());
+    let mut writer = Given::live(&world, vec![node(1, None, "a")]).await;
+    let reader = world.reader().await;
+    reader.wait(0, PATIENCE).await.unwrap();
+    delete_all(&world.client().await, &world.path(&format!("position/{}-1", writer.log))).await;
+    assert_eq!(writer.projection.stored().await.unwrap(), None);
+    assert_eq!(writer.write(&[server(2, "web-2")]).await, Applied::Refused);
+    // what readers see is still right
+    assert!(answers(&reader));
+    assert_eq!(writer.rebuild(vec![node(1, None, "a"), server(2, "web-2")]).await.unwrap(), Applied::Done);
+    reader.wait(1, PATIENCE).await.unwrap();
+    writer.check(&world).await;
+    // the generation before is deleted in the end
+    let client = world.client().await;
+    until("one generation is left", || async {
+        client.list_children(world.path("").trim_end_matches('/')).await.unwrap().iter().filter(|name| name.starts_with('g')).count() == 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_by_somebody_else_is_noticed() {
+    let server_process = start();
+    let world = Real::new(server_process.address());
+    let mut writer = Given::live(&world, vec![node(1, None, "a"), server(2, "web-2")]).await;
+    let reader = world.reader().await;
+    reader.wait(1, PATIENCE).await.unwrap();
+    let client = world.client().await;
+    let key = server(2, "web-2").key().unwrap();
+    let path = find(&client, &world.path("g1"), &key.id()).await;
+    client.delete(&path, None).await.unwrap();
+    // no new revision explains it: no answer, then everything is read again
+    until("the reader stops", || async { !answers(&reader) }).await;
+    reader.wait(1, PATIENCE).await.unwrap();
+    assert_eq!(world.dump().await.unwrap().1.len(), 1);
+    // the writer notices when it writes there, lists the ids again, and goes on
+    assert_eq!(writer.write(&[server(2, "renamed"), Change::Removed(node_key(1))]).await, Applied::Done);
+    reader.wait(3, PATIENCE).await.unwrap();
+    writer.check(&world).await;
+    // with folders gone it cannot: the store counts as emptied
+    delete_all(&client, &world.path("g1/server")).await;
+    assert_eq!(writer.write(&[server(2, "again")]).await, Applied::Refused);
+    assert_eq!(writer.projection.stored().await.unwrap(), None);
+    assert_eq!(writer.rebuild(vec![server(2, "again")]).await.unwrap(), Applied::Done);
+    writer.check(&world).await;
+}
+
+/// The path that ends with this name.
+async fn find(client: &zookeeper::Client, under: &str, name: &str) -> String {
+    let mut open = vec![under.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.ends_with(&format!("/{name}")) {
+            return path;
+        }
+        open.extend(client.list_children(&path).await.unwrap().into_iter().map(|child| format!("{path}/{child}")));
+    }
+    panic!("`{name}` is not under `{under}`")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_never_cut_and_one_that_is_too_large_is_named() {
+    let server_process = start();
+    let mut world = Real::new(server_process.address());
+    world.config = Config { multi_operations: 10, multi_bytes: 4 << 10, request_bytes: 64 << 10, ..world.config.clone() };
+    let mut writer = Given::live(&world, vec![node(1, None, "a")]).await;
+    let servers = |count: u32| -> Vec<Change> { (0..count).map(|number| server(100 + number, &format!("web-{number}"))).collect() };
+    let facts = writer.command(&servers(100));
+    assert_eq!(writer.apply(Target::Main, &facts).await.unwrap(), Applied::Done);
+    writer.check(&world).await;
+    let facts = writer.command(&servers(1_000));
+    match writer.apply(Target::Main, &facts).await {
+        Err(StoreError::Unusable(message)) => assert!(message.contains("jute.maxbuffer"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    writer.check(&world).await;
+    // a large entity alone is fine
+    let Change::Set(Entity::Node(mut large)) = node(1, None, "a") else { unreachable!() };
+    large.contacts = (0..20).map(|number| format!("{number}{}", "x".repeat(100)).parse::<Text>().unwrap()).collect();
+    assert_eq!(writer.write(&[Change::Set(Entity::Node(large))]).await, Applied::Done);
+    writer.check(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shadow_survives_a_lost_connection() {
+    let mut server_process = start();
+    let world = Real::new(server_process.address());
+    let mut writer = Writer::new(&world, 1);
+    writer.projection.begin_rebuild(writer.log, 0).await.unwrap();
+    let facts = writer.facts(&[node(1, None, "a"), server(2, "web-2")]);
+    assert_eq!(writer.apply(Target::Shadow, &facts).await.unwrap(), Applied::Done);
+    task_block(|| server_process.kill().unwrap());
+    let facts = writer.facts(&[server(2, "renamed"), server(3, "web-3")]);
+    assert!(matches!(writer.apply(Target::Shadow, &facts).await, Err(StoreError::Away(_))));
+    task_block(|| server_process.restart().unwrap());
+    let started = Stopwatch::start();
+    while writer.apply(Target::Shadow, &facts).await.map_or(true, |applied| applied != Applied::Done) {
+        assert!(started.elapsed() < PATIENCE, "the store has not come back");
+    }
+    assert_eq!(writer.projection.finish_rebuild(writer.log, 4, 1_000).await.unwrap(), Applied::Done);
+    writer.check(&world).await;
+    let same = Batch { log: writer.log, target: Target::Main, from: 4, to: 4, items: &[], state: State::Live, ended_ms: None };
+    assert_eq!(writer.projection.apply(same).await.unwrap(), Applied::Done);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_credentials_nobody_else_may_write() {
+    let server_process = start();
+    let mut world = Real::new(server_process.address());
+    world.config.auth = Secret::new("loki:right");
+    let mut writer = Given::live(&world, vec![node(1, None, "a")]).await;
+    let reader = world.reader().await;
+    reader.wait(0, PATIENCE).await.unwrap();
+    for auth in ["", "loki:wrong"] {
+        let stranger = Real::with(Config { auth: Secret::new(auth), ..world.config.clone() });
+        match stranger.projection().stored().await {
+            Err(StoreError::Unusable(message)) => assert!(message.contains("zookeeper.auth"), "{message}"),
+            other => panic!("{other:?}"),
+        }
+        let reader = stranger.reader().await;
+        assert!(reader.wait(0, Duration::from_millis(300)).await.is_err());
+    }
+    assert_eq!(writer.write(&[server(2, "web-2")]).await, Applied::Done);
+    reader.wait(1, PATIENCE).await.unwrap();
+    writer.check(&world).await;
+}
