@@ -46,6 +46,8 @@ pub struct ZooKeeperProjection {
     shadow: Option<Generation>,
     /// The number of a shadow whose position and ids must be read again.
     unsure: Option<u64>,
+    /// The main generation that was last written to.
+    written: Option<u64>,
     /// This generation is not as it was left (a folder is missing): it counts as emptied.
     damaged: Option<u64>,
 }
@@ -63,10 +65,7 @@ struct Generation {
 #[derive(Debug)]
 enum Step {
     Done,
-    /// It is known to be elsewhere.
     Refused,
-    /// The store says that it is elsewhere.
-    Outrun,
     /// The writer's knowledge is not right: get it again and try once more.
     Stale(zk::Error),
 }
@@ -75,7 +74,7 @@ impl ZooKeeperProjection {
     /// Does not connect yet.
     pub fn new(config: Config) -> Self {
         let paths = Paths::new(&config.chroot);
-        Self { session: Session::new(config), paths, main: None, shadow: None, unsure: None, damaged: None }
+        Self { session: Session::new(config), paths, main: None, shadow: None, unsure: None, written: None, damaged: None }
     }
 
     /// A reading over the present connection; over a new one nothing is known.
@@ -86,14 +85,6 @@ impl ZooKeeperProjection {
             self.main = None;
         }
         Ok(Reading { client, paths: self.paths.clone(), limit: self.session.config().operation_timeout })
-    }
-
-    /// After a failed write nothing that was known is.
-    fn doubt(&mut self, target: Target) {
-        match target {
-            Target::Main => self.main = None,
-            Target::Shadow => self.unsure = self.shadow.take().map(|shadow| shadow.mark.generation).or(self.unsure),
-        }
     }
 
     /// Reads what must be known to write to the main generation, if it is at `from`.
@@ -132,13 +123,18 @@ impl ZooKeeperProjection {
         if batch.target == Target::Shadow {
             self.learn_shadow(&reading).await?;
         }
-        let at = |generation: &&mut Generation| generation.mark.stored.log == batch.log && generation.mark.stored.position == batch.from;
+        let at = |generation: &mut Generation| generation.mark.stored.log == batch.log && generation.mark.stored.position == batch.from;
+        // taken out: should this call fail, or be dropped, what is known must be learnt again
         let generation = match batch.target {
             Target::Main if !self.learn(&reading, batch.log, batch.from).await? => None,
-            Target::Main => self.main.as_mut(),
-            Target::Shadow => self.shadow.as_mut().filter(at),
+            Target::Main => self.main.take(),
+            Target::Shadow => self.shadow.take_if(at),
         };
-        let Some(generation) = generation else { return Ok(Step::Refused) };
+        let Some(mut generation) = generation else { return Ok(Step::Refused) };
+        match batch.target {
+            Target::Main => self.written = Some(generation.mark.generation),
+            Target::Shadow => self.unsure = Some(generation.mark.generation),
+        }
         let config = self.session.config();
         let pieces = pieces(batch.from, batch.to, batch.items, config.multi_operations, config.multi_bytes);
         let before = generation.mark.stored;
@@ -178,6 +174,10 @@ impl ZooKeeperProjection {
                 metrics::wrote(operations.len(), started.elapsed());
                 sent += 1;
             }
+        }
+        match batch.target {
+            Target::Main => self.main = Some(generation),
+            Target::Shadow => (self.shadow, self.unsure) = (Some(generation), None),
         }
         Ok(Step::Done)
     }
@@ -290,10 +290,10 @@ fn judge(error: zk::MultiWriteError, operations: usize, target: Target, before: 
         zk::MultiWriteError::OperationFailed { source, .. } if before > 0 => {
             Err(Error::Away(format!("the position was moved by somebody else, after {before} steps of this batch: {source}")))
         }
-        zk::MultiWriteError::OperationFailed { index: 0, source: zk::Error::NoNode } => Ok(Step::Outrun),
+        zk::MultiWriteError::OperationFailed { index: 0, source: zk::Error::NoNode } => Ok(Step::Refused),
         // the revision is gone
         zk::MultiWriteError::OperationFailed { index, source: zk::Error::NoNode } if target == Target::Main && index + 1 == operations => {
-            Ok(Step::Outrun)
+            Ok(Step::Refused)
         }
         zk::MultiWriteError::OperationFailed {
             source: source @ (zk::Error::NoNode | zk::Error::NodeExists | zk::Error::BadVersion),
@@ -332,7 +332,6 @@ impl Projection for ZooKeeperProjection {
     }
 
     async fn apply(&mut self, batch: Batch<'_, Fact>) -> Result<Applied, StoreError> {
-        let mut stale = None;
         for _ in 0..TRIES {
             match self.step(&batch).await {
                 Ok(Step::Done) => return Ok(Applied::Done),
@@ -340,18 +339,10 @@ impl Projection for ZooKeeperProjection {
                     metrics::refused();
                     return Ok(Applied::Refused);
                 }
-                Ok(Step::Outrun) => {
-                    self.doubt(batch.target);
-                    metrics::refused();
-                    return Ok(Applied::Refused);
-                }
                 Ok(Step::Stale(cause)) => {
                     tracing::debug!(error = %cause, "the ids are listed again");
-                    stale = self.main.as_ref().map(|main| main.mark.generation);
-                    self.doubt(batch.target);
                 }
                 Err(error) => {
-                    self.doubt(batch.target);
                     self.session.drop_client();
                     return Err(error.into());
                 }
@@ -359,7 +350,7 @@ impl Projection for ZooKeeperProjection {
         }
         tracing::warn!("folders or ids in zookeeper are not as they were left: it will be filled anew");
         match batch.target {
-            Target::Main => self.damaged = stale,
+            Target::Main => self.damaged = self.written,
             Target::Shadow => (self.shadow, self.unsure) = (None, None),
         }
         metrics::refused();
@@ -377,7 +368,7 @@ impl Projection for ZooKeeperProjection {
         for _ in 0..TRIES {
             match self.finish(log, at, ended_ms).await {
                 Ok(Step::Done) => return Ok(Applied::Done),
-                Ok(Step::Refused | Step::Outrun) => return Ok(Applied::Refused),
+                Ok(Step::Refused) => return Ok(Applied::Refused),
                 // the main generation was written to at the same time
                 Ok(Step::Stale(_)) => {}
                 Err(error) => {

@@ -274,3 +274,43 @@ async fn with_credentials_nobody_else_may_write() {
     reader.wait(1, PATIENCE).await.unwrap();
     writer.check(&world).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_call_leaves_the_writer_usable() {
+    let server_process = start();
+    let world = Real::new(server_process.address());
+    let mut writer = Writer::new(&world, 1);
+    writer.projection.begin_rebuild(writer.log, 0).await.unwrap();
+    for target in [Target::Shadow, Target::Main] {
+        let mut dropped = 0;
+        for round in 0..10 {
+            // standing still, the server answers after the call was dropped
+            server_process.pause().unwrap();
+            let changes =
+                [server(2, &format!("web-{round}")), if round % 2 == 0 { node(1, None, "a") } else { Change::Removed(node_key(1)) }];
+            let facts = writer.facts(&changes);
+            let ended = task::timeout(Duration::from_millis(20), writer.apply(target, &facts)).await;
+            server_process.resume().unwrap();
+            match ended {
+                // its last threads were not standing still yet
+                Some(Ok(Applied::Done)) => {}
+                Some(other) => panic!("{target:?} {round}: {other:?}"),
+                None => {
+                    dropped += 1;
+                    // it was applied or not: what follows says so
+                    if writer.apply(target, &facts).await.unwrap() == Applied::Refused {
+                        writer.position += 2;
+                        writer.changes.extend(changes);
+                    }
+                }
+            }
+            let facts = writer.facts(&[server(3, &format!("next-{round}"))]);
+            assert_eq!(writer.apply(target, &facts).await.unwrap(), Applied::Done, "{target:?} {round}");
+        }
+        assert!(dropped > 0, "no call was dropped");
+        if target == Target::Shadow {
+            assert_eq!(writer.projection.finish_rebuild(writer.log, writer.position, 1_000).await.unwrap(), Applied::Done);
+        }
+        writer.check(&world).await;
+    }
+}
