@@ -5,8 +5,8 @@ use loki_wire::Fact;
 
 use super::World;
 use super::given::*;
-use crate::migrate;
 use crate::port::{NotReady, Page, ReadError};
+use crate::{Projected, forget, migrate};
 
 const STATE_TABLES: [&str; 5] = ["node", "server", "mount", "membership", "state_position"];
 const HISTORY_TABLES: [&str; 3] = ["outcome", "entity_change", "history_position"];
@@ -35,6 +35,11 @@ pub async fn a_store_without_a_table_is_empty(world: &dyn World) {
         assert_eq!(facts.stored().await.expect("read"), None, "{table}");
         let refused = readers.state.dump(None).await.err();
         assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)), "{table}");
+        // made again, and empty: the position must not vouch for it
+        facts.begin_rebuild(log(1), 0).await.expect("begun");
+        let refused = readers.state.dump(None).await.err();
+        assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)), "{table}, begun");
+        assert_eq!(facts.stored().await.expect("read"), None, "{table}, begun");
         fill(&mut facts, &story.facts).await;
         assert_eq!(state_lines(&readers).await, fold(&story.facts), "{table}");
     }
@@ -44,9 +49,26 @@ pub async fn a_store_without_a_table_is_empty(world: &dyn World) {
         assert_eq!(outcomes.stored().await.expect("read"), None, "{table}");
         let refused = readers.history.dump(None).await.err();
         assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)), "{table}");
+        outcomes.begin_rebuild(log(1), 0).await.expect("begun");
+        let refused = readers.history.dump(None).await.err();
+        assert_eq!(refused, Some(ReadError::NotReady(NotReady::Empty)), "{table}, begun");
         fill(&mut outcomes, &story.outcomes).await;
         assert_eq!(history_lines(&readers).await, before, "{table}");
     }
+}
+
+pub async fn a_forgotten_store_is_filled_anew(world: &dyn World) {
+    // there is nothing to be forgotten yet
+    forget(&world.config(), Projected::State).await.expect("forgotten");
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    forget(&world.config(), Projected::State).await.expect("forgotten");
+    assert_eq!(state(world).stored().await.expect("read"), None);
+    assert!(history(world).stored().await.expect("read").is_some());
+    forget(&world.config(), Projected::History).await.expect("forgotten");
+    assert_eq!(readers.history.stored().await.expect("read"), None);
+    told(world, &story).await;
+    assert_eq!(state_lines(&readers).await, fold(&story.facts));
 }
 
 pub async fn an_emptied_store_is_made_again(world: &dyn World) {
