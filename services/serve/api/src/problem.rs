@@ -5,9 +5,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is wrong with a request, or why it cannot be answered now.
+/// What is wrong with a request, or why it cannot be answered now. Boxed: it travels in the error of every handler.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(crate) struct Problem {
+#[serde(transparent)]
+pub(crate) struct Problem(Box<Document>);
+
+/// The document as it is sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Document {
     /// `urn:loki:problem:<code>`.
     #[serde(rename = "type")]
     kind: String,
@@ -33,7 +38,7 @@ pub(crate) type Result<T> = std::result::Result<T, Problem>;
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
         let code = code.into();
-        Self {
+        Self(Box::new(Document {
             kind: format!("urn:loki:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
@@ -42,7 +47,7 @@ impl Problem {
             field: None,
             conflict: None,
             retry_after: None,
-        }
+        }))
     }
 
     pub(crate) fn bad_parameter(field: &str, detail: impl Into<String>) -> Self {
@@ -56,23 +61,23 @@ impl Problem {
     /// A store or the log cannot answer now.
     pub(crate) fn not_ready(detail: impl Into<String>) -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
-        problem.retry_after = Some(1);
+        problem.0.retry_after = Some(1);
         problem
     }
 
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.0.field = Some(field.into());
         self
     }
 
     pub(crate) fn conflict(mut self, key: impl ToString) -> Self {
-        self.conflict = Some(key.to_string());
+        self.0.conflict = Some(key.to_string());
         self
     }
 
     #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
-        self.status
+        self.0.status
     }
 }
 
@@ -88,7 +93,7 @@ impl From<loki_wire::Error> for Problem {
             }
         };
         let mut problem = Self::new(status, error.code(), error.to_string());
-        problem.field = error.field().map(str::to_owned);
+        problem.0.field = error.field().map(str::to_owned);
         problem
     }
 }
@@ -107,8 +112,8 @@ impl From<loki_log::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.0.retry_after;
         let mut response = (status, axum::Json(self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry_after {
