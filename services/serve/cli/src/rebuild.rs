@@ -10,9 +10,9 @@ Examples:
   loki rebuild zookeeper
   loki rebuild mysql --yes --timeout 1h
 
-Everything in the store that comes from the log is written anew; until that is done, whoever asks it is answered 503, never less than \
-the truth. The other stores do not notice. It ends when the store can be read again; interrupting it does not stop the rebuild, and \
-`loki status` tells how far it is.";
+Everything in the store that comes from the log is written anew, beside what is there or in its place; whoever asks meanwhile is \
+answered as before or 503, never less than the truth. The other stores do not notice. It ends when the new entries are read; \
+interrupting it does not stop the rebuild.";
 
 /// Build a store anew from the log
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub struct Options {
 impl Options {
     pub(crate) async fn run(self, out: &mut Output, operations: &dyn Operations) -> Result<Exit, Failure> {
         let name = self.store.name();
-        if !out.confirms(self.yes, &format!("build `{name}` anew? Until it is done it cannot be read."))? {
+        if !out.confirms(self.yes, &format!("build `{name}` anew from the log?"))? {
             return Ok(Exit::Ok);
         }
         let mut progress = out.progress("rebuilding", 0);
@@ -43,13 +43,13 @@ impl Options {
         let rebuilt = loki_runtime::task::timeout(self.timeout.0, operations.rebuild(self.store, &mut show)).await;
         progress.end();
         rebuilt.unwrap_or_else(|| {
-            let message = format!("`{name}` is not live after {}: it is still being built, see `loki status`", self.timeout);
+            let message = format!("`{name}` is not built after {}: the rebuild goes on without this command", self.timeout);
             Err(Failure::new(Exit::Timeout, message))
         })?;
         if out.is_json() {
-            out.json(&serde_json::json!({ "store": name, "state": "live" }))?;
+            out.json(&serde_json::json!({ "store": name, "rebuilt": true }))?;
         } else {
-            out.line(format_args!("{name} is live"))?;
+            out.line(format_args!("{name} is rebuilt"))?;
         }
         Ok(Exit::Ok)
     }

@@ -27,7 +27,7 @@ impl Options {
         let mut tell = |finding: Finding| {
             match &finding {
                 Finding::Compared { equal: true, .. } => stores += 1,
-                Finding::Compared { .. } | Finding::Difference { .. } => differences += 1,
+                Finding::Compared { .. } | Finding::Difference { .. } | Finding::Failed { .. } => differences += 1,
             }
             if out.is_json() { out.json(&finding) } else { out.text(&render(&finding)) }
         };
@@ -47,6 +47,7 @@ fn render(finding: &Finding) -> String {
             let verdict = if *equal { "equal" } else { "not equal" };
             format!("{}: {verdict}, {entries} entries\n", printable(store))
         }
+        Finding::Failed { error } => format!("not compared: {}\n", printable(error)),
         Finding::Difference { store, difference, key, log, stored } => {
             let word = match difference {
                 Difference::Missing => "missing",

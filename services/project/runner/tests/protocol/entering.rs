@@ -172,8 +172,10 @@ async fn a_rebuild_that_is_asked_for_leaves_readers_their_store_until_the_swap()
     running.control.rebuild();
     let snapshot = running.until("rebuilding", |snapshot| matches!(snapshot.mode, Mode::Rebuilding { .. })).await;
     assert_eq!(snapshot.phase, Phase::Live);
+    assert_eq!((running.control.wanted(), running.control.rebuilt()), (1, 0));
     world.store.set_hanging(false);
     eventually("a swap", || world.store.swaps() == 2).await;
+    eventually("an answer", || running.control.rebuilt() == 1).await;
     world.append_many(10);
     world.caught_up(&running).await;
     assert!(world.store.written().iter().all(|batch| batch.0 == Target::Shadow || batch.4 == State::Live));

@@ -59,6 +59,8 @@ pub enum Finding {
     },
     /// The end of a store's comparison.
     Compared { store: String, equal: bool, entries: u64 },
+    /// A store that could not be compared.
+    Failed { error: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +76,25 @@ pub enum Difference {
 pub struct Built {
     pub done: u64,
     pub of: u64,
+}
+
+/// The answer to `POST /v1/operations/rebuild/{projection}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The request's number in that process.
+    pub request: u64,
+}
+
+/// The answer to `GET /v1/operations/rebuild/{projection}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuilding {
+    /// The newest request.
+    pub wanted: u64,
+    /// The newest request whose rebuild is finished.
+    pub rebuilt: u64,
+    /// Where the rebuild in hand is; absent when there is none.
+    pub position: Option<u64>,
+    pub end: Option<u64>,
 }
 
 /// Takes what is found, one by one; an error ends the work.

@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_runtime::clock::Stopwatch;
 use loki_runtime::task::sleep;
 use reqwest::Method;
 
-use super::{Built, OnFinding, OnProgress, Operations, Store};
+use super::{Asked, Built, OnFinding, OnProgress, Operations, Rebuilding, Store};
 use crate::client::{Client, Error};
 use crate::exit::{Exit, Failure};
 use crate::output::text::printable;
-use crate::status::{Projection, Status};
 
 /// Comparing a large store, the server may be silent for so long.
 const SILENCE_MAX: Duration = Duration::from_secs(600);
@@ -19,22 +17,21 @@ const SILENCE_MAX: Duration = Duration::from_secs(600);
 /// A finding shows two entities.
 const LINE_BYTES: usize = 4 << 20;
 
+/// How often to ask how far a rebuild is, at least.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
 /// Asks the process behind a client.
 pub struct OverHttp<'c> {
     client: &'c Client,
-    /// A rebuild so short that no status shows it is over when the projections have been live for so long.
-    settle: Duration,
 }
 
 impl<'c> OverHttp<'c> {
     pub fn new(client: &'c Client) -> Self {
-        Self { client, settle: Duration::from_secs(2) }
+        Self { client }
     }
 
-    /// With another wait for a rebuild that no status shows.
-    #[must_use]
-    pub fn settling_in(self, settle: Duration) -> Self {
-        Self { settle, ..self }
+    async fn rebuilding(&self, projection: &str) -> Result<Rebuilding, Error> {
+        self.client.send(&self.client.get(&["v1", "operations", "rebuild", projection])).await?.json()
     }
 }
 
@@ -58,59 +55,42 @@ impl Operations for OverHttp<'_> {
         read(&rest, on_finding)
     }
 
+    /// Readers keep the present entries until the new ones are complete, so the store's state does not tell when it is done: the number of the
+    /// request does.
     async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<(), Failure> {
-        let before = self.client.status().await?;
-        let request = self.client.request(Method::POST, &["v1", "operations", "rebuild", store.name()]);
-        self.client.send(&request).await?;
-        let mut begun = false;
-        let mut live = Stopwatch::start();
+        let mut asked = Vec::new();
+        for projection in store.projections() {
+            let request = self.client.request(Method::POST, &["v1", "operations", "rebuild", projection]);
+            let Asked { request } = self.client.send(&request).await?.json()?;
+            asked.push((*projection, request));
+        }
         let mut pause = Duration::from_millis(25);
         loop {
-            match self.client.status().await {
-                Ok(now) => {
-                    let projections = of(&now, store)?;
-                    let all_live = projections.iter().all(|projection| projection.is_live());
-                    begun |= !all_live || has_gone_back(&before, &projections);
-                    if !all_live {
-                        live = Stopwatch::start();
-                        on_progress(built(&projections));
-                    } else if begun || live.elapsed() >= self.settle {
-                        on_progress(built(&projections));
-                        return Ok(());
-                    }
+            let mut open = Vec::new();
+            let mut built = Built { done: 0, of: 0 };
+            for (projection, request) in asked {
+                let now = self.rebuilding(projection).await?;
+                if now.wanted < request {
+                    let message = format!("the process was restarted, and with it the rebuild of `{projection}` was forgotten: ask again");
+                    return Err(Failure::new(Exit::Failed, message));
                 }
-                // the store that is being built may be why
-                Err(error) if error.is_passing() && !error.is_unsent() => begun = true,
-                Err(error) => return Err(error.into()),
+                built.done += now.position.unwrap_or_default();
+                built.of += now.end.unwrap_or_default();
+                if now.rebuilt < request {
+                    open.push((projection, request));
+                }
             }
+            if built.of > 0 {
+                on_progress(built);
+            }
+            if open.is_empty() {
+                return Ok(());
+            }
+            asked = open;
             sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(500));
+            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
-}
-
-fn of(status: &Status, store: Store) -> Result<Vec<&Projection>, Failure> {
-    let found = |name: &&str| status.projections.iter().find(|projection| projection.name == *name);
-    let missing = || Failure::new(Exit::Failed, format!("the status does not name all projections of `{}`", store.name()));
-    store.projections().iter().map(found).collect::<Option<_>>().ok_or_else(missing)
-}
-
-/// A projection is behind where it was: it has begun anew since.
-fn has_gone_back(before: &Status, now: &[&Projection]) -> bool {
-    now.iter().any(|now| {
-        let before = before.projections.iter().find(|before| before.name == now.name);
-        before.is_some_and(|before| offset(now.position.as_deref()) < offset(before.position.as_deref()))
-    })
-}
-
-fn built(projections: &[&Projection]) -> Built {
-    let done = projections.iter().map(|projection| offset(projection.position.as_deref())).sum();
-    Built { done, of: projections.iter().map(|projection| offset(Some(&projection.end))).sum() }
-}
-
-/// The number in `f42`; 0 while there is none.
-fn offset(position: Option<&str>) -> u64 {
-    position.and_then(|text| text.get(1..)).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 fn read(line: &[u8], on_finding: &mut OnFinding<'_>) -> Result<(), Failure> {

@@ -40,7 +40,7 @@ impl Progress {
         match &mut self.shown {
             Shown::Bar(bar) => bar.set_position(done),
             Shown::Lines(told) => {
-                let tenths = (done * LINES).checked_div(self.total).unwrap_or(LINES);
+                let tenths = (done * LINES).checked_div(self.total).unwrap_or(0);
                 if tenths > *told {
                     *told = tenths;
                     out.note(format_args!("{}: {done} of {}", self.what, self.total));

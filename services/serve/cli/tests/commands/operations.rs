@@ -1,15 +1,13 @@
 //! `loki verify` and `loki rebuild`, over HTTP and with an implementation of the binary's.
 
 use async_trait::async_trait;
-use loki_cli::operations::{Built, Difference, Finding, OnFinding, OnProgress, OverHttp, Store};
+use loki_cli::operations::{Built, Difference, Finding, OnFinding, OnProgress, Store};
 use loki_cli::{Exit, Failure, Operations};
-use std::time::Duration;
 
 use crate::run::{Run, check, loki};
 use crate::scripted::{Answer, Scripted};
 
 const VERIFY: &str = "POST /v1/operations/verify";
-const STATUS: &str = "GET /v1/status";
 const EQUAL: &str = r#"{"store":"mysql","equal":true,"entries":1234}"#;
 const MISSING: &str = r#"{"store":"zookeeper","difference":"missing","key":"node/01","log":{"id":"01","name":"a"},"stored":null}"#;
 
@@ -27,7 +25,9 @@ async fn equal_stores() {
 #[tokio::test]
 async fn differences() {
     let different = r#"{"store":"zookeeper","difference":"different","key":"node/02","log":{"id":"02"},"stored":{"id":"03"}}"#;
-    let body = format!("{EQUAL}\n{MISSING}\n{different}\n{}\n", r#"{"store":"zookeeper","equal":false,"entries":7}"#);
+    let rest = r#"{"store":"zookeeper","equal":false,"entries":7,"position":"f9"}
+{"error":"history: away"}"#;
+    let body = format!("{EQUAL}\n{MISSING}\n{different}\n{rest}\n");
     let api = Scripted::new([(VERIFY, vec![Answer::ok(&body)])]).await;
     let ran = loki(&api.api, &["verify"]).await;
     let expected = "\
@@ -38,6 +38,7 @@ zookeeper: different node/02
   log     {\"id\":\"02\"}
   stored  {\"id\":\"03\"}
 zookeeper: not equal, 7 entries
+not compared: history: away
 ";
     assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (Exit::Failed, expected, ""));
 }
@@ -55,55 +56,64 @@ async fn half_an_answer_is_an_error() {
 
 #[tokio::test]
 async fn a_process_without_operations_says_so() {
-    let api = Scripted::new([(STATUS, vec![Answer::ok(status("live", 9))])]).await;
+    let api = Scripted::new([]).await;
     let ran = loki(&api.api, &["verify"]).await;
     assert!(ran.exit == Exit::NotFound && ran.err.contains("no route"), "{ran:?}");
     let ran = loki(&api.api, &["rebuild", "mysql", "--yes"]).await;
     assert!(ran.exit == Exit::NotFound && ran.out.is_empty(), "{ran:?}");
 }
 
-fn status(history: &str, position: u64) -> String {
-    let projection = |name: &str, stream: &str, position: u64, state: &str| serde_json::json!({"name": name, "log": "1", "position": format!("{stream}{position}"), "end": format!("{stream}10"), "lag": 0, "state": state, "last_error": null});
-    let projections =
-        [projection("mysql", "f", 10, "live"), projection("history", "o", position, history), projection("zookeeper", "f", 10, "live")];
-    serde_json::json!({"commands": "c10", "undecided": 0, "projections": projections}).to_string()
+const MYSQL: &str = "/v1/operations/rebuild/mysql";
+const HISTORY: &str = "/v1/operations/rebuild/history";
+
+fn asked(request: u64) -> Vec<Answer> {
+    vec![Answer::new(202, serde_json::json!({ "request": request }).to_string())]
 }
 
-const REBUILD: &str = "POST /v1/operations/rebuild/mysql";
+fn rebuilding(wanted: u64, rebuilt: u64, at: Option<u64>) -> Answer {
+    Answer::ok(serde_json::json!({"wanted": wanted, "rebuilt": rebuilt, "position": at, "end": at.map(|_| 10)}).to_string())
+}
 
+/// State and history are both in MySQL; each is done when its own request is answered, whatever was rebuilt before.
 #[tokio::test]
-async fn a_rebuild_is_followed_until_it_is_live() {
-    let seen = [status("live", 10), status("live", 10), status("building", 0), status("building", 5), status("live", 10)];
-    let api = Scripted::new([(REBUILD, vec![Answer::new(202, "{}")]), (STATUS, seen.map(Answer::ok).to_vec())]).await;
+async fn a_rebuild_is_followed_until_its_request_is_answered() {
+    let api = Scripted::new([
+        (&format!("POST {MYSQL}"), asked(3)),
+        (&format!("POST {HISTORY}"), asked(1)),
+        (
+            &format!("GET {MYSQL}"),
+            vec![rebuilding(3, 2, None), rebuilding(3, 2, Some(4)), rebuilding(3, 2, Some(8)), rebuilding(4, 3, Some(0))],
+        ),
+        (&format!("GET {HISTORY}"), vec![rebuilding(1, 0, None), rebuilding(1, 0, Some(1)), rebuilding(1, 1, None)]),
+    ])
+    .await;
     let ran = loki(&api.api, &["rebuild", "mysql", "--yes"]).await;
-    assert_eq!((ran.exit, ran.out.as_str()), (Exit::Ok, "mysql is live\n"));
-    assert_eq!(ran.err, "rebuilding: 10 of 20\nrebuilding: 15 of 20\nrebuilding: 20 of 20\n");
-    let asked = api.lines();
-    assert_eq!(asked[..2], [STATUS, REBUILD]);
-    assert_eq!(asked.len(), 6, "it ends with the first status that is live after one that was not");
+    assert_eq!((ran.exit, ran.out.as_str()), (Exit::Ok, "mysql is rebuilt\n"));
+    assert_eq!(ran.err, "rebuilding: 5 of 20\nrebuilding: 8 of 10\n");
+    let lines = api.lines();
+    assert_eq!(lines[..2], [format!("POST {MYSQL}"), format!("POST {HISTORY}")]);
+    assert_eq!(lines.iter().filter(|line| **line == format!("GET {MYSQL}")).count(), 4, "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| **line == format!("GET {HISTORY}")).count(), 3, "{lines:?}");
 }
 
-/// It may be over before anybody looks; then only time tells that nothing is going on any more.
 #[tokio::test]
-async fn a_rebuild_that_no_status_shows() {
-    let api = Scripted::new([(REBUILD, vec![Answer::new(202, "{}")]), (STATUS, vec![Answer::ok(status("live", 10))])]).await;
-    let client = loki_cli::Client::new(api.api.parse().unwrap(), None).unwrap();
-    let settle = Duration::from_millis(300);
-    let mut progress = vec![];
-    OverHttp::new(&client).settling_in(settle).rebuild(Store::Mysql, &mut |built| progress.push(built)).await.unwrap();
-    assert_eq!(progress, [Built { done: 20, of: 20 }]);
-    assert!(api.seen().len() > 3, "{:?}", api.lines());
+async fn a_restart_forgets_the_request() {
+    let api = Scripted::new([
+        (&format!("POST {HISTORY}"), asked(2)),
+        (&format!("GET {HISTORY}"), vec![rebuilding(2, 1, None), rebuilding(0, 0, None)]),
+    ])
+    .await;
+    let ran = loki(&api.api, &["rebuild", "history", "--yes"]).await;
+    assert!(ran.exit == Exit::Failed && ran.err.contains("the process was restarted") && ran.out.is_empty(), "{ran:?}");
 }
 
 #[tokio::test]
 async fn a_rebuild_that_does_not_end_in_time() {
-    let api = Scripted::new([(REBUILD, vec![Answer::new(202, "{}")]), (STATUS, vec![Answer::ok(status("building", 3))])]).await;
-    let ran = loki(&api.api, &["rebuild", "mysql", "--yes", "--timeout", "300ms", "--quiet"]).await;
-    assert_eq!(
-        (ran.exit, ran.err.as_str()),
-        (Exit::Timeout, "error: `mysql` is not live after 300ms: it is still being built, see `loki status`\n")
-    );
-    let ran = loki(&api.api, &["rebuild", "mysql"]).await;
+    let api = Scripted::new([(&format!("POST {HISTORY}"), asked(1)), (&format!("GET {HISTORY}"), vec![rebuilding(1, 0, Some(3))])]).await;
+    let ran = loki(&api.api, &["rebuild", "history", "--yes", "--timeout", "300ms", "--quiet"]).await;
+    let told = "error: `history` is not built after 300ms: the rebuild goes on without this command\n";
+    assert_eq!((ran.exit, ran.err.as_str()), (Exit::Timeout, told));
+    let ran = loki(&api.api, &["rebuild", "history"]).await;
     assert_eq!(ran.exit, Exit::Usage, "nobody was asked");
     let posts = api.lines().iter().filter(|line| line.starts_with("POST")).count();
     assert_eq!(posts, 1);
@@ -137,7 +147,7 @@ async fn the_binary_brings_its_own_operations() {
     let ran = Run::new(nowhere, &["rebuild", "zookeeper", "--yes", "-o", "json"]).operations(&Local).ran().await;
     assert_eq!(
         (ran.exit, ran.out.as_str(), ran.err.as_str()),
-        (Exit::Ok, "{\"state\":\"live\",\"store\":\"zookeeper\"}\n", "rebuilding: 1 of 2\n")
+        (Exit::Ok, "{\"rebuilt\":true,\"store\":\"zookeeper\"}\n", "rebuilding: 1 of 2\n")
     );
     let ran = Run::new(nowhere, &["rebuild", "history", "--yes", "--quiet"]).operations(&Local).ran().await;
     assert_eq!((ran.exit, ran.err.as_str()), (Exit::Conflict, "error: it is being built already\n"));
