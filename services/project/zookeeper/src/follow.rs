@@ -6,7 +6,8 @@
 //!    before the answer that shows its revision, because the revision is written last and answers keep their order.
 //! 2. Then: the revision is read, what was announced by then is read, and it is published if nothing read is newer than the revision and
 //!    nothing of it was announced again meanwhile. Otherwise the next announcement is awaited.
-//! 3. What is announced must be explained by a new revision within `settle`. Otherwise somebody else writes there, and only reading
+//! 3. It must be as many entities as the revision says. Fewer are left when somebody is deleting while the writer goes on.
+//! 4. What is announced must be explained by a new revision within `settle`. Otherwise somebody else writes there, and only reading
 //!    everything again helps.
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use loki_wire::Change;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::live::Live;
+use crate::live::{Live, wrong_number};
 use crate::metrics;
 use crate::paths::{Paths, Place};
 use crate::read::{Reading, Revision};
@@ -134,15 +135,22 @@ impl Follower {
                 newest = newest.max(changes.1);
                 self.drain()?;
                 let again = self.changed.iter().any(|announced| *announced != Announced::Revision);
-                if !again && newest <= revision.zxid {
-                    self.live.replace(view, Some(revision.mark.stored));
-                    return Ok(revision);
+                if again {
+                    continue;
                 }
                 // newer than the revision: it is about to move, or somebody else writes here and has stopped doing so
-                if !again && !self.announced_within(self.settle).await? {
-                    self.live.replace(view, Some(revision.mark.stored));
-                    return Ok(revision);
+                if newest > revision.zxid && self.announced_within(self.settle).await? {
+                    continue;
                 }
+                if view.entities() != revision.mark.entities {
+                    self.live.withdraw(wrong_number(view.entities(), revision.mark.entities));
+                    published();
+                    // whoever deletes has not done yet, or the writer notices and fills it anew: not all has to be read for each step of that
+                    task::sleep(self.settle).await;
+                    break;
+                }
+                self.live.replace(view, Some(revision.mark.stored));
+                return Ok(revision);
             }
         }
     }
@@ -189,12 +197,17 @@ impl Follower {
             let (changes, newest) = self.read(revision.mark.generation, keys.clone()).await?;
             self.drain()?;
             let again = keys.iter().any(|key| self.changed.contains(&Announced::Entity(*key)));
-            if again || newest > revision.zxid {
+            // a removal has no transaction to look at: it may be part of a later revision, the rest of which is not announced yet
+            let removes = changes.iter().any(|change| matches!(change, Change::Removed(_)));
+            let moved = removes && self.reading.revision().await?.is_none_or(|now| now.zxid != revision.zxid);
+            if again || moved || newest > revision.zxid {
                 // part of it belongs to a later revision: with that
                 self.changed.extend(keys.into_iter().map(Announced::Entity));
                 continue;
             }
-            self.live.publish(&changes, now);
+            if self.live.publish_exactly(&changes, now, revision.mark.entities).is_err() {
+                return Err(Ended::Doubt("entities were deleted or made by somebody else"));
+            }
             metrics::published();
             published();
             last = revision;

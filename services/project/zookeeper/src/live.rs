@@ -81,6 +81,22 @@ impl Live {
         self.notify();
     }
 
+    /// The same, if there are then as many entities as there should be. Otherwise nothing is answered, and it says so.
+    pub fn publish_exactly<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, stored: Stored, entities: u64) -> Result<(), u64> {
+        let mut published = self.write();
+        for change in changes {
+            published.view.apply(change);
+        }
+        let found = published.view.entities();
+        match found == entities {
+            true => published.set(Some(stored)),
+            false => published.why_not = Some(wrong_number(found, entities)),
+        }
+        drop(published);
+        self.notify();
+        if found == entities { Ok(()) } else { Err(found) }
+    }
+
     /// Puts another view in this one's place.
     pub fn replace(&self, view: View, stored: Option<Stored>) {
         let mut published = self.write();
@@ -139,17 +155,30 @@ impl Live {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).answers.get(&key).cloned();
         let published = self.ready()?;
         let position = published.position();
-        if let Some(kept) = kept
+        if let Some(kept) = &kept
             && kept.generation == published.generation
             && kept.shape == published.view.shape()
             && kept.version == published.view.version(kept.node)
         {
-            return Ok(Answer { value: Some(kept.encoded), position });
+            return Ok(Answer { value: Some(kept.encoded.clone()), position });
         }
         let reference = reference(node)?;
         let Some(found) = published.view.resolve(&reference) else {
             return Ok(Answer { value: None, position });
         };
+        // another node was made or moved: the answer to a path is still the same if the path means the same node. An id's path may have changed
+        if let Some(kept) = kept
+            && matches!(reference, NodeRef::Path(_))
+            && kept.generation == published.generation
+            && kept.node == found
+            && kept.version == published.view.version(found)
+        {
+            let encoded = kept.encoded.clone();
+            let answered = Answered { shape: published.view.shape(), ..kept };
+            drop(published);
+            self.keep(key, answered);
+            return Ok(Answer { value: Some(encoded), position });
+        }
         let encoded = Arc::new(body::servers(&published.view, found, recursive));
         let answered = Answered {
             generation: published.generation,
@@ -228,6 +257,11 @@ impl Published {
             None => Ok(()),
         }
     }
+}
+
+/// Why a view is no answer that has another number of entities than its revision says.
+pub(crate) fn wrong_number(found: u64, entities: u64) -> String {
+    format!("it holds {found} entities and not {entities} as its revision says: it waits to be filled anew")
 }
 
 /// A node as a query names it.

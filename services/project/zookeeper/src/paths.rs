@@ -70,6 +70,11 @@ impl Paths {
             .collect()
     }
 
+    /// How many folders a whole generation has under it that is not being filled: kinds, buckets, and the empty one of positions.
+    pub(crate) fn folders(&self, generation: u64) -> u64 {
+        (self.buckets(generation).len() + Kind::ALL.len() + 1) as u64
+    }
+
     pub(crate) fn entity(&self, generation: u64, key: &Key) -> String {
         let id = key.id();
         let bucket = loki_wire::digest::sha256(&[id.as_bytes()])[0];

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::zookeeper as zk;
 use futures::{StreamExt, TryStreamExt, stream};
-use loki_domain::{Entity, Key, Kind};
+use loki_domain::{Entity, Key, Kind, LogId};
 
 use crate::error::Error;
 use crate::mark::Mark;
@@ -85,6 +85,26 @@ impl Reading {
             return Ok(exists.then_some(revision));
         }
         Err(Error::Away("the revision moves while it is read".to_owned()))
+    }
+
+    /// How far a shadow is; `None` when it is not there any more.
+    pub(crate) async fn shadow(&self, number: u64, log: LogId, position: u64) -> Result<Option<Mark>, Error> {
+        let path = self.paths.position(Some(number), log, position);
+        match within(self.limit, self.client.get_data(&path)).await {
+            Ok((data, _)) => Ok(Some(Mark::read_position(&path, &data, log, position)?)),
+            Err(zk::Error::NoNode) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many entities a generation holds.
+    pub(crate) async fn count(&self, generation: u64) -> Result<u64, Error> {
+        let path = self.paths.generation(generation);
+        match within(self.limit, self.client.count_descendants_number(&path)).await {
+            Ok(all) => Ok((all as u64).saturating_sub(self.paths.folders(generation))),
+            Err(zk::Error::NoNode) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The keys of all entities of a generation.

@@ -50,11 +50,24 @@ pub(crate) async fn make(reading: &Reading, options: &zk::CreateOptions<'_>, fir
     Err(Error::Away(format!("others have taken the generations `g{first}` and up")))
 }
 
-/// Deletes a generation, the position first: from then on nobody can write to it. Somebody else may do the same at the same time.
+/// The number of the main generation; a revision that cannot be read names none.
+pub(crate) async fn main(reading: &Reading) -> Result<Option<u64>, Error> {
+    match reading.revision().await {
+        Err(Error::Unreadable { .. }) => Ok(None),
+        revision => Ok(revision?.map(|revision| revision.mark.generation)),
+    }
+}
+
+/// Deletes a generation, the position first: from then on nobody can write to it, or make it the main one. Somebody else may do the same at
+/// the same time, or have made it the main one just before.
 pub(crate) async fn delete(reading: &Reading, number: u64) -> Result<(), Error> {
     let positions = reading.paths.positions(Some(number));
     let guards = reading.names(&positions).await?;
     delete_all(reading, guards.iter().map(|name| format!("{positions}/{name}")).collect()).await?;
+    reading.sync().await?;
+    if main(reading).await? == Some(number) {
+        return Ok(());
+    }
     let keys: Vec<Key> = reading.keys(number).await?.value;
     delete_all(reading, keys.iter().map(|key| reading.paths.entity(number, key)).collect()).await?;
     delete_all(reading, reading.paths.buckets(number).into_iter().map(|(_, path)| path).collect()).await?;

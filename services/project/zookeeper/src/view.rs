@@ -188,6 +188,11 @@ impl View {
         found
     }
 
+    /// How many entities there are.
+    pub fn entities(&self) -> u64 {
+        (self.nodes.len() + self.servers.len() + self.mounts.len() + self.memberships.len()) as u64
+    }
+
     /// Lines `<kind>/<id> <json>`, sorted by key.
     pub fn dump(&self) -> Vec<String> {
         let nodes = self.nodes.values().cloned().map(Entity::Node);

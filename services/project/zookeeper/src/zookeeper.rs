@@ -8,6 +8,7 @@
 //! lost, they are listed again.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use ::zookeeper as zk;
 use async_trait::async_trait;
@@ -24,7 +25,7 @@ use crate::mark::Mark;
 use crate::metrics;
 use crate::multi::{Operation, Piece, bytes, pieces, send};
 use crate::paths::{Paths, position_of};
-use crate::read::Reading;
+use crate::read::{Reading, Revision};
 use crate::rebuild;
 use crate::session::{Session, options, within};
 
@@ -34,6 +35,8 @@ pub const NAME: &str = "zookeeper";
 const PIPELINE: usize = 8;
 /// How often a step is tried after the ids were listed again.
 const TRIES: usize = 3;
+/// How often the entities are counted: the server looks at each of its znodes for that.
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// More positions than this are not deleted in one step; there should be one.
 const POSITIONS_MAX: usize = 500;
 
@@ -48,8 +51,10 @@ pub struct ZooKeeperProjection {
     unsure: Option<u64>,
     /// The main generation that was last written to.
     written: Option<u64>,
-    /// This generation is not as it was left (a folder is missing): it counts as emptied.
+    /// This generation is not as it was left (a folder or entities are missing): it counts as emptied.
     damaged: Option<u64>,
+    /// Since the entities were counted.
+    counted: Option<Stopwatch>,
 }
 
 /// What the writer knows of a generation.
@@ -74,7 +79,7 @@ impl ZooKeeperProjection {
     /// Does not connect yet.
     pub fn new(config: Config) -> Self {
         let paths = Paths::new(&config.chroot);
-        Self { session: Session::new(config), paths, main: None, shadow: None, unsure: None, written: None, damaged: None }
+        Self { session: Session::new(config), paths, main: None, shadow: None, unsure: None, written: None, damaged: None, counted: None }
     }
 
     /// A reading over the present connection; over a new one nothing is known.
@@ -98,9 +103,37 @@ impl ZooKeeperProjection {
         if self.damaged == Some(revision.mark.generation) {
             return Ok(false);
         }
-        let existing = reading.keys(revision.mark.generation).await?.value.into_iter().collect();
+        let existing: HashSet<Key> = reading.keys(revision.mark.generation).await?.value.into_iter().collect();
+        if existing.len() as u64 != revision.mark.entities {
+            // either somebody else has moved it meanwhile, or it is being deleted
+            if reading.revision().await?.is_some_and(|now| now.zxid == revision.zxid) {
+                self.damage(&revision.mark, existing.len() as u64);
+            }
+            return Ok(false);
+        }
         self.main = Some(Generation { mark: revision.mark, revision: revision.version, existing });
         Ok(true)
+    }
+
+    /// From now on this generation counts as emptied.
+    fn damage(&mut self, mark: &Mark, found: u64) {
+        let (generation, expected) = (mark.generation, mark.entities);
+        tracing::error!(generation, expected, found, "somebody else has deleted or made entities in zookeeper: it will be filled anew");
+        self.damaged = Some(generation);
+        self.main = None;
+    }
+
+    /// Counts the entities now and then: readers answer nothing while the number is wrong, and nothing else would tell the writer.
+    async fn count(&mut self, reading: &Reading, revision: &Revision) -> Result<(), Error> {
+        if self.counted.is_some_and(|counted| counted.elapsed() < COUNT_EVERY) {
+            return Ok(());
+        }
+        let found = reading.count(revision.mark.generation).await?;
+        if found != revision.mark.entities && reading.revision().await?.is_some_and(|now| now.zxid == revision.zxid) {
+            self.damage(&revision.mark, found);
+        }
+        self.counted = Some(Stopwatch::start());
+        Ok(())
     }
 
     /// Reads again what must be known of the shadow, if there is doubt about it.
@@ -109,10 +142,13 @@ impl ZooKeeperProjection {
         let names = reading.names(&self.paths.positions(Some(number))).await?;
         if let [name] = names.as_slice()
             && let Some((log, position)) = position_of(name)
+            && let Some(mark) = reading.shadow(number, log, position).await?
         {
-            let existing = reading.keys(number).await?.value.into_iter().collect();
-            let mark = Mark { generation: number, stored: Stored { log, position, state: State::Building, ended_ms: 0 } };
-            self.shadow = Some(Generation { mark, revision: 0, existing });
+            let existing: HashSet<Key> = reading.keys(number).await?.value.into_iter().collect();
+            // otherwise it is being deleted
+            if existing.len() as u64 == mark.entities {
+                self.shadow = Some(Generation { mark, revision: 0, existing });
+            }
         }
         self.unsure = None;
         Ok(())
@@ -237,16 +273,13 @@ impl ZooKeeperProjection {
         (self.shadow, self.unsure) = (None, None);
         let options = options(self.session.config());
         rebuild::make_root(&reading, &options).await?;
-        let main = match reading.revision().await {
-            Err(Error::Unreadable { .. }) => None,
-            revision => revision?.map(|revision| revision.mark.generation),
-        };
+        let main = rebuild::main(&reading).await?;
         let numbers = rebuild::generations(&reading).await?;
         for number in numbers.iter().copied().filter(|number| Some(*number) != main) {
             rebuild::delete(&reading, number).await?;
         }
         let first = numbers.into_iter().chain(main).max().unwrap_or(0) + 1;
-        let mark = Mark { generation: first, stored: Stored { log, position: from, state: State::Building, ended_ms: 0 } };
+        let mark = Mark { generation: first, stored: Stored { log, position: from, state: State::Building, ended_ms: 0 }, entities: 0 };
         let mark = rebuild::make(&reading, &options, first, mark).await?;
         self.shadow = Some(Generation { mark, revision: 0, existing: HashSet::new() });
         Ok(())
@@ -259,6 +292,8 @@ impl Generation {
         let number = self.mark.generation;
         let shadow = (target == Target::Shadow).then_some(number);
         self.mark.stored = after;
+        let changes = self.changes(paths, piece);
+        self.mark.entities = self.existing.len() as u64;
         let path = |at| paths.position(shadow, after.log, at);
         let data = self.mark.position();
         let mut operations = match piece.from == piece.to {
@@ -266,18 +301,24 @@ impl Generation {
             false => vec![Operation::Delete { path: path(piece.from) }, Operation::Create { path: path(piece.to), data }],
         };
         operations.push(Operation::Check { path: paths.generation(number) });
+        operations.extend(changes);
+        if target == Target::Main {
+            operations.push(Operation::Set { path: paths.revision(), data: self.mark.revision(), version: Some(self.revision) });
+            self.revision = self.revision.wrapping_add(1);
+        }
+        operations
+    }
+
+    fn changes(&mut self, paths: &Paths, piece: &Piece) -> Vec<Operation> {
+        let mut operations = Vec::with_capacity(piece.changes.len() + 4);
         for (key, change) in &piece.changes {
-            let path = paths.entity(number, key);
+            let path = paths.entity(self.mark.generation, key);
             match change {
                 Some(json) if self.existing.insert(*key) => operations.push(Operation::Create { path, data: json.clone() }),
                 Some(json) => operations.push(Operation::Set { path, data: json.clone(), version: None }),
                 None if self.existing.remove(key) => operations.push(Operation::Delete { path }),
                 None => {}
             }
-        }
-        if target == Target::Main {
-            operations.push(Operation::Set { path: paths.revision(), data: self.mark.revision(), version: Some(self.revision) });
-            self.revision = self.revision.wrapping_add(1);
         }
         operations
     }
@@ -315,7 +356,11 @@ impl Projection for ZooKeeperProjection {
         let reading = self.reading().await?;
         let read = async {
             reading.sync().await?;
-            reading.main().await
+            let revision = reading.main().await?;
+            if let Some(revision) = &revision {
+                self.count(&reading, revision).await?;
+            }
+            Ok(revision)
         };
         match read.await {
             Ok(revision) => Ok(revision.filter(|it| self.damaged != Some(it.mark.generation)).map(|it| it.mark.stored)),

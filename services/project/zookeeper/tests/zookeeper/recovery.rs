@@ -191,17 +191,27 @@ async fn a_change_by_somebody_else_is_noticed() {
     let client = world.client().await;
     let key = server(2, "web-2").key().unwrap();
     let path = find(&client, &world.path("g1"), &key.id()).await;
-    client.delete(&path, None).await.unwrap();
+    let Change::Set(forged) = server(2, "forged") else { panic!("a server") };
+    client.set_data(&path, &loki_wire::fact::v1::write_entity(&forged), None).await.unwrap();
     // no new revision explains it: no answer, then everything is read again
     until("the reader stops", || async { !answers(&reader) }).await;
     reader.wait(1, PATIENCE).await.unwrap();
-    assert_eq!(world.dump().await.unwrap().1.len(), 1);
-    // the writer notices when it writes there, lists the ids again, and goes on
-    assert_eq!(writer.write(&[server(2, "renamed"), Change::Removed(node_key(1))]).await, Applied::Done);
+    assert!(world.dump().await.unwrap().1[1].contains("forged"), "a dump shows it");
+    assert_eq!(writer.write(&[server(2, "renamed"), node(1, None, "b")]).await, Applied::Done);
     reader.wait(3, PATIENCE).await.unwrap();
     writer.check(&world).await;
-    // with folders gone it cannot: the store counts as emptied
-    delete_all(&client, &world.path("g1/server")).await;
+    // with less than its revision says it is no answer, and counts as emptied for who writes there
+    client.delete(&path, None).await.unwrap();
+    until("the reader stops", || async { !answers(&reader) }).await;
+    assert!(reader.wait(1, world.config.settle * 3).await.is_err());
+    assert_eq!(writer.write(&[server(2, "again")]).await, Applied::Refused);
+    assert_eq!(writer.projection.stored().await.unwrap(), None);
+    let changes = vec![node(1, None, "b"), server(2, "again"), server(3, "new"), server(4, "newer"), server(5, "newest")];
+    assert_eq!(writer.rebuild(changes).await.unwrap(), Applied::Done);
+    writer.check(&world).await;
+    reader.wait(4, PATIENCE).await.unwrap();
+    // the same with folders gone
+    delete_all(&client, &world.path("g2/server")).await;
     assert_eq!(writer.write(&[server(2, "again")]).await, Applied::Refused);
     assert_eq!(writer.projection.stored().await.unwrap(), None);
     assert_eq!(writer.rebuild(vec![server(2, "again")]).await.unwrap(), Applied::Done);
