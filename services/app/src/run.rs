@@ -10,6 +10,7 @@ use loki_decider::Decider;
 use loki_log::{Cleanup, Topic};
 use loki_runner::{Projection, Runner, RunnerConfig};
 use loki_runtime::{Clock, Shutdown, task};
+use loki_telemetry::describe::describe;
 use loki_telemetry::{Health, Metrics, logs, routes};
 use tokio::task::JoinSet;
 
@@ -31,6 +32,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
     let all = plan.services.len() == Service::ALL.len();
     let set = Set::of(&settings, all)?;
     let metrics = Metrics::install().context("the metrics' recorder")?;
+    describe_metrics();
     let shutdown = Shutdown::new();
     shutdown.on_signals().context("signals")?;
     let health = Health::new();
@@ -103,6 +105,15 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     failed.and(first).and(second)
+}
+
+/// Gives every metric of this process its help text.
+fn describe_metrics() {
+    loki_log::metrics::describe();
+    loki_decider::metrics::describe();
+    loki_runner::metrics::describe();
+    describe(&loki_mysql::metrics::ALL);
+    describe(loki_zookeeper::metrics::ALL);
 }
 
 type Tasks = JoinSet<anyhow::Result<()>>;
