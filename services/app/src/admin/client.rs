@@ -4,14 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_cli::operations::{Built, Difference, Finding, OnFinding, OnProgress, Operations, Store};
+use loki_cli::operations::{Built, OnFinding, OnProgress, Operations, Store};
 use loki_cli::{Command, Common, Exit, Failure};
 use loki_log::{Partition, Topic};
 use loki_runner::{State, Stored};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 
-use super::verify::{self, Line};
+use super::verify;
 use crate::backends::{Backends, Set};
 use crate::settings::{self, Settings};
 
@@ -35,18 +35,10 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 #[async_trait]
 impl Operations for Stores {
     async fn verify(&self, on_finding: &mut OnFinding<'_>) -> Result<(), Failure> {
-        let mut failed = None;
-        let mut out = |line: Line| {
-            if failed.is_none() {
-                failed = finding(line).and_then(&mut *on_finding).err();
-            }
-        };
-        let compared = verify::all(&self.0, &mut out).await;
-        match (failed, compared) {
-            (Some(failure), _) => Err(failure),
-            (None, Err(error)) => Err(Failure::new(Exit::Failed, format!("{error:#}"))),
-            (None, Ok(_)) => Ok(()),
-        }
+        verify::all(&self.0, on_finding).await.map(drop).map_err(|error| match error.downcast::<Failure>() {
+            Ok(failure) => failure,
+            Err(error) => Failure::new(Exit::Failed, format!("{error:#}")),
+        })
     }
 
     async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<(), Failure> {
@@ -88,19 +80,4 @@ impl Stores {
 
 fn is_rebuilt(stored: Option<Stored>, end: u64) -> bool {
     stored.is_some_and(|stored| stored.state == State::Live && stored.position >= end)
-}
-
-fn finding(line: Line) -> Result<Finding, Failure> {
-    Ok(match line {
-        Line::Difference { store, difference, key, log, stored } => {
-            let difference = match difference {
-                "missing" => Difference::Missing,
-                "extra" => Difference::Extra,
-                _ => Difference::Different,
-            };
-            Finding::Difference { store: store.to_owned(), difference, key, log, stored }
-        }
-        Line::Result { store, equal, entries, .. } => Finding::Compared { store: store.to_owned(), equal, entries },
-        Line::Failed { error } => return Err(Failure::new(Exit::Failed, error)),
-    })
 }

@@ -11,11 +11,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use loki_runner::Control;
+use loki_cli::operations::{Asked, Finding, Rebuilding};
+use loki_cli::{Exit, Failure};
+use loki_runner::{Control, Mode};
 use loki_runtime::task;
 use tokio::sync::mpsc;
 
-use super::verify::{self, Line};
+use super::verify;
 use crate::backends::Backends;
 
 /// The loops that can be asked for a rebuild, by store.
@@ -36,29 +38,38 @@ struct Operations {
 
 pub(crate) fn router(backends: Arc<Backends>, controls: Controls) -> Router {
     Router::new()
-        .route("/v1/operations/rebuild/{store}", post(rebuild))
+        .route("/v1/operations/rebuild/{store}", post(rebuild).get(rebuilding))
         .route("/v1/operations/verify", post(verify))
         .with_state(Operations { backends, controls })
 }
 
 async fn rebuild(State(operations): State<Operations>, Path(store): Path<String>) -> Response {
-    match operations.controls.0.get(store.as_str()) {
-        Some(control) => {
-            control.rebuild();
-            StatusCode::ACCEPTED.into_response()
-        }
-        None => problem(StatusCode::NOT_FOUND, "not_found", &format!("there is no store `{store}`: mysql, history or zookeeper")),
-    }
+    let Some(control) = operations.controls.0.get(store.as_str()) else { return unknown(&store) };
+    control.rebuild();
+    (StatusCode::ACCEPTED, Json(Asked { request: control.wanted() })).into_response()
+}
+
+async fn rebuilding(State(operations): State<Operations>, Path(store): Path<String>) -> Response {
+    let Some(control) = operations.controls.0.get(store.as_str()) else { return unknown(&store) };
+    let (position, end) = match control.now().mode {
+        Mode::Rebuilding { position, end, .. } => (Some(position), Some(end)),
+        _ => (None, None),
+    };
+    Json(Rebuilding { wanted: control.wanted(), rebuilt: control.rebuilt(), position, end }).into_response()
+}
+
+fn unknown(store: &str) -> Response {
+    problem(StatusCode::NOT_FOUND, "not_found", &format!("there is no projection `{store}`: mysql, history or zookeeper"))
 }
 
 /// Lines of JSON as they are found. Differences are bounded per store, so the queue is too.
 async fn verify(State(operations): State<Operations>) -> Response {
-    let (sender, lines) = mpsc::unbounded_channel::<Line>();
+    let (sender, lines) = mpsc::unbounded_channel::<Finding>();
     task::spawn("verify", async move {
-        // whoever asked may have gone away meanwhile; the walk is short
-        let mut out = |line: Line| drop(sender.send(line));
+        let gone = || Failure::new(Exit::Failed, "nobody listens any more");
+        let mut out = |finding: Finding| sender.send(finding).map_err(|_| gone());
         if let Err(error) = verify::all(&operations.backends, &mut out).await {
-            out(Line::Failed { error: format!("{error:#}") });
+            let _whether_someone_listens = out(Finding::Failed { error: format!("{error:#}") });
         }
     });
     let stream = futures::stream::unfold(lines, |mut lines| async move {

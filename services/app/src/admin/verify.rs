@@ -10,86 +10,67 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
+use loki_cli::Failure;
+use loki_cli::operations::{Difference, Finding, OnFinding};
 use loki_domain::Position;
 use loki_log::{Log, Partition, Reader, Topic};
 use loki_mysql::port::{Dump, HistoryReader, StateReader};
 use loki_runner::State;
+use loki_runner::projection::{Item, PlacedOutcome};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
-use loki_wire::{Change, Fact, Topics, Verdict};
-use serde::Serialize;
+use loki_wire::{Change, Fact, Topics};
 use serde_json::value::RawValue;
 
 use crate::backends::Backends;
 
-/// A difference, or a store's result.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Line {
-    Difference {
-        store: &'static str,
-        /// `missing` in the store, `extra` in the store, or `different`.
-        difference: &'static str,
-        key: String,
-        log: Option<Box<RawValue>>,
-        stored: Option<Box<RawValue>>,
-    },
-    Result {
-        store: &'static str,
-        equal: bool,
-        entries: u64,
-        position: String,
-    },
-    /// A store could not be compared.
-    Failed {
-        error: String,
-    },
-}
-
 /// Compares every store with the log; `true` when all are equal.
-pub(crate) async fn all(backends: &Backends, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+pub(crate) async fn all(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     let readers = backends.readers()?;
     let mut equal = true;
-    let mut one = async |store: &'static str, result: anyhow::Result<bool>, out: &mut (dyn FnMut(Line) + Send)| match result {
-        Ok(same) => equal &= same,
-        Err(error) => {
-            equal = false;
-            out(Line::Failed { error: format!("{store}: {error:#}") });
+    for store in ["mysql", "history", "zookeeper"] {
+        let result = match store {
+            "mysql" => state(backends, &*readers.state, out).await,
+            "history" => history(backends, &*readers.history, out).await,
+            _ => tree(backends, out).await,
+        };
+        match result {
+            Ok(same) => equal &= same,
+            // nobody listens any more
+            Err(error) if error.is::<Failure>() => return Err(error),
+            Err(error) => {
+                equal = false;
+                out(Finding::Failed { error: format!("{store}: {error:#}") })?;
+            }
         }
-    };
-    let result = state(backends, &*readers.state, out).await;
-    one("mysql", result, out).await;
-    let result = history(backends, &*readers.history, out).await;
-    one("history", result, out).await;
-    let result = tree(backends, out).await;
-    one("zookeeper", result, out).await;
+    }
     Ok(equal)
 }
 
 /// How long a store may take to come to the end that the log had when it was asked.
 const CATCH_UP: Duration = Duration::from_secs(30);
 
-async fn state(backends: &Backends, reader: &dyn StateReader, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+async fn state(backends: &Backends, reader: &dyn StateReader, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     if let Some(last) = last(backends, &backends.topics.facts).await? {
         reader.wait(Position::fact(last), CATCH_UP).await?;
     }
     let mut dump = Dumped(reader.dump(None).await?);
     let end = dump.0.stored().position;
     let mut log = fold_facts(&backends.log, &backends.topics, end).await?;
-    compare("mysql", format!("f{end}"), &mut log, &mut dump, out).await
+    compare("mysql", &mut log, &mut dump, out).await
 }
 
-async fn history(backends: &Backends, reader: &dyn HistoryReader, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+async fn history(backends: &Backends, reader: &dyn HistoryReader, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     if let Some(last) = last(backends, &backends.topics.outcomes).await? {
         reader.wait(Position::outcome(last), CATCH_UP).await?;
     }
     let mut dump = Dumped(reader.dump(None).await?);
     let end = dump.0.stored().position;
     let mut log = History::open(&backends.log, &backends.topics, end).await?;
-    compare("history", format!("o{end}"), &mut log, &mut dump, out).await
+    compare("history", &mut log, &mut dump, out).await
 }
 
-async fn tree(backends: &Backends, out: &mut (dyn FnMut(Line) + Send)) -> anyhow::Result<bool> {
+async fn tree(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     let end = backends.log.bounds(&Partition::only(&Topic::new(&backends.topics.facts))).await?.end;
     let watch = Stopwatch::start();
     let (stored, lines) = loop {
@@ -100,7 +81,7 @@ async fn tree(backends: &Backends, out: &mut (dyn FnMut(Line) + Send)) -> anyhow
         }
     };
     let mut log = fold_facts(&backends.log, &backends.topics, stored.position).await?;
-    compare("zookeeper", format!("f{}", stored.position), &mut log, &mut Given(Some(lines)), out).await
+    compare("zookeeper", &mut log, &mut Given(Some(lines)), out).await
 }
 
 /// The offset of the last record that a store must have passed; `None` while the topic is empty.
@@ -146,22 +127,21 @@ const DIFFERENCES_MAX: u64 = 1_000;
 /// Walks two sorted lists side by side.
 pub(crate) async fn compare(
     store: &'static str,
-    position: String,
     log: &mut dyn Lines,
     stored: &mut dyn Lines,
-    out: &mut (dyn FnMut(Line) + Send),
+    out: &mut OnFinding<'_>,
 ) -> anyhow::Result<bool> {
     let (mut log, mut stored) = (Walk::new(log), Walk::new(stored));
     let (mut entries, mut differences) = (0, 0);
     loop {
         let difference = match (log.peek().await?, stored.peek().await?) {
             (None, None) => break,
-            (Some(line), None) => ("missing", line, None),
-            (None, Some(line)) => ("extra", line, None),
+            (Some(line), None) => (Difference::Missing, line, None),
+            (None, Some(line)) => (Difference::Extra, line, None),
             (Some(ours), Some(theirs)) => match key(ours).cmp(key(theirs)) {
-                Ordering::Less => ("missing", ours, None),
-                Ordering::Greater => ("extra", theirs, None),
-                Ordering::Equal => ("different", ours, Some(theirs)),
+                Ordering::Less => (Difference::Missing, ours, None),
+                Ordering::Greater => (Difference::Extra, theirs, None),
+                Ordering::Equal => (Difference::Different, ours, Some(theirs)),
             },
         };
         let (kind, line, other) = difference;
@@ -169,23 +149,25 @@ pub(crate) async fn compare(
         let shown = (!same && differences < DIFFERENCES_MAX).then(|| {
             let value = |line: &String| line.split_once(' ').map(|(_, json)| raw(json));
             let (log, stored) = match kind {
-                "extra" => (None, value(line)),
-                "missing" => (value(line), None),
-                _ => (value(line), other.and_then(value)),
+                Difference::Extra => (None, value(line)),
+                Difference::Missing => (value(line), None),
+                Difference::Different => (value(line), other.and_then(value)),
             };
-            Line::Difference { store, difference: kind, key: key(line).to_owned(), log, stored }
+            Finding::Difference { store: store.to_owned(), difference: kind, key: key(line).to_owned(), log, stored }
         });
-        shown.into_iter().for_each(&mut *out);
+        if let Some(finding) = shown {
+            out(finding)?;
+        }
         differences += u64::from(!same);
         entries += 1;
-        if kind != "extra" {
+        if kind != Difference::Extra {
             log.advance();
         }
-        if kind != "missing" {
+        if kind != Difference::Missing {
             stored.advance();
         }
     }
-    out(Line::Result { store, equal: differences == 0, entries, position });
+    out(Finding::Compared { store: store.to_owned(), equal: differences == 0, entries })?;
     Ok(differences == 0)
 }
 
@@ -247,8 +229,7 @@ fn apply(state: &mut BTreeMap<String, String>, fact: Fact) {
     match fact.change {
         Change::Log(_) => {}
         Change::Set(entity) => {
-            let json = String::from_utf8(loki_wire::fact::v1::write_entity(&entity)).unwrap_or_default();
-            state.insert(entity.key().to_string(), json);
+            state.insert(entity.key().to_string(), loki_mysql::entity_line(&entity));
         }
         Change::Removed(key) => {
             state.remove(&key.to_string());
@@ -256,13 +237,13 @@ fn apply(state: &mut BTreeMap<String, String>, fact: Fact) {
     }
 }
 
-/// A folded state, given in one part.
+/// A folded state, lines by key, given in one part.
 pub(crate) struct Folded(Option<BTreeMap<String, String>>);
 
 #[async_trait]
 impl Lines for Folded {
     async fn next(&mut self) -> anyhow::Result<Vec<String>> {
-        Ok(self.0.take().into_iter().flatten().map(|(key, json)| format!("{key} {json}")).collect())
+        Ok(self.0.take().into_iter().flatten().map(|(_, line)| line).collect())
     }
 }
 
@@ -297,17 +278,9 @@ impl Lines for History {
             };
             let mut lines = Vec::new();
             for record in batch {
-                let outcome = loki_wire::outcome::read(record.value.as_ref(), &record.headers)
-                    .with_context(|| format!("outcome at o{}", record.offset))?;
-                if self.outcomes {
-                    let json = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
-                    lines.push(format!("outcome/{:020} {json}", outcome.command));
-                } else if let Verdict::Accepted { facts, .. } = &outcome.verdict {
-                    lines.extend(facts.iter().map(|fact| {
-                        let json = fact.json.as_ref().map_or("null", |json| json.get());
-                        format!("change/{:020}/{} {json}", fact.offset, fact.key)
-                    }));
-                }
+                let placed = PlacedOutcome::read(&record).with_context(|| format!("outcome at o{}", record.offset))?;
+                let wanted = if self.outcomes { "outcome/" } else { "change/" };
+                lines.extend(loki_mysql::outcome_lines(&placed).into_iter().filter(|line| line.starts_with(wanted)));
             }
             if !lines.is_empty() {
                 return Ok(lines);
@@ -350,6 +323,8 @@ impl UpTo {
 
 #[cfg(test)]
 mod tests {
+    use Difference::{Different, Extra, Missing};
+
     use super::*;
 
     struct Fixed(Vec<Vec<&'static str>>);
@@ -361,14 +336,15 @@ mod tests {
         }
     }
 
-    async fn differences(log: Vec<Vec<&'static str>>, stored: Vec<Vec<&'static str>>) -> (bool, Vec<(&'static str, String)>) {
+    async fn differences(log: Vec<Vec<&'static str>>, stored: Vec<Vec<&'static str>>) -> (bool, Vec<(Difference, String)>) {
         let mut found = Vec::new();
-        let mut out = |line: Line| {
-            if let Line::Difference { difference, key, .. } = line {
+        let mut out = |finding: Finding| {
+            if let Finding::Difference { difference, key, .. } = finding {
                 found.push((difference, key));
             }
+            Ok(())
         };
-        let equal = compare("test", "f1".to_owned(), &mut Fixed(log), &mut Fixed(stored), &mut out).await.unwrap();
+        let equal = compare("test", &mut Fixed(log), &mut Fixed(stored), &mut out).await.unwrap();
         (equal, found)
     }
 
@@ -377,7 +353,7 @@ mod tests {
         assert_eq!(differences(vec![vec!["a 1"], vec!["b 2"]], vec![vec!["a 1", "b 2"]]).await, (true, vec![]));
         let (equal, found) = differences(vec![vec!["a 1", "b 2", "d 4"]], vec![vec!["b 3"], vec!["c 3", "e 5"]]).await;
         assert!(!equal);
-        let expected = [("missing", "a"), ("different", "b"), ("extra", "c"), ("missing", "d"), ("extra", "e")];
+        let expected = [(Missing, "a"), (Different, "b"), (Extra, "c"), (Missing, "d"), (Extra, "e")];
         assert_eq!(found, expected.map(|(kind, key)| (kind, key.to_owned())));
         assert!(!differences(vec![], vec![vec!["a 1"]]).await.0);
     }
