@@ -20,9 +20,9 @@ FAST_SUITES = $(sort $(foreach suite,$(SUITES),$(shell grep -rqs 'loki_testing::
 export PATH := $(abspath $(STACK))/bin:$(PATH)
 
 .PHONY: run
-run: toolchain ## Build Loki and run all of it in one process on the embedded set; data in ./data
+run: toolchain ## Build Loki and run all of it in one process on the embedded set; data in ./data; this machine is the first server
 	@cargo build --locked --release -p loki
-	exec $(or $(CARGO_TARGET_DIR),target)/release/loki all
+	exec $(or $(CARGO_TARGET_DIR),target)/release/loki all --this-machine
 
 .PHONY: test
 test: ## Everything: install what is missing, build, all tests with real backends, tour, chart

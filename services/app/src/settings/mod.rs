@@ -19,6 +19,7 @@ const DEFAULTS: &str = include_str!("../../default.toml");
 
 /// What flags may override.
 #[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
 pub(crate) struct Flags {
     /// A settings file (TOML).
     #[arg(long, global = true, env = "LOKI_CONFIG", value_name = "FILE")]

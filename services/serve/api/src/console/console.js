@@ -2,7 +2,8 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-let chosen = null;
+// The chosen node is in the address, so that a page can be sent to somebody.
+let chosen = decodeURIComponent(location.hash.slice(1)) || null;
 
 async function ask(path) {
   const response = await fetch(path, { headers: { accept: "application/json" } });
@@ -68,6 +69,7 @@ async function drawServers() {
 
 async function choose(path) {
   chosen = path;
+  location.hash = encodeURI(path);
   await draw();
 }
 
@@ -103,6 +105,6 @@ async function draw() {
 }
 
 draw();
-setInterval(drawProjections, 5000);
+setInterval(() => drawProjections().catch((error) => note(String(error.message || error), true)), 5000);
 const events = new EventSource("/v1/events");
 events.addEventListener("accepted", () => { if (!again) { again = true; setTimeout(() => { again = false; draw(); }, 300); } });
