@@ -39,7 +39,7 @@ impl<'c> OverHttp<'c> {
 impl Operations for OverHttp<'_> {
     async fn verify(&self, on_finding: &mut OnFinding<'_>) -> Result<(), Failure> {
         let request = self.client.request(Method::POST, &["v1", "operations", "verify"]).repeatable().waiting(SILENCE_MAX);
-        let mut stream = self.client.open(&request).await?;
+        let mut stream = self.client.open(&request).await.map_err(elsewhere)?;
         let mut rest = Vec::new();
         while let Some(piece) = stream.piece(SILENCE_MAX).await? {
             for part in piece.split_inclusive(|byte| *byte == b'\n') {
@@ -61,7 +61,7 @@ impl Operations for OverHttp<'_> {
         let mut asked = Vec::new();
         for projection in store.projections() {
             let request = self.client.request(Method::POST, &["v1", "operations", "rebuild", projection]);
-            let Asked { request } = self.client.send(&request).await?.json()?;
+            let Asked { request } = self.client.send(&request).await.map_err(elsewhere)?.json()?;
             asked.push((*projection, request));
         }
         let mut pause = Duration::from_millis(25);
@@ -90,6 +90,17 @@ impl Operations for OverHttp<'_> {
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
+    }
+}
+
+/// Only the process that runs every service can do it for others.
+fn elsewhere(error: Error) -> Failure {
+    match error {
+        Error::Problem(problem) if problem.status == 404 && problem.detail.starts_with("no route") => Failure::new(
+            Exit::NotFound,
+            "this API's process does not run the projectors: set `backends = \"real\"` (LOKI__BACKENDS=real) and the backends' addresses, and this works on the stores themselves",
+        ),
+        error => error.into(),
     }
 }
 
