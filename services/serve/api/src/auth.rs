@@ -10,8 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::problem::Problem;
 
 pub(crate) async fn require_token(State(token): State<Secret>, request: Request, next: Next) -> Response {
-    let given =
-        request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|text| text.strip_prefix("Bearer "));
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     if token.is_empty() || given.is_some_and(|given| same(given, token.expose())) {
         return next.run(request).await;
     }
@@ -20,6 +19,12 @@ pub(crate) async fn require_token(State(token): State<Secret>, request: Request,
     let mut response = problem.into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
+}
+
+/// The token after the scheme, whose case does not matter (RFC 9110, section 11.1).
+fn bearer(text: &str) -> Option<&str> {
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 /// Compares digests, so that the time taken tells nothing about the token.

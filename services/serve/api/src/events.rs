@@ -5,18 +5,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
 use loki_domain::{Position, Stream as In};
-use loki_log::{Partition, Reader};
+use loki_log::{Bounds, Partition, Reader};
 use loki_wire::Verdict;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use crate::App;
+use crate::extract::Query;
 use crate::problem::{Problem, Result};
 use crate::tail::{self, Placed};
 use crate::wait;
@@ -35,19 +37,35 @@ pub(crate) struct Parameters {
 #[utoipa::path(
     get, path = "/v1/events", tag = "history", params(Parameters, ("Last-Event-ID" = Option<String>, Header, description = "The last position that was seen")),
     responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = String),
-        (status = 400, description = "A bad position", body = Problem), (status = 503, description = "The log is away", body = Problem))
+        (status = 400, description = "A bad position", body = Problem),
+        (status = 410, description = "The position is not in the log", body = Problem), (status = 503, description = "The log is away", body = Problem))
 )]
 pub(crate) async fn stream_events(State(app): State<App>, Query(parameters): Query<Parameters>, headers: HeaderMap) -> Result<Response> {
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let last = headers.get("last-event-id").map(|value| value.to_str()).transpose();
+    let last = last.map_err(|_| Problem::bad_parameter("Last-Event-ID", "`Last-Event-ID` must be a position such as o8"))?;
+    let field = if last.is_some() { "Last-Event-ID" } else { "from" };
+    let place = app.streams.take()?;
+    let generation = app.tail.generation();
     let partition = Partition::only(&app.outcomes);
     let bounds = app.log.bounds(&partition).await?;
     let next = match last.or(parameters.from.as_deref()) {
         Some("o") => bounds.start,
-        Some(text) => wait::position("from", text, In::Outcome)?.saturating_add(1).clamp(bounds.start, bounds.end),
+        Some(text) => after(wait::position(field, text, In::Outcome)?, &bounds)?,
         None => bounds.end,
     };
-    let follower = Follower { changes: app.tail.changes(), app, partition, next, ready: VecDeque::new(), reader: None };
+    let follower =
+        Follower { changes: app.tail.changes(), app, partition, next, generation, ready: VecDeque::new(), reader: None, _place: place };
     Ok(Sse::new(follower.stream()).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
+}
+
+/// The next offset after one that the client has seen. What lies between must still be there: a gap is told, never jumped.
+fn after(seen: u64, bounds: &Bounds) -> Result<u64> {
+    let next = seen.saturating_add(1);
+    if (bounds.start..=bounds.end).contains(&next) {
+        return Ok(next);
+    }
+    let detail = format!("o{seen} is outside the log (o{} to o{}): begin again with `from=o`", bounds.start, bounds.end);
+    Err(Problem::new(StatusCode::GONE, "gone", detail))
 }
 
 /// One client: from the process's tail while it can, from the log while it is further behind.
@@ -56,9 +74,12 @@ struct Follower {
     partition: Partition,
     /// The next offset to send.
     next: u64,
+    /// Of the tail: when it moves the log is another one.
+    generation: u64,
     ready: VecDeque<Arc<Placed>>,
     changes: tokio::sync::watch::Receiver<Option<u64>>,
     reader: Option<Box<dyn Reader>>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Follower {
@@ -76,6 +97,9 @@ impl Follower {
                 self.next = placed.offset + 1;
                 return Some(placed);
             }
+            if self.app.shutdown.has_begun() || self.app.tail.generation() != self.generation {
+                return None;
+            }
             self.changes.borrow_and_update();
             match self.app.tail.since(self.next, 100) {
                 Some(found) => {
@@ -85,7 +109,8 @@ impl Follower {
                 None if self.has_fallen_behind() => self.read_log().await?,
                 None => {}
             }
-            if self.ready.is_empty() {
+            // while it is behind, the next read waits for the log
+            if self.ready.is_empty() && !self.has_fallen_behind() {
                 let changed = self.app.shutdown.unless(self.changes.changed()).await?;
                 changed.ok()?;
             }
@@ -100,7 +125,7 @@ impl Follower {
         if self.reader.is_none() {
             self.reader = Some(self.app.log.reader(&self.partition, self.next).await.ok()?);
         }
-        let batch = self.reader.as_mut()?.read(100, Duration::from_millis(100)).await.ok()?;
+        let batch = self.app.shutdown.unless(self.reader.as_mut()?.read(100, Duration::from_secs(1))).await?.ok()?;
         self.next = batch.position.max(self.next);
         for record in &batch.records {
             self.ready.push_back(Arc::new(tail::read(record).ok()?));

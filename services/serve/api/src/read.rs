@@ -1,15 +1,24 @@
 //! What all reads have in common: waiting for `after`, errors of stores, positions in headers, pages.
 
 use axum::Json;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Position, Stream};
 use loki_mysql::port::{Page, ReadError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::App;
 use crate::problem::{Problem, Result};
 use crate::wait;
+
+/// A part of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Listed<T> {
+    pub(crate) items: Vec<T>,
+    /// The cursor of the next part, also in the header `Link`; null: this was the last.
+    pub(crate) next: Option<String>,
+}
 
 /// Which position the answer is true at.
 pub(crate) const POSITION: HeaderName = HeaderName::from_static("loki-position");
@@ -33,7 +42,7 @@ pub(crate) async fn state_after(app: &App, parameter: Option<&str>, headers: &He
         return Ok(None);
     };
     let position = Position::fact(offset);
-    app.state.wait(position, app.config.wait_max).await?;
+    wait::unless_stopping(app, app.state.wait(position, app.config.wait_max)).await?;
     Ok(Some(position))
 }
 
@@ -43,7 +52,7 @@ pub(crate) async fn history_after(app: &App, parameter: Option<&str>, headers: &
         return Ok(None);
     };
     let position = Position::command(offset);
-    app.history.wait(position, app.config.wait_max).await?;
+    wait::unless_stopping(app, app.history.wait(position, app.config.wait_max)).await?;
     Ok(Some(position))
 }
 
@@ -53,18 +62,27 @@ pub(crate) fn at(position: Position, body: impl Serialize) -> Response {
 }
 
 /// A part of a list: the items, and the cursor of the next part, in the body and as a link.
-pub(crate) fn listed(position: Position, path: &str, items: impl Serialize, next: Option<String>) -> Response {
-    #[derive(Serialize)]
-    struct Body<T> {
-        items: T,
-        next: Option<String>,
-    }
-    let link = next.as_ref().and_then(|next| HeaderValue::try_from(format!("<{path}?cursor={next}>; rel=\"next\"")).ok());
-    let mut response = at(position, Body { items, next });
+pub(crate) fn listed<T: Serialize>(position: Position, asked: &Uri, items: Vec<T>, next: Option<String>) -> Response {
+    let link = next.as_deref().and_then(|next| link(asked, next));
+    let mut response = at(position, Listed { items, next });
     if let Some(link) = link {
         response.headers_mut().insert(header::LINK, link);
     }
     response
+}
+
+/// The same question with the cursor of the next part: whoever follows it keeps the filters.
+pub(crate) fn link(asked: &Uri, next: &str) -> Option<HeaderValue> {
+    let pairs = asked.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let mut query: String = pairs.flat_map(|pair| [pair, "&"]).collect();
+    query.push_str("cursor=");
+    for byte in next.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => query.push(char::from(byte)),
+            _ => query.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    HeaderValue::try_from(format!("<{}?{query}>; rel=\"next\"", asked.path())).ok()
 }
 
 /// Which part of a list is asked for.

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::limit::Streams;
 use crate::tail::Tail;
 use crate::{metrics, router};
 
@@ -28,6 +29,7 @@ pub struct Shared {
     pub outcomes: Topic,
     pub dead: Topic,
     pub tail: Tail,
+    pub streams: Streams,
     pub state: Arc<dyn StateReader>,
     pub history: Arc<dyn HistoryReader>,
     pub tree: Arc<dyn TreeReader>,
@@ -70,6 +72,7 @@ impl Api {
             outcomes: Topic::new(&topics.outcomes),
             dead: Topic::new(&topics.dead),
             tail: Tail::default(),
+            streams: Streams::default(),
             state: sources.state,
             history: sources.history,
             tree: sources.tree,

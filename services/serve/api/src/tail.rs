@@ -44,6 +44,7 @@ struct Kept {
     bytes: usize,
     /// One past the highest command that has its outcome.
     decided: u64,
+    generation: u64,
 }
 
 impl Default for Tail {
@@ -77,20 +78,25 @@ impl Tail {
         backoff: &mut Backoff,
     ) -> loki_log::Result<()> {
         let bounds = log.bounds(partition).await?;
-        let from = match *self.0.next.borrow() {
-            Some(next) if next <= bounds.end => next,
+        let seen = *self.0.next.borrow();
+        if seen.is_some_and(|next| next > bounds.end) {
+            // the log was recreated or set back: what is kept is not its truth
+            self.clear();
+        }
+        let from = match seen {
+            Some(next) if (bounds.start..=bounds.end).contains(&next) => next,
             _ => bounds.end.saturating_sub(COUNT_MAX as u64).max(bounds.start),
         };
         let mut reader = log.reader(partition, from).await?;
         loop {
             let batch = reader.read(1000, Duration::from_secs(5)).await?;
-            backoff.reset();
             for record in &batch.records {
                 match read(record) {
                     Ok(placed) => self.keep(placed),
                     Err(error) => return Err(loki_log::Error::Fatal(format!("outcome at o{} cannot be read: {error}", record.offset))),
                 }
             }
+            backoff.reset();
             if batch.at_end || self.0.next.borrow().is_some() {
                 self.0.next.send_replace(Some(batch.position));
                 health.ready();
@@ -132,6 +138,16 @@ impl Tail {
         self.lock().decided > command
     }
 
+    /// Whether the end of the topic was reached at least once.
+    pub fn has_reached_end(&self) -> bool {
+        self.0.next.borrow().is_some()
+    }
+
+    /// Moves when what was kept turned out to be of another log.
+    pub fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
     /// One past the highest command that has its outcome, as far as was seen.
     pub fn decided(&self) -> u64 {
         self.lock().decided
@@ -164,7 +180,10 @@ impl Tail {
         kept.bytes += placed.json.len();
         kept.decided = kept.decided.max(command + 1);
         kept.by_id.insert(placed.outcome.id.clone(), command);
-        kept.by_command.insert(command, Arc::new(placed));
+        // after a failure the same records come again
+        if let Some(before) = kept.by_command.insert(command, Arc::new(placed)) {
+            kept.bytes -= before.json.len();
+        }
         while kept.by_command.len() > COUNT_MAX || kept.bytes > BYTES_MAX {
             let Some((command, oldest)) = kept.by_command.pop_first() else { break };
             kept.bytes -= oldest.json.len();
@@ -175,7 +194,10 @@ impl Tail {
     }
 
     fn clear(&self) {
-        *self.lock() = Kept::default();
+        let mut kept = self.lock();
+        let generation = kept.generation + 1;
+        *kept = Kept { generation, ..Kept::default() };
+        drop(kept);
         self.0.next.send_replace(None);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use loki_domain::{Position, Stream};
 
+use crate::App;
 use crate::problem::{Problem, Result};
 
 /// `10s`, `500ms` or plain seconds, at most `max`.
@@ -18,9 +19,18 @@ pub(crate) fn duration(field: &str, text: &str, max: Duration) -> Result<Duratio
     };
     let duration = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).map(Duration::from_millis).ok_or_else(wrong)?;
     if duration > max {
-        return Err(Problem::bad_parameter(field, format!("`{field}` may be at most {}s", max.as_secs())));
+        return Err(Problem::bad_parameter(field, format!("`{field}` may be at most {}ms", max.as_millis())));
     }
     Ok(duration)
+}
+
+/// A wait that ends when the process does: what it waits for may not come any more.
+pub(crate) async fn unless_stopping<T, E: Into<Problem>>(app: &App, waiting: impl Future<Output = std::result::Result<T, E>>) -> Result<T> {
+    tokio::select! {
+        biased;
+        done = waiting => done.map_err(Into::into),
+        () = app.shutdown.begun() => Err(Problem::not_ready("this process is shutting down: ask another")),
+    }
 }
 
 /// The position that must have been passed: the parameter, else the header.

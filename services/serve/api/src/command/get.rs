@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use loki_domain::{Position, Stream};
@@ -12,8 +12,9 @@ use loki_wire::Verdict;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::answer;
+use super::{answer, undecided};
 use crate::App;
+use crate::extract::{Path, Query};
 use crate::problem::{Problem, Result};
 use crate::tail::Placed;
 use crate::wait;
@@ -44,13 +45,20 @@ pub(crate) async fn get_command(State(app): State<App>, Path(id): Path<String>, 
     let limit = parameters.wait.as_deref().map(|text| wait::duration("wait", text, app.config.wait_max)).transpose()?;
     match id.parse::<Position>() {
         Ok(position) if position.stream == Stream::Command => by_position(&app, position.offset, limit.unwrap_or_default()).await,
-        _ => by_id(&app, &id, parameters.actor.as_deref()).await,
+        _ => by_id(&app, &id, parameters.actor.as_deref(), limit.unwrap_or_default()).await,
     }
 }
 
 /// Waits for the outcome of a command that is in the log; 202 when it does not come in time.
-pub(super) async fn wait(app: &App, id: &str, command: u64, limit: Duration) -> Result<Response> {
-    match app.tail.wait_for(command, limit).await {
+pub(super) async fn outcome(app: &App, id: &str, command: u64, limit: Duration) -> Result<Response> {
+    let waited = tokio::select! {
+        biased;
+        found = app.tail.wait_for(command, limit) => found,
+        // the decider may have stopped already: the caller asks again, by the position
+        () = app.shutdown.begun() => None,
+    };
+    // it may have come just after the wait ended
+    match waited.or_else(|| app.tail.command(command)) {
         Some(placed) => placed_answer(app, placed).await,
         // decided, but so long ago that the tail has forgotten it
         None if app.tail.has_decided(command) => {
@@ -67,22 +75,47 @@ async fn by_position(app: &App, command: u64, limit: Duration) -> Result<Respons
     if app.tail.has_decided(command) {
         return stored(app, command).await?.ok_or_else(|| Problem::not_found(format!("no command at c{command}")));
     }
+    not_before_read(app)?;
     let bounds = app.log.bounds(&Partition::only(&app.commands)).await?;
     if command >= bounds.end {
         return Err(Problem::not_found(format!("no command at c{command}: the newest is before c{}", bounds.end)));
     }
-    wait(app, "", command, limit).await
+    outcome(app, &undecided::id(app, command).await?, command, limit).await
 }
 
-async fn by_id(app: &App, id: &str, actor: Option<&str>) -> Result<Response> {
+/// Before the outcomes' end was reached once, nothing can be said to have no outcome.
+fn not_before_read(app: &App) -> Result<()> {
+    if app.tail.has_reached_end() { Ok(()) } else { Err(Problem::not_ready("the outcomes are still being read")) }
+}
+
+async fn by_id(app: &App, id: &str, actor: Option<&str>, limit: Duration) -> Result<Response> {
     if let Some(placed) = app.tail.id(id).filter(|placed| actor.is_none_or(|actor| placed.outcome.actor == actor)) {
         return placed_answer(app, placed).await;
     }
+    not_before_read(app)?;
+    // taken before the log is searched: what is decided meanwhile is found there, and the rest in the history up to here
+    let decided = app.tail.decided();
+    if let Some(command) = undecided::position(app, id, actor, decided).await? {
+        return outcome(app, id, command, limit).await;
+    }
+    if let Some(answer) = stored_by_id(app, id, actor).await? {
+        return Ok(answer);
+    }
+    if let Some(last) = decided.checked_sub(1) {
+        wait::unless_stopping(app, app.history.wait(Position::command(last), app.config.wait_max)).await?;
+    }
+    let none = || Problem::not_found(format!("no command with the id `{}`", id.escape_default()));
+    stored_by_id(app, id, actor).await?.ok_or_else(none)
+}
+
+async fn stored_by_id(app: &App, id: &str, actor: Option<&str>) -> Result<Option<Response>> {
     let found = app.history.outcomes_by_id(id, actor, None).await?.value;
-    let newest = found.into_iter().next().ok_or_else(|| Problem::not_found(format!("no command with the id `{}`", id.escape_default())))?;
+    let Some(newest) = found.into_iter().next() else {
+        return Ok(None);
+    };
     match newest.entry.duplicate_of {
-        Some(first) => repeated(app, first).await,
-        None => Ok(answer::outcome(Bytes::from(newest.json))),
+        Some(first) => repeated(app, first).await.map(Some),
+        None => Ok(Some(answer::outcome(Bytes::from(newest.json)))),
     }
 }
 
@@ -98,7 +131,7 @@ async fn repeated(app: &App, first: u64) -> Result<Response> {
     let json = match app.tail.command(first) {
         Some(placed) => placed.json.clone(),
         None => {
-            app.history.wait(Position::command(first), app.config.wait_max).await?;
+            wait::unless_stopping(app, app.history.wait(Position::command(first), app.config.wait_max)).await?;
             let stored = app.history.outcome(first, None).await?.value;
             Bytes::from(stored.ok_or_else(|| Problem::not_ready(format!("the first outcome, of c{first}, is not in the history")))?.json)
         }
@@ -107,7 +140,7 @@ async fn repeated(app: &App, first: u64) -> Result<Response> {
 }
 
 async fn stored(app: &App, command: u64) -> Result<Option<Response>> {
-    app.history.wait(Position::command(command), app.config.wait_max).await?;
+    wait::unless_stopping(app, app.history.wait(Position::command(command), app.config.wait_max)).await?;
     let Some(found) = app.history.outcome(command, None).await?.value else {
         return Ok(None);
     };

@@ -3,3 +3,4 @@
 pub(crate) mod answer;
 pub(crate) mod get;
 pub(crate) mod post;
+mod undecided;

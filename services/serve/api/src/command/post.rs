@@ -1,9 +1,8 @@
 //! `POST /v1/commands`: checks a command, appends it, and if asked waits for its outcome.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use loki_log::{NewRecord, Partition};
 use loki_telemetry::trace::TraceParent;
 use loki_wire::{Envelope, Intake};
@@ -13,6 +12,7 @@ use utoipa::IntoParams;
 
 use super::{answer, get};
 use crate::App;
+use crate::extract::{Body, Query};
 use crate::problem::{Problem, Result};
 use crate::wait;
 
@@ -44,7 +44,7 @@ pub(crate) async fn post_command(
     State(app): State<App>,
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response> {
     let limit = parameters.wait.as_deref().map(|text| wait::duration("wait", text, app.config.wait_max)).transpose()?;
     let mut envelope = Envelope::read_body(&body)?;
@@ -64,7 +64,7 @@ pub(crate) async fn post_command(
         let position = appended.first().copied().ok_or_else(|| Problem::not_ready("the log gave no position"))?;
         tracing::debug!(command.position = position, "appended");
         match limit {
-            Some(limit) => get::wait(&app, &id, position, limit).await,
+            Some(limit) => get::outcome(&app, &id, position, limit).await,
             None => Ok(answer::pending(&id, position)),
         }
     }
@@ -82,8 +82,12 @@ fn identify(envelope: &mut Envelope, headers: &HeaderMap) -> Result<()> {
         }
         (Some(_), _) => {}
         (None, Some(header)) => {
-            if header.is_empty() || header.chars().count() > loki_wire::envelope::ID_CHARS_MAX {
-                return Err(Problem::bad_parameter("Idempotency-Key", "`Idempotency-Key` has 1 to 64 characters"));
+            // a tab is the one control character that `to_str` lets pass
+            if header.is_empty() || header.contains('\t') || header.chars().count() > loki_wire::envelope::ID_CHARS_MAX {
+                return Err(Problem::bad_parameter(
+                    "Idempotency-Key",
+                    "`Idempotency-Key` has 1 to 64 characters, none of them a control character",
+                ));
             }
             envelope.id = Some(header);
         }

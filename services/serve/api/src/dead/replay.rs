@@ -1,6 +1,6 @@
 //! `POST /v1/dead/{id}/replay`: puts a letter's original record into its topic again and takes the letter away.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use loki_log::{NewRecord, Partition, Topic};
 
 use super::read;
 use crate::App;
+use crate::extract::Path;
 use crate::problem::{Problem, Result};
 
 /// Appends the original record once more. It is decided anew: its id was not taken.

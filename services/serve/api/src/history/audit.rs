@@ -1,7 +1,7 @@
 //! `GET /v1/audit`: who asked for what and what became of it, newest first.
 
-use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use loki_domain::Position;
 use loki_mysql::port::{AuditFilter, Entry};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::moment;
 use crate::App;
+use crate::extract::Query;
 use crate::problem::{Problem, Result};
 use crate::read;
 
@@ -69,10 +70,15 @@ pub(crate) struct Line {
 /// The audit journal, newest first.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "history", params(Parameters),
-    responses((status = 200, description = "`items`: lines; `next`: the cursor of the next part, or null", body = [Line]),
+    responses((status = 200, description = "A part of the list", body = read::Listed<Line>),
         (status = 400, description = "A bad parameter", body = Problem), (status = 503, description = "Not ready", body = Problem))
 )]
-pub(crate) async fn list_audit(State(app): State<App>, Query(parameters): Query<Parameters>, headers: HeaderMap) -> Result<Response> {
+pub(crate) async fn list_audit(
+    State(app): State<App>,
+    Query(parameters): Query<Parameters>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response> {
     let at_least = read::history_after(&app, parameters.after.as_deref(), &headers).await?;
     let filter = AuditFilter {
         actor: parameters.actor,
@@ -88,7 +94,7 @@ pub(crate) async fn list_audit(State(app): State<App>, Query(parameters): Query<
     let page = read::page(parameters.limit, parameters.cursor)?;
     let answer = app.history.audit(&filter, &page, at_least).await?;
     let lines: Vec<Line> = answer.value.items.into_iter().map(line).collect();
-    Ok(read::listed(read::last_outcome(answer.stored.position), "/v1/audit", lines, answer.value.next))
+    Ok(read::listed(read::last_outcome(answer.stored.position), &uri, lines, answer.value.next))
 }
 
 fn line(entry: Entry) -> Line {

@@ -1,7 +1,7 @@
 //! `GET /v1/history/diff`: what differs between two moments.
 
-use axum::extract::{Query, State};
-use axum::http::HeaderMap;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use loki_mysql::port::Difference;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::moment;
 use crate::App;
 use crate::entity;
+use crate::extract::Query;
 use crate::problem::{Problem, Result};
 use crate::read;
 
@@ -21,7 +22,9 @@ pub(crate) struct Parameters {
     from: String,
     /// A position or a time.
     to: String,
+    /// How many, 1 to 1,000; 100 when absent.
     limit: Option<usize>,
+    /// `next` of the part before.
     cursor: Option<String>,
     /// A command's position that the history must have passed, `c17`.
     after: Option<String>,
@@ -43,17 +46,22 @@ pub(crate) struct Changed {
 /// The entities that differ between two moments.
 #[utoipa::path(
     get, path = "/v1/history/diff", tag = "history", params(Parameters),
-    responses((status = 200, description = "`items`: entities; `next`: the cursor of the next part, or null", body = [Changed]),
+    responses((status = 200, description = "A part of the list", body = read::Listed<Changed>),
         (status = 400, description = "A bad parameter", body = Problem), (status = 503, description = "Not ready", body = Problem))
 )]
-pub(crate) async fn list_differences(State(app): State<App>, Query(parameters): Query<Parameters>, headers: HeaderMap) -> Result<Response> {
+pub(crate) async fn list_differences(
+    State(app): State<App>,
+    Query(parameters): Query<Parameters>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response> {
     let at_least = read::history_after(&app, parameters.after.as_deref(), &headers).await?;
     let from = moment::read("from", &parameters.from)?;
     let to = moment::read("to", &parameters.to)?;
     let page = read::page(parameters.limit, parameters.cursor)?;
     let answer = app.history.diff(from, to, &page, at_least).await?;
     let items: Vec<Changed> = answer.value.items.iter().map(changed).collect();
-    Ok(read::listed(read::last_outcome(answer.stored.position), "/v1/history/diff", items, answer.value.next))
+    Ok(read::listed(read::last_outcome(answer.stored.position), &uri, items, answer.value.next))
 }
 
 fn changed(difference: &Difference) -> Changed {

@@ -1,7 +1,7 @@
 //! `GET /v1/history/undo`: the commands that would undo one command. The caller sends them; nothing is written here.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
+use crate::extract::Query;
 use crate::problem::{Problem, Result};
 use crate::{read, wait};
 
@@ -61,6 +62,9 @@ pub(crate) async fn plan_undo(State(app): State<App>, Query(parameters): Query<P
         commands.extend(inverse(change, parent)?);
     }
     let commands = join_weighs(commands);
+    if commands.is_empty() {
+        return Err(cannot("what it changed follows from membership rules: undo the change of the rule or of the server"));
+    }
     let steps = commands.iter().enumerate().map(|(index, command_)| Step {
         id: format!("undo-c{command}-{index}"),
         kind: command_.type_name(),

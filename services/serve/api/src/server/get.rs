@@ -1,6 +1,6 @@
 //! `GET /v1/servers/{name}`: one server and its places in the tree.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::{Entity, ServerRef, Source};
@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::entity;
+use crate::extract::{Path, Query};
 use crate::problem::{Problem, Result};
 use crate::read;
 

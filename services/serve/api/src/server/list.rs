@@ -1,7 +1,7 @@
 //! `GET /v1/servers`: the servers of a node (the most asked question, answered from kept bytes), or all servers in parts.
 
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Entity, Labels, Stream};
 use loki_mysql::port::ServerFilter;
@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 
 use crate::App;
 use crate::entity;
+use crate::extract::Query;
 use crate::problem::{Problem, Result};
 use crate::{read, wait};
 
@@ -36,6 +37,16 @@ pub(crate) struct Parameters {
     after: Option<String>,
 }
 
+impl Parameters {
+    /// The first parameter that only the list of all servers knows.
+    fn of_all_servers(&self) -> Option<&'static str> {
+        let texts =
+            [("state", &self.state), ("idc", &self.idc), ("prefix", &self.prefix), ("label", &self.label), ("cursor", &self.cursor)];
+        let given = texts.into_iter().find(|(_, text)| text.is_some()).map(|(field, _)| field);
+        given.or(self.limit.is_some().then_some("limit"))
+    }
+}
+
 /// Servers.
 ///
 /// With `node`: that node's servers with state and reduced weights, with an `ETag`; `If-None-Match` gives 304 while nothing has changed.
@@ -46,16 +57,24 @@ pub(crate) struct Parameters {
         (status = 400, description = "A bad parameter", body = Problem), (status = 404, description = "No such node", body = Problem),
         (status = 503, description = "Not ready", body = Problem))
 )]
-pub(crate) async fn list_servers(State(app): State<App>, Query(parameters): Query<Parameters>, headers: HeaderMap) -> Result<Response> {
+pub(crate) async fn list_servers(
+    State(app): State<App>,
+    Query(parameters): Query<Parameters>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response> {
     match &parameters.node {
         Some(node) => of_node(&app, node, &parameters, &headers).await,
-        None => all(&app, parameters, &headers).await,
+        None => all(&app, parameters, &uri, &headers).await,
     }
 }
 
 async fn of_node(app: &App, node: &str, parameters: &Parameters, headers: &HeaderMap) -> Result<Response> {
+    if let Some(field) = parameters.of_all_servers() {
+        return Err(Problem::bad_parameter(field, format!("`{field}` cannot be used together with `node`")));
+    }
     if let Some(after) = wait::after(parameters.after.as_deref(), headers, Stream::Fact)? {
-        app.tree.wait(after, app.config.wait_max).await?;
+        wait::unless_stopping(app, app.tree.wait(after, app.config.wait_max)).await?;
     }
     let answer = app.tree.servers(node, parameters.recursive.unwrap_or(false))?;
     let encoded = answer.value.ok_or_else(|| Problem::not_found(format!("no node `{node}`")))?;
@@ -75,7 +94,7 @@ fn has(headers: &HeaderMap, etag: &str) -> bool {
     given.flat_map(|text| text.split(',')).map(str::trim).any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given) == etag)
 }
 
-async fn all(app: &App, parameters: Parameters, headers: &HeaderMap) -> Result<Response> {
+async fn all(app: &App, parameters: Parameters, uri: &Uri, headers: &HeaderMap) -> Result<Response> {
     if parameters.recursive.is_some() {
         return Err(Problem::bad_parameter("recursive", "`recursive` needs `node`"));
     }
@@ -95,7 +114,7 @@ async fn all(app: &App, parameters: Parameters, headers: &HeaderMap) -> Result<R
     let at_least = read::state_after(app, parameters.after.as_deref(), headers).await?;
     let answer = app.state.servers(&filter, &page, at_least).await?;
     let items: Vec<_> = answer.value.items.into_iter().map(|server| entity::json(&Entity::Server(server))).collect();
-    Ok(read::listed(read::last_fact(answer.stored.position), "/v1/servers", items, answer.value.next))
+    Ok(read::listed(read::last_fact(answer.stored.position), uri, items, answer.value.next))
 }
 
 #[cfg(test)]

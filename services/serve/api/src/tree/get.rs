@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::{Entity, Kind, NodePath, NodeRef, Position, Stream};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
+use crate::extract::{Path, Query};
 use crate::history::moment;
 use crate::problem::{Problem, Result};
 use crate::{read, wait};
@@ -29,6 +30,7 @@ pub(crate) struct Parameters {
 
 /// A node with what is under it: describes `loki_zookeeper::Branch`, which knows nothing of OpenAPI.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Branch)]
 pub(crate) struct Node {
     /// Null for `/`.
     id: Option<String>,
@@ -81,7 +83,7 @@ async fn answer(app: &App, path: NodePath, parameters: Parameters, headers: &Hea
         Some(at) => was(app, &node, depth, at, parameters.after.as_deref(), headers).await?,
         None => {
             if let Some(after) = wait::after(parameters.after.as_deref(), headers, Stream::Fact)? {
-                app.tree.wait(after, app.config.wait_max).await?;
+                wait::unless_stopping(app, app.tree.wait(after, app.config.wait_max)).await?;
             }
             let answer = app.tree.tree(&node, depth)?;
             (read::last_fact(answer.position), answer.value)

@@ -1,0 +1,170 @@
+//! A whole platform in this process: log, decider, projections and API over files in a folder of its own.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use loki_api::{Api, Config, Sources};
+use loki_decider::Decider;
+use loki_log::sqlite::{Options, SqliteLog};
+use loki_log::{Log, Topic};
+use loki_mysql::{HistoryProjection, Readers, StateProjection};
+use loki_runner::{Projection, Runner, RunnerConfig};
+use loki_runtime::{Clock, Secret, Shutdown};
+use loki_telemetry::{Health, Metrics};
+use loki_wire::Topics;
+use loki_zookeeper::Memory;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+
+pub(crate) struct Cell {
+    pub(crate) log: SqliteLog,
+    pub(crate) topics: Topics,
+    pub(crate) client: Client,
+    pub(crate) health: Health,
+    /// Of the API.
+    pub(crate) shutdown: Shutdown,
+    pub(crate) api: JoinHandle<Result<(), loki_api::Error>>,
+    relational: loki_mysql::Config,
+    memory: Memory,
+    others: Shutdown,
+    _home: tempfile::TempDir,
+}
+
+/// What is not as it is by default.
+pub(crate) struct Setting {
+    pub(crate) token: &'static str,
+    pub(crate) wait_max: Duration,
+    pub(crate) concurrency_max: usize,
+    pub(crate) drain: Duration,
+    pub(crate) operations: Router,
+    /// Whether the log's topics are made.
+    pub(crate) topics: bool,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            token: "",
+            wait_max: Duration::from_secs(10),
+            concurrency_max: 64,
+            drain: Duration::from_secs(5),
+            operations: Router::new(),
+            topics: true,
+        }
+    }
+}
+
+impl Cell {
+    /// Everything runs and is ready.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Setting::default()).await
+    }
+
+    pub(crate) async fn start_with(setting: Setting) -> Self {
+        let cell = Self::api_alone(setting).await;
+        cell.start_decider();
+        cell.start_projections();
+        cell.ready().await;
+        cell
+    }
+
+    /// The API and nothing else.
+    pub(crate) async fn api_alone(setting: Setting) -> Self {
+        let home = tempfile::Builder::new().prefix("loki-routes-").tempdir().unwrap();
+        let topics = Topics::new("");
+        let log = SqliteLog::open(Options::new(home.path())).await.unwrap();
+        if setting.topics {
+            make_topics(&log).await;
+        }
+        let relational = loki_mysql::Config::sqlite(home.path().join("store.db"));
+        loki_mysql::migrate(&relational).await.unwrap();
+        let readers = Readers::open(&relational).unwrap();
+        let memory = Memory::default();
+        let (health, shutdown) = (Health::new(), Shutdown::new());
+        let config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            token: Secret::new(setting.token),
+            body_max: 1 << 20,
+            wait_max: setting.wait_max,
+            concurrency_max: setting.concurrency_max,
+            drain: setting.drain,
+        };
+        let sources =
+            Sources { log: Arc::new(log.clone()), state: readers.state, history: readers.history, tree: Arc::new(memory.clone()) };
+        let api = Api::bind(config, sources, &topics, health.clone(), recorder(), setting.operations, shutdown.clone()).await.unwrap();
+        let client = Client::new(api.address().unwrap());
+        let api = tokio::spawn(api.run());
+        Self { log, topics, client, health, shutdown, api, relational, memory, others: Shutdown::new(), _home: home }
+    }
+
+    pub(crate) fn start_decider(&self) {
+        let config = loki_decider::Config::new("");
+        let decider = Decider::new(config, Arc::new(self.log.clone()), self.health.component("decider"));
+        tokio::spawn(decider.run(self.others.clone()));
+    }
+
+    pub(crate) fn start_projections(&self) {
+        self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts);
+        self.project(HistoryProjection::history(&self.relational).unwrap(), &self.topics.outcomes);
+        self.project(self.memory.projection(), &self.topics.facts);
+    }
+
+    fn project<P: Projection>(&self, projection: P, topic: &str) {
+        let group = self.topics.group(projection.name());
+        let config = RunnerConfig::new(Topic::new(topic), Topic::new(&self.topics.facts), group);
+        let runner = Runner::new(projection, Arc::new(self.log.clone()), config, Clock::system(), &self.health);
+        tokio::spawn(runner.run(self.others.clone()));
+    }
+
+    pub(crate) async fn make_topics(&self) {
+        make_topics(&self.log).await;
+    }
+
+    pub(crate) async fn ready(&self) {
+        until("everything is ready", async || self.client.get("/readyz").await.status == 200).await;
+    }
+
+    /// The API alone is ready: it has reached the outcomes' end.
+    pub(crate) async fn seen(&self) {
+        until("the outcomes' end is seen", async || self.health.report().components.get("api").is_some_and(|said| said == "ready")).await;
+    }
+
+    /// Every projection has everything.
+    pub(crate) async fn settled(&self) {
+        until("everything is applied", async || {
+            let status = self.client.get("/v1/status").await.body;
+            let projections = status["projections"].as_array().cloned().unwrap_or_default();
+            status["undecided"] == 0 && projections.len() == 3 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
+        })
+        .await;
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        self.shutdown.begin();
+        self.others.begin();
+    }
+}
+
+async fn make_topics(log: &SqliteLog) {
+    let specs: Vec<_> = loki_log::declared("").into_iter().map(|declared| declared.spec).collect();
+    log.reconcile_topics(&specs, true).await.unwrap();
+}
+
+/// Asks until it holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < Duration::from_secs(60), "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// One recorder for all tests of this process.
+fn recorder() -> Metrics {
+    static RECORDER: OnceLock<Metrics> = OnceLock::new();
+    RECORDER.get_or_init(|| Metrics::install().unwrap()).clone()
+}

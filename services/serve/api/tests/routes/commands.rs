@@ -1,0 +1,127 @@
+//! `POST /v1/commands` and `GET /v1/commands/{id}`.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::cell::{Cell, Setting};
+
+fn create(path: &str) -> String {
+    json!({ "type": "node.create", "data": { "path": path } }).to_string()
+}
+
+#[tokio::test]
+async fn an_outcome_says_what_became_of_the_command() {
+    let cell = Cell::start().await;
+    let outcome = cell.client.accept("node.create", json!({ "path": "/acme/shop", "parents": true })).await;
+    assert_eq!(outcome["position"], "c0");
+    assert!(outcome["after"].as_str().unwrap().starts_with('f') && outcome["facts"].as_array().unwrap().len() == 2, "{outcome}");
+
+    let rejected = cell.client.command("node.create", json!({ "path": "/acme" })).await;
+    let rejected = rejected.good();
+    assert_eq!((&rejected["outcome"], &rejected["code"]), (&json!("rejected"), &json!("already_exists")));
+    assert!(rejected["message"].is_string() && rejected["conflict"].as_str().unwrap().starts_with("node/"), "{rejected}");
+
+    // by position, by id, and by the id's actor
+    let id = rejected["id"].as_str().unwrap();
+    for path in [format!("/v1/commands/{id}"), "/v1/commands/c1".to_owned(), format!("/v1/commands/{id}?actor=anonymous")] {
+        assert_eq!(cell.client.get(&path).await.good(), rejected, "{path}");
+    }
+    cell.client.get("/v1/commands/c2").await.problem(404, "not_found");
+    cell.client.get("/v1/commands/nobody").await.problem(404, "not_found");
+    cell.client.get(&format!("/v1/commands/{id}?actor=ann")).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn without_a_decider_it_is_pending() {
+    let cell = Cell::api_alone(Setting::default()).await;
+    cell.start_projections();
+    cell.seen().await;
+    let body = json!({ "id": "mine", "type": "node.create", "data": { "path": "/a" } }).to_string();
+    for (path, at_least) in [("/v1/commands", 0), ("/v1/commands?wait=0s", 0), ("/v1/commands?wait=300ms", 300)] {
+        let started = Instant::now();
+        let answer = cell.client.post(path, body.clone()).await;
+        assert_eq!((answer.status, &answer.body["outcome"], &answer.body["id"]), (202, &json!("pending"), &json!("mine")), "{path}");
+        assert_eq!(answer.header("location"), format!("/v1/commands/{}", answer.body["position"].as_str().unwrap()));
+        assert!(started.elapsed() >= Duration::from_millis(at_least), "{path}");
+    }
+    // nothing is in the history: what is in the log and not decided is found all the same
+    for path in ["/v1/commands/c0", "/v1/commands/mine", "/v1/commands/mine?wait=50ms"] {
+        let answer = cell.client.get(path).await;
+        assert_eq!((answer.status, &answer.body["id"]), (202, &json!("mine")), "{path}: {}", answer.text);
+    }
+    assert_eq!(cell.client.get("/v1/commands/mine").await.body["position"], "c2", "the newest with this id");
+    cell.client.get("/v1/commands/mine?actor=ann").await.problem(503, "not_ready");
+    assert_eq!(cell.client.get("/v1/status").await.good()["undecided"], 3);
+
+    // a wait ends as soon as the decider has decided
+    let waiting = tokio::spawn({
+        let client = cell.client.clone();
+        async move { client.get("/v1/commands/c0?wait=10s").await }
+    });
+    cell.start_decider();
+    assert_eq!(waiting.await.unwrap().good()["outcome"], "accepted");
+    let again = cell.client.get("/v1/commands/c2?wait=10s").await;
+    assert_eq!((&again.good()["outcome"], &again.body["duplicate_of"]), (&json!("accepted"), &json!("c0")));
+    cell.settled().await;
+    cell.client.get("/v1/commands/mine?actor=ann").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_id_is_decided_once() {
+    let cell = Cell::start().await;
+    let send = async |key: &str, body: String| {
+        let request = cell.client.request(Method::POST, "/v1/commands?wait=10s").header("Idempotency-Key", key);
+        cell.client.ask(request.body(body)).await
+    };
+    let first = send("k-1", create("/a")).await;
+    assert_eq!((&first.good()["outcome"], &first.body["id"]), (&json!("accepted"), &json!("k-1")));
+    let again = send("\"k-1\"", create("/a")).await;
+    assert_eq!(again.good()["duplicate_of"], "c0");
+    assert_eq!((&again.body["position"], &again.body["facts"]), (&first.body["position"], &first.body["facts"]));
+    let other = send("k-1", create("/b")).await;
+    assert_eq!((&other.good()["outcome"], &other.body["code"]), (&json!("rejected"), &json!("id_reused")));
+    // a rejection is an outcome like others
+    let rejected = send("k-2", create("/a")).await;
+    let again = send("k-2", create("/a")).await;
+    assert_eq!((&again.good()["code"], &again.body["duplicate_of"]), (&rejected.good()["code"], &rejected.body["position"]));
+
+    let named = json!({ "id": "k-3", "type": "node.create", "data": { "path": "/c" } }).to_string();
+    send("k-4", named.clone()).await.names("Idempotency-Key");
+    assert_eq!(send("k-3", named).await.good()["outcome"], "accepted");
+    for bad in ["", "a\tb", &"k".repeat(65)] {
+        send(bad, create("/d")).await.names("Idempotency-Key");
+    }
+    assert_eq!(send("@k", create("/d")).await.problem(422, "bad_envelope")["field"], "id");
+}
+
+#[tokio::test]
+async fn a_bad_command_is_refused_with_its_field() {
+    let cell = Cell::start().await;
+    let cases = [
+        ("", 400, "bad_json", None),
+        ("{", 400, "bad_json", None),
+        (r#"{"type":"node.explode","data":{}}"#, 422, "unknown_type", Some("type")),
+        (r#"{"type":"node.create","data":{"path":"/a","colour":1}}"#, 422, "schema_violation", Some("colour")),
+        (r#"{"type":"node.create","data":{"path":"a//b"}}"#, 422, "invalid", Some("path")),
+        (r#"{"type":"node.create"}"#, 422, "bad_envelope", Some("data")),
+    ];
+    for (body, status, code, field) in cases {
+        let answer = cell.client.post("/v1/commands", body).await;
+        assert_eq!(answer.problem(status, code)["field"].as_str(), field, "{body}: {}", answer.text);
+    }
+    cell.client.post("/v1/commands", create(&"x".repeat(70_000))).await.problem(413, "too_large");
+    cell.client.post("/v1/commands?wait=soon", create("/a")).await.names("wait");
+    cell.client.post("/v1/commands?wait=11s", create("/a")).await.names("wait");
+    assert_eq!(cell.client.get("/v1/status").await.good()["commands"], "c0", "nothing was appended");
+}
+
+#[tokio::test]
+async fn a_log_that_is_away_takes_no_command() {
+    let cell = Cell::start().await;
+    cell.log.clone().close().await;
+    cell.client.post("/v1/commands", create("/a")).await.problem(503, "not_ready");
+    // what lies in the stores is still answered
+    cell.client.get("/v1/tree").await.good();
+}

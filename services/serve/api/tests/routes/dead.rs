@@ -1,0 +1,55 @@
+//! `GET /v1/dead`, `GET /v1/dead/{id}` and `POST /v1/dead/{id}/replay`.
+
+use loki_log::{Log, NewRecord, Partition, Topic};
+use serde_json::json;
+
+use crate::cell::Cell;
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_and_replayed_once() {
+    let cell = Cell::start().await;
+    assert_eq!(cell.client.get("/v1/dead").await.good(), &json!({ "items": [], "next": null }));
+    let commands = Partition::only(&Topic::new(&cell.topics.commands));
+    for number in 0..5 {
+        let value = format!("{{broken {number}");
+        let headers = vec![("x".to_owned(), "y".into())];
+        cell.log.append(&commands, vec![NewRecord { value: Some(value.into()), headers, ..NewRecord::default() }]).await.unwrap();
+    }
+    cell.settled().await;
+    let all = cell.client.get("/v1/dead").await;
+    let ids: Vec<_> = all.good()["items"].as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids, (0..5).map(|number| format!("loki.commands/0/{number}/0")).collect::<Vec<_>>());
+    assert_eq!(all.body["items"][0]["code"], "bad_json");
+    assert!(all.body["items"][0].get("value").is_none());
+
+    let mut parts = Vec::new();
+    let mut path = "/v1/dead?limit=2".to_owned();
+    loop {
+        let part = cell.client.get(&path).await;
+        parts.extend(part.good()["items"].as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap().to_owned()));
+        match part.link() {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(parts, ids);
+
+    let path = format!("/v1/dead/{}", ids[2].replace('/', "%2F"));
+    let one = cell.client.get(&path).await;
+    assert_eq!((&one.good()["value"], &one.body["headers"]["x"]), (&json!("{broken 2"), &json!("y")));
+    let replayed = cell.client.post(&format!("{path}/replay"), "").await;
+    assert_eq!((replayed.status, &replayed.body["position"]), (202, &json!("c5")));
+    cell.client.post(&format!("{path}/replay"), "").await.problem(404, "not_found");
+    cell.client.get(&path).await.problem(404, "not_found");
+    // it is as broken as before: a letter of its new place
+    let outcome = cell.client.get("/v1/commands/c5?wait=10s").await;
+    assert_eq!(outcome.good()["outcome"], "dead");
+    let left = cell.client.get("/v1/dead").await;
+    let left: Vec<_> = left.good()["items"].as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(left, [&ids[0], &ids[1], &ids[3], &ids[4], &"loki.commands/0/5/0".to_owned()].map(String::as_str));
+
+    cell.client.get("/v1/dead/nothing").await.problem(404, "not_found");
+    cell.client.get("/v1/dead?limit=0").await.names("limit");
+    cell.client.get("/v1/dead?cursor=x").await.names("cursor");
+    cell.client.get("/v1/dead/%ff").await.names("id");
+}

@@ -1,0 +1,152 @@
+//! `GET /v1/events`.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::cell::{Cell, until};
+use crate::client::Client;
+
+/// A client that follows.
+struct Following {
+    response: reqwest::Response,
+    text: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Event {
+    id: String,
+    kind: String,
+    command: String,
+}
+
+impl Following {
+    async fn start(client: &Client, path: &str, last: Option<&str>) -> Self {
+        let mut request = client.request(Method::GET, path);
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, text: String::new() }
+    }
+
+    /// The next event; `None` when the stream has ended.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let line = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(|text| text.trim().to_owned());
+                let found = line("data:").map(|data| {
+                    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+                    Event {
+                        id: line("id:").unwrap(),
+                        kind: line("event:").unwrap(),
+                        command: data["position"].as_str().unwrap().to_owned(),
+                    }
+                });
+                self.text = rest.to_owned();
+                match found {
+                    Some(event) => return Some(event),
+                    None => continue,
+                }
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await.expect("an event in time");
+            self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
+        }
+    }
+
+    async fn take(&mut self, count: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        while events.len() < count {
+            events.push(self.next().await.expect("the stream goes on"));
+        }
+        events
+    }
+}
+
+fn commands(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.command.as_str()).collect()
+}
+
+#[tokio::test]
+async fn events_come_live_and_go_on_where_a_client_stopped() {
+    let cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/old" })).await;
+    let mut live = Following::start(&cell.client, "/v1/events", None).await;
+    for name in ["a", "b", "a", "c", "d"] {
+        cell.client.command("node.create", json!({ "path": format!("/{name}") })).await.good();
+    }
+    let events = live.take(5).await;
+    assert_eq!(commands(&events), ["c1", "c2", "c3", "c4", "c5"], "what was before is not sent");
+    assert_eq!(
+        events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(),
+        ["accepted", "accepted", "rejected", "accepted", "accepted"]
+    );
+
+    // away for a while, then from the last that was seen: no gap, nothing twice
+    drop(live);
+    cell.client.accept("node.create", json!({ "path": "/e" })).await;
+    let mut again = Following::start(&cell.client, "/v1/events", Some(&events[2].id)).await;
+    cell.client.accept("node.create", json!({ "path": "/f" })).await;
+    assert_eq!(commands(&again.take(4).await), ["c4", "c5", "c6", "c7"]);
+    // the header wins over the address, which a browser repeats as it was
+    let mut both = Following::start(&cell.client, "/v1/events?from=o", Some(&events[4].id)).await;
+    assert_eq!(commands(&both.take(2).await), ["c6", "c7"]);
+    let mut all = Following::start(&cell.client, "/v1/events?from=o", None).await;
+    assert_eq!(commands(&all.take(8).await), ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"]);
+
+    cell.client.get("/v1/events?from=c1").await.names("from");
+    cell.client.get_with("/v1/events", "Last-Event-ID", "7").await.names("Last-Event-ID");
+    cell.client.get("/v1/events?from=o9999").await.problem(410, "gone");
+}
+
+#[tokio::test]
+async fn many_outcomes_arrive_once_and_in_order_while_they_are_made() {
+    let cell = Cell::start().await;
+    let first = json!({ "type": "node.create", "data": { "path": "/n" } }).to_string();
+    let sending = tokio::spawn({
+        let client = cell.client.clone();
+        async move {
+            for _ in 0..400 {
+                assert_eq!(client.post("/v1/commands", first.clone()).await.status, 202);
+            }
+        }
+    });
+    let mut seen: Vec<String> = Vec::new();
+    let mut last = None;
+    // a client that comes back after every few
+    while seen.len() < 400 {
+        let mut following = Following::start(&cell.client, "/v1/events?from=o", last.as_deref()).await;
+        for event in following.take(40.min(400 - seen.len())).await {
+            last = Some(event.id);
+            seen.push(event.command);
+        }
+    }
+    sending.await.unwrap();
+    assert_eq!(seen, (0..400).map(|number| format!("c{number}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn streams_end_with_the_process_and_are_bounded() {
+    let cell = Cell::start().await;
+    let mut following = Vec::new();
+    for _ in 0..256 {
+        following.push(Following::start(&cell.client, "/v1/events", None).await);
+    }
+    cell.client.get("/v1/events").await.problem(503, "not_ready");
+    // other requests are not in their way
+    cell.client.accept("node.create", json!({ "path": "/a" })).await;
+    following.truncate(250);
+    until("places are given back", async || {
+        let response = cell.client.request(Method::GET, "/v1/events").send().await.unwrap();
+        response.status() == 200
+    })
+    .await;
+    cell.shutdown.begin();
+    for mut one in following {
+        assert_eq!(one.next().await.map(|event| event.command).as_deref(), Some("c0"));
+        assert_eq!(one.next().await, None);
+    }
+}

@@ -1,0 +1,127 @@
+//! `GET /v1/audit`, `GET /v1/history/diff` and `GET /v1/history/undo`.
+
+use serde_json::{Value, json};
+
+use crate::cell::Cell;
+
+#[tokio::test]
+async fn the_audit_is_newest_first_and_comes_in_parts() {
+    let cell = Cell::start().await;
+    let mut last = String::new();
+    for number in 0..9 {
+        let body = json!({ "type": "node.create", "actor": if number % 3 == 0 { "ann" } else { "bob" }, "data": { "path": format!("/n{}", number / 2) } });
+        let answer = cell.client.post("/v1/commands?wait=10s", body.to_string()).await;
+        last = answer.good()["position"].as_str().unwrap().to_owned();
+    }
+    let mut positions = Vec::new();
+    let mut path = format!("/v1/audit?actor=bob&limit=2&after={last}");
+    loop {
+        let part = cell.client.get(&path).await;
+        for line in part.good()["items"].as_array().unwrap() {
+            assert_eq!((&line["actor"], &line["type"]), (&json!("bob"), &json!("node.create")));
+            positions.push(line["position"].as_str().unwrap().to_owned());
+        }
+        match part.link() {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(positions, ["c8", "c7", "c5", "c4", "c2", "c1"]);
+    let count = async |query: &str| cell.client.get(&format!("/v1/audit?{query}")).await.good()["items"].as_array().unwrap().len();
+    assert_eq!(count("outcome=rejected").await, 4);
+    assert_eq!(count("outcome=accepted&type=node.create").await, 5);
+    assert_eq!(count("type=node.remove").await, 0);
+    assert_eq!(count("from=c3&to=c5").await, 3);
+    assert_eq!(count("to=2001-01-01T00:00:00Z").await, 0);
+    let key = cell.client.get("/v1/audit?from=c0&to=c0").await.good()["items"][0]["keys"][0].as_str().unwrap().to_owned();
+    assert_eq!(count(&format!("key={key}")).await, 1);
+    for (query, field) in [
+        ("outcome=lost", "outcome"),
+        ("key=nothing", "key"),
+        ("from=soon", "from"),
+        ("to=soon", "to"),
+        ("limit=0", "limit"),
+        ("cursor=x", "cursor"),
+        ("after=f1", "after"),
+        ("who=ann", "who"),
+    ] {
+        cell.client.get(&format!("/v1/audit?{query}")).await.names(field);
+    }
+}
+
+#[tokio::test]
+async fn a_difference_tells_before_and_after() {
+    let cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/a" })).await;
+    cell.client.accept("node.rename", json!({ "node": "/a", "name": "b" })).await;
+    let last = cell.client.accept("node.create", json!({ "path": "/c" })).await;
+    let c = last["position"].as_str().unwrap();
+    let diff = cell.client.get(&format!("/v1/history/diff?from=c0&to={c}&after={c}")).await;
+    let items = diff.good()["items"].as_array().unwrap().clone();
+    assert_eq!(items.len(), 2, "{}", diff.text);
+    let renamed = items.iter().find(|item| item["before"].is_object()).unwrap();
+    assert_eq!((&renamed["before"]["name"], &renamed["after"]["name"]), (&json!("a"), &json!("b")));
+    let made = items.iter().find(|item| item["before"].is_null()).unwrap();
+    assert_eq!(made["after"]["name"], "c");
+    // in parts the same
+    let mut parts: Vec<Value> = Vec::new();
+    let mut path = format!("/v1/history/diff?from=c0&to={c}&limit=1");
+    loop {
+        let part = cell.client.get(&path).await;
+        parts.extend(part.good()["items"].as_array().unwrap().iter().cloned());
+        match part.link() {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(parts, items);
+    assert_eq!(cell.client.get("/v1/history/diff?from=c1&to=c1").await.good()["items"], json!([]));
+    for (query, field) in
+        [("from=c0", "to"), ("to=c0", "from"), ("from=x&to=c0", "from"), ("from=c0&to=x", "to"), ("from=c0&to=c1&limit=0", "limit")]
+    {
+        cell.client.get(&format!("/v1/history/diff?{query}")).await.names(field);
+    }
+}
+
+#[tokio::test]
+async fn what_is_undone_is_as_before() {
+    let cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/acme/shop", "parents": true, "labels": { "tier": "1" } })).await;
+    cell.client.accept("server.register", json!({ "name": "web1", "state": "online" })).await;
+    let undone = [
+        ("node.rename", json!({ "node": "/acme/shop", "name": "store" })),
+        ("node.move", json!({ "node": "/acme/shop", "to": "/" })),
+        ("node.set", json!({ "node": "/acme/shop", "labels": { "tier": null, "new": "x" }, "contacts": ["a@example.org"] })),
+        ("node.create", json!({ "path": "/acme/one/two", "parents": true })),
+        ("server.mount", json!({ "server": "web1", "node": "/acme/shop" })),
+        ("server.state", json!({ "server": "web1", "state": "maintenance" })),
+    ];
+    for (kind, data) in undone {
+        let tree = cell.client.get("/v1/tree?depth=9").await.good().clone();
+        let server = cell.client.get("/v1/servers/web1").await.good().clone();
+        let done = cell.client.accept(kind, data).await;
+        let c = done["position"].as_str().unwrap();
+        let plan = cell.client.get(&format!("/v1/history/undo?position={c}&after={c}")).await;
+        let mut after = String::new();
+        for command in plan.good()["commands"].as_array().unwrap() {
+            let answer = cell.client.post("/v1/commands?wait=10s", command.to_string()).await;
+            assert_eq!(answer.good()["outcome"], "accepted", "{kind}: {}", answer.text);
+            after = answer.body["after"].as_str().unwrap().to_owned();
+        }
+        assert_eq!(cell.client.get(&format!("/v1/tree?depth=9&after={after}")).await.good(), &tree, "{kind}");
+        assert_eq!(cell.client.get(&format!("/v1/servers/web1?after={after}")).await.good(), &server, "{kind}");
+        cell.settled().await;
+        // now something has changed it since
+        let again = cell.client.get(&format!("/v1/history/undo?position={c}")).await;
+        assert!(again.problem(409, "cannot_undo")["conflict"].is_string(), "{kind}: {}", again.text);
+    }
+    let retired = cell.client.accept("server.retire", json!({ "server": "web1" })).await;
+    let c = retired["position"].as_str().unwrap();
+    cell.client.get(&format!("/v1/history/undo?position={c}&after={c}")).await.problem(409, "cannot_undo");
+    let rejected = cell.client.command("node.create", json!({ "path": "/acme" })).await;
+    let c = rejected.good()["position"].as_str().unwrap();
+    cell.client.get(&format!("/v1/history/undo?position={c}&after={c}")).await.problem(409, "cannot_undo");
+    cell.client.get("/v1/history/undo?position=c999").await.problem(404, "not_found");
+    cell.client.get("/v1/history/undo?position=f1").await.names("position");
+    cell.client.get("/v1/history/undo").await.names("position");
+}

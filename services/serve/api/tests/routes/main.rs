@@ -1,0 +1,15 @@
+//! Every route of the API, asked over HTTP, with a whole platform on the embedded set behind it.
+
+mod cell;
+mod client;
+mod commands;
+mod dead;
+mod documented;
+mod events;
+mod history;
+mod readiness;
+mod refusals;
+mod servers;
+mod shutdown;
+mod token;
+mod tree;

@@ -1,0 +1,75 @@
+//! Readiness, `GET /v1/status`, and what is answered while a store cannot tell the truth.
+
+use serde_json::json;
+
+use crate::cell::{Cell, Setting, until};
+
+const READS: [&str; 9] = [
+    "/v1/tree",
+    "/v1/tree/acme",
+    "/v1/tree?at=c0",
+    "/v1/nodes/%2Facme",
+    "/v1/servers",
+    "/v1/servers?node=/acme",
+    "/v1/servers/web1",
+    "/v1/audit",
+    "/v1/history/diff?from=c0&to=c0",
+];
+
+#[tokio::test]
+async fn an_empty_store_answers_nothing() {
+    let cell = Cell::api_alone(Setting::default()).await;
+    cell.start_decider();
+    cell.client.accept("node.create", json!({ "path": "/acme" })).await;
+    for path in READS {
+        let answer = cell.client.get(path).await;
+        answer.problem(503, "not_ready");
+        assert_eq!(answer.header("retry-after"), "1", "{path}");
+    }
+    let status = cell.client.get("/v1/status").await;
+    for projection in status.good()["projections"].as_array().unwrap() {
+        assert_eq!(projection["state"], "empty", "{projection}");
+    }
+    cell.start_projections();
+    cell.settled().await;
+    for path in READS {
+        let answer = cell.client.get(path).await;
+        assert!(matches!(answer.status, 200 | 404), "{path}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn the_status_tells_positions() {
+    let cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/acme" })).await;
+    cell.settled().await;
+    let status = cell.client.get("/v1/status").await;
+    assert_eq!((&status.good()["commands"], &status.body["undecided"]), (&json!("c1"), &json!(0)));
+    let names: Vec<_> = status.body["projections"].as_array().unwrap().iter().map(|projection| projection["name"].clone()).collect();
+    assert_eq!(names, ["mysql", "history", "zookeeper"]);
+    for projection in status.body["projections"].as_array().unwrap() {
+        assert_eq!((&projection["lag"], &projection["last_error"]), (&json!(0), &json!(null)), "{projection}");
+        assert_eq!(projection["position"], projection["end"]);
+        assert!(projection["log"].is_string());
+    }
+    let metrics = cell.client.get("/metrics").await;
+    assert!(metrics.text.contains("lokiops_api_requests_total{") && metrics.text.contains(r#"route="/v1/status""#), "{}", metrics.text);
+}
+
+#[tokio::test]
+async fn topics_that_are_made_later_are_found() {
+    let cell = Cell::api_alone(Setting { topics: false, ..Setting::default() }).await;
+    until("it says what is missing", async || {
+        let ready = cell.client.get("/readyz").await;
+        ready.status == 503 && ready.body["components"]["api"].as_str().is_some_and(|why| why.contains("loki topics apply"))
+    })
+    .await;
+    assert_eq!(cell.client.get("/livez").await.status, 200);
+    let body = json!({ "type": "node.create", "data": { "path": "/acme" } }).to_string();
+    cell.client.post("/v1/commands", body.clone()).await.problem(503, "not_ready");
+    cell.make_topics().await;
+    cell.start_decider();
+    cell.start_projections();
+    cell.ready().await;
+    assert_eq!(cell.client.post("/v1/commands?wait=10s", body).await.good()["outcome"], "accepted");
+}

@@ -1,0 +1,72 @@
+//! What every route refuses alike.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use reqwest::Method;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::cell::{Cell, Setting, until};
+
+#[tokio::test]
+async fn what_is_no_route_is_a_problem() {
+    let cell = Cell::start().await;
+    cell.client.get("/v1/nothing").await.problem(404, "not_found");
+    for (method, path) in
+        [(Method::DELETE, "/v1/commands"), (Method::GET, "/v1/commands"), (Method::POST, "/v1/tree"), (Method::PUT, "/metrics")]
+    {
+        let answer = cell.client.ask(cell.client.request(method, path)).await;
+        answer.problem(405, "method_not_allowed");
+        assert!(!answer.header("allow").is_empty(), "{path}");
+    }
+    for path in ["/v1/tree", "/v1/status", "/v1/audit", "/openapi.json", "/", "/livez"] {
+        let (get, head) = (cell.client.get(path).await, cell.client.ask(cell.client.request(Method::HEAD, path)).await);
+        assert_eq!((get.status, head.status, head.text.as_str()), (200, 200, ""), "{path}");
+        assert_eq!(get.header("content-type"), head.header("content-type"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_is_refused_before_it_is_read() {
+    let cell = Cell::start().await;
+    let mut stream = TcpStream::connect(cell.client.address).await.unwrap();
+    let head = "POST /v1/commands HTTP/1.1\r\nhost: loki\r\nconnection: close\r\ncontent-length: 2097152\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("application/problem+json") && answer.contains("too_large"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_mistake_in_loki_is_500_and_the_next_request_is_answered() {
+    let operations = Router::new().route("/v1/operations/panic", get(async || -> &'static str { panic!("as the test wants it") }));
+    let cell = Cell::start_with(Setting { operations, ..Setting::default() }).await;
+    cell.client.get("/v1/operations/panic").await.problem(500, "internal");
+    cell.client.get("/v1/status").await.good();
+    let metrics = cell.client.get("/metrics").await.text;
+    assert!(metrics.lines().any(|line| line.contains(r#"route="/v1/operations/panic""#) && line.contains(r#"status="500""#)), "{metrics}");
+}
+
+#[tokio::test]
+async fn more_requests_than_allowed_are_told_to_come_back() {
+    let cell = Cell::api_alone(Setting { concurrency_max: 2, ..Setting::default() }).await;
+    cell.seen().await;
+    let body = r#"{"type":"node.create","data":{"path":"/a"}}"#;
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let client = cell.client.clone();
+            tokio::spawn(async move { client.post("/v1/commands?wait=10s", body).await })
+        })
+        .collect();
+    until("both are in hand", async || cell.client.get("/v1/status").await.status == 503).await;
+    cell.client.get("/v1/status").await.problem(503, "not_ready");
+    // health is not behind the bound
+    assert_eq!(cell.client.get("/livez").await.status, 200);
+    cell.start_decider();
+    for one in waiting {
+        one.await.unwrap().good();
+    }
+    cell.client.get("/v1/status").await.good();
+}
