@@ -2,8 +2,8 @@
 //!
 //! The group's session lasts 6 s, and a member that is not polled for that long is thrown out. So nothing here bounds a store's call by the
 //! session; instead every wait (a write, a backoff, a read of the log) goes through `unless_gone` or `finish`, which poll the member at
-//! least once a second meanwhile. That also reads one batch ahead of the store. When the store takes longer than that, the partition is
-//! paused; not sooner, because a pause throws away what a Kafka client has fetched already.
+//! least once a second meanwhile. That also reads one batch ahead of the store. A batch that waits for longer pauses the partition, so that
+//! polling goes on without bringing more.
 
 use std::pin::pin;
 use std::sync::Arc;

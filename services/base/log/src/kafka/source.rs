@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::context::Context;
 use super::fault;
 use super::questions::blocking;
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 
 /// Events served in one go, so that a flood of log lines cannot keep records away.
 const EVENTS: usize = 1_000;
@@ -44,18 +44,22 @@ impl Source {
     }
 
     /// Serves callbacks and errors. Records do not come this way: each partition has a queue of its own.
+    /// A broker that was away leaves dozens of errors: they are told as one, the gravest, lest a caller that backs off after each hears of the
+    /// last one long after the broker is back.
     pub(super) fn serve(&self) -> Result<()> {
+        let mut failed: Option<Error> = None;
         for _ in 0..EVENTS {
             let before = self.consumer.context().served();
             match self.consumer.poll(Duration::ZERO) {
-                None if self.consumer.context().served() == before => return Ok(()),
+                None if self.consumer.context().served() == before => break,
                 None => {}
                 Some(Err(error)) if fault::passes(&error) => {}
-                Some(Err(error)) => return Err(fault::classify("the consumer failed", &error)),
+                Some(Err(_)) if failed.as_ref().is_some_and(|failed| failed.class() != Class::Retry) => {}
+                Some(Err(error)) => failed = Some(fault::classify("the consumer failed", &error)),
                 Some(Ok(_)) => return Err(Error::Fatal("a record came through the queue of events".into())),
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 
     /// Returns when there is something to serve or to take, or after `limit`.
