@@ -1,3 +1,5 @@
+//! Ansible inventories in INI: what is read, and what is refused with its line.
+
 use loki_cli::import::{Format, Options, read};
 
 use crate::show;

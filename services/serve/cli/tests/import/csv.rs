@@ -1,3 +1,5 @@
+//! Inventories as tables: what is read, and what is refused with its line.
+
 use loki_cli::import::{Format, Options, read};
 
 use crate::show;

@@ -1,3 +1,5 @@
+//! From an inventory and what is there already to commands.
+
 use std::collections::BTreeMap;
 
 use loki_cli::import::{Current, CurrentServer, Format, Inventory, Options, Step, plan, read};
