@@ -34,7 +34,7 @@ test: ## Everything: install what is missing, build, all tests with real backend
 	cargo test --locked --workspace --no-run
 	$(STACK_COMMAND) up
 	$(BACKENDS)
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 	$(MAKE) tour
 	$(MAKE) chart
 

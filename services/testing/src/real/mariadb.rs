@@ -1,7 +1,9 @@
 //! One MariaDB server on which root has no password, over TCP on 127.0.0.1.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -20,10 +22,11 @@ impl Backend for MariaDb {
     }
 
     fn prepare(&self, place: &Place) -> Result<()> {
+        std::fs::create_dir_all(temporary(place)).context("cannot make the folder for temporary tables")?;
         let mut install = Command::new(program("mariadb-install-db")?);
         // No test database means no anonymous user either, who would stand before users that tests create.
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
-        install.args(["--innodb-log-file-size=32M"]).arg(option("datadir", place));
+        install.args(["--innodb-log-file-size=32M"]).args([option("datadir", &place.data()), option("tmpdir", &temporary(place))]);
         install.args(as_root());
         run(&mut install)
     }
@@ -36,7 +39,7 @@ impl Backend for MariaDb {
         let mut command = Command::new(program("mariadbd")?);
         command
             .arg("--no-defaults")
-            .arg(option("datadir", place))
+            .args([option("datadir", &place.data()), option("tmpdir", &temporary(place))])
             .args(["--bind-address=127.0.0.1", &format!("--port={}", place.ports[0])])
             // A relative path lies in the data folder: absolute ones are soon too long for a socket.
             .args(["--socket=mariadb.sock", "--pid-file=mariadb.pid", "--skip-name-resolve"])
@@ -61,10 +64,15 @@ impl Backend for MariaDb {
     }
 }
 
-fn option(name: &str, place: &Place) -> std::ffi::OsString {
-    let mut option = std::ffi::OsString::from(format!("--{name}="));
-    option.push(place.data());
+fn option(name: &str, path: &Path) -> OsString {
+    let mut option = OsString::from(format!("--{name}="));
+    option.push(path);
     option
+}
+
+/// A server that starts deletes all temporary tables that lie in its folder for them: another server's too, were it shared.
+fn temporary(place: &Place) -> PathBuf {
+    place.home.join("tmp")
 }
 
 /// MariaDB refuses to run as root unless told that this is meant.
