@@ -130,7 +130,10 @@ impl Settings {
             .config
             .as_ref()
             .map(|path| (path.display().to_string(), std::fs::read_to_string(path).map_err(|error| error.to_string())));
-        Self::from_sources(file, std::env::vars(), &flags.set)
+        // what is no text is kept readable: a setting of ours is then refused by its value, and others are none of our business
+        let environment =
+            std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.to_string_lossy().into_owned())));
+        Self::from_sources(file, environment, &flags.set)
     }
 
     fn from_sources(

@@ -1,0 +1,50 @@
+//! A service whose backends cannot be reached runs, is not ready, says why, and ends when told to.
+
+use std::time::Duration;
+
+use crate::loki::{Running, free_address};
+
+async fn check(service: &str, named: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    let (kafka, mysql, zookeeper) = (free_address(), format!("mysql://loki@{}/loki", free_address()), free_address());
+    let settings = [
+        ("LOKI__KAFKA__BROKERS", kafka.as_str()),
+        ("LOKI__MYSQL__URL", mysql.as_str()),
+        ("LOKI__ZOOKEEPER__SERVERS", zookeeper.as_str()),
+        ("LOKI__DRAIN", "10s"),
+    ];
+    let mut loki = Running::start(home.path(), service, &settings);
+    let report = loki
+        .until("/readyz", |status, report| {
+            let components = report["components"].as_object().cloned().unwrap_or_default();
+            status == 503 && named.iter().all(|name| components.get(*name).is_some_and(|why| why != "starting" && why != "ready"))
+        })
+        .await;
+    assert_eq!(report["ready"], false);
+    assert_eq!(loki.get("/livez").await.map(|(status, _)| status), Some(200), "{service}");
+    loki.terminate();
+    let (status, took, said) = loki.ended().await;
+    assert!(status.success(), "{service}: {status}\n{said}");
+    assert!(took < Duration::from_secs(22), "{service} took {took:?}");
+    assert!(said.contains("not ready"), "{said}");
+}
+
+#[tokio::test]
+async fn decider() {
+    check("decider", &["decider"]).await;
+}
+
+#[tokio::test]
+async fn mysql() {
+    check("mysql", &["mysql", "history"]).await;
+}
+
+#[tokio::test]
+async fn zookeeper() {
+    check("zookeeper", &["zookeeper"]).await;
+}
+
+#[tokio::test]
+async fn api() {
+    check("api", &["api", "tree cache"]).await;
+}

@@ -1,0 +1,112 @@
+//! Processes of the binary, each with a folder and ports of its own.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary with no setting but these.
+pub(crate) fn command(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loki"));
+    command.args(arguments).env_clear().current_dir(folder).stdin(Stdio::null());
+    command.envs(settings.iter().copied());
+    command
+}
+
+/// Runs it to its end.
+pub(crate) fn run(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    command(folder, arguments, settings).output().unwrap()
+}
+
+/// The one line with which it refused.
+#[track_caller]
+pub(crate) fn refusal(output: &Output, code: i32) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    let words: Vec<&str> = said.lines().filter(|line| line.starts_with("loki: ")).collect();
+    assert_eq!(words.len(), 1, "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    words[0].to_owned()
+}
+
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// A process that runs until it is told to stop.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) address: String,
+    /// What it has said.
+    output: PathBuf,
+}
+
+impl Running {
+    pub(crate) fn start(folder: &Path, service: &str, settings: &[(&str, &str)]) -> Self {
+        let address = free_address();
+        let mut command = command(folder, &[service], settings);
+        command.env("LOKI__API__LISTEN", &address).env("LOKI__TELEMETRY__LISTEN", &address);
+        let output = folder.join(format!("{}.log", address.replace(':', "-")));
+        let file = File::create(&output).unwrap();
+        let child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+        Self { child, address, output }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Option<(u16, Value)> {
+        let answer = reqwest::get(format!("http://{}{path}", self.address)).await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.json().await.unwrap_or(Value::Null)))
+    }
+
+    /// Asks until the answer is as wanted.
+    pub(crate) async fn until(&mut self, path: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let said = self.get(path).await;
+            if let Some((status, body)) = &said
+                && wanted(*status, body)
+            {
+                return body.clone();
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && started.elapsed() < PATIENCE, "{path} says {said:?}, the process {ended:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) async fn ready(&mut self) {
+        self.until("/readyz", |status, _| status == 200).await;
+    }
+
+    pub(crate) fn terminate(&self) {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Its end after `terminate`, and how long it took.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, Duration, String) {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let said = std::fs::read_to_string(&self.output).unwrap();
+        (status, started.elapsed(), said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,9 @@
+//! The binary as its operators meet it: what it says, how it ends.
+
+#![allow(clippy::disallowed_methods, reason = "tests look at the clock")]
+
+mod backends_away;
+mod loki;
+mod refusals;
+mod settings;
+mod shutdown;
