@@ -46,7 +46,8 @@ check: toolchain ## Format, lints and the fast tests: no backend needed
 
 .PHONY: tour
 tour: ## Run the README's own commands against a fresh Loki and check what they print
-	@cargo run --locked -p loki-testing --bin tour
+	@cargo build --locked -p loki
+	cargo run --quiet --locked -p loki-testing --bin tour
 
 .PHONY: bench
 bench: stack-up ## Benchmarks against the real backends; WORK=name runs one

@@ -3,6 +3,7 @@
 //! A tour is every block fenced with ```` ```console ````: a line that begins with `$ ` is a command for bash (lines that end in `\` go on), what follows up
 //! to the next command is what it must print, `…` standing for anything. The commands are run as they are written, but that the port is a
 //! free one.
+#![allow(clippy::disallowed_methods, reason = "it waits for another process")]
 
 use std::fs::File;
 use std::net::TcpListener;
