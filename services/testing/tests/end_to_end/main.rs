@@ -1,5 +1,7 @@
 //! The whole platform as its users run it: processes of the binary `loki`, driven over HTTP, on the embedded set and on the real one.
 
+#![allow(clippy::disallowed_methods, reason = "it drives other processes and waits for them")]
+
 mod api;
 mod crash;
 mod emptied;
