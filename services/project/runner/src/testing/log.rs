@@ -145,6 +145,11 @@ impl MemoryLog {
         self.lock().groups.get(group).map_or(0, |group| group.polls)
     }
 
+    /// How often members of this group began to read.
+    pub fn starts(&self, group: &str) -> u64 {
+        self.lock().groups.get(group).map_or(0, |group| group.starts)
+    }
+
     /// Sets a group's offset from outside.
     pub fn set_committed(&self, group: &str, partition: &Partition, position: u64) {
         self.lock().groups.entry(group.to_owned()).or_default().committed.insert(partition.clone(), position);

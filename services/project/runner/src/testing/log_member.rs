@@ -17,6 +17,7 @@ pub(super) struct Group {
     lost: BTreeSet<u64>,
     pub(super) committed: HashMap<Partition, u64>,
     pub(super) polls: u64,
+    pub(super) starts: u64,
 }
 
 impl Group {
@@ -145,6 +146,9 @@ impl Member for MemoryMember {
         debug_assert_eq!(*partition, self.partition);
         self.check()?;
         (self.cursor, self.paused) = (Some(Cursor::new(offset)), false);
+        if let Some(group) = self.log.lock().groups.get_mut(&self.group) {
+            group.starts += 1;
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loki_runner::testing::{log_id, opening};
+use loki_runner::testing::{Fault, log_id, opening};
 use loki_runner::{Mode, Phase, State, Target};
 use loki_runtime::Clock;
 
@@ -46,6 +46,7 @@ async fn a_store_goes_on_where_it_is() {
 async fn a_store_that_is_set_back_is_building_until_it_is_past_where_it_was() {
     for restart in [false, true] {
         let mut world = World::new();
+        world.config.rebuild_records_max = 4;
         world.append_many(10);
         let mut running = world.run();
         world.caught_up(&running).await;
@@ -64,9 +65,36 @@ async fn a_store_that_is_set_back_is_building_until_it_is_past_where_it_was() {
         world.caught_up(&running).await;
         assert_eq!(world.store.swaps(), 1, "no rebuild");
         let marked = (Target::Main, copied, copied, 0, State::Building);
-        assert_eq!(world.store.written().iter().filter(|batch| **batch == marked).count(), 1, "restart: {restart}");
+        let written = world.store.written();
+        let replayed: Vec<_> = written.iter().skip_while(|batch| **batch != marked).collect();
+        let (last, before) = replayed.split_last().expect("it was marked");
+        assert!(before.len() > 4 && before.iter().all(|batch| batch.4 == State::Building), "restart: {restart}: {replayed:?}");
+        assert_eq!((last.2, last.4), (world.end(), State::Live));
         running.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_replay_does_not_lower_the_offset_that_witnesses_it() {
+    let mut world = World::new();
+    world.config.rebuild_records_max = 4;
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    let copy = world.store.main();
+    world.append_many(10);
+    world.caught_up(&running).await;
+    running.stop().await;
+    world.store.replace(copy);
+    world.store.fail_next([None, None].into_iter().chain([Some(Fault::Away); 10_000]));
+    let running = world.run();
+    running.until("half-way", |snapshot| snapshot.store_away.is_some() && snapshot.mode != Mode::Entering).await;
+    running.stop().await;
+    assert_eq!(world.log.committed_now(GROUP, &world.facts), Some(world.end()));
+    world.store.heal();
+    let running = world.run();
+    world.caught_up(&running).await;
+    running.stop().await;
 }
 
 #[tokio::test]

@@ -78,8 +78,7 @@ async fn a_store_follows_the_embedded_log() {
         running.await.unwrap().unwrap();
         assert_eq!(log.committed("store", &facts).await.unwrap(), Some(end));
         clock.set(clock.now_ms() + 2 * HOUR);
-        let swept = log.compact(clock.now_ms()).await.unwrap();
-        assert_ne!(format!("{swept:?}"), "");
+        log.compact(clock.now_ms()).await.unwrap();
         drop(writer);
         log.close().await;
     }
