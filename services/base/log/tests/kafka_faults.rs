@@ -86,7 +86,8 @@ async fn a_killed_broker_is_away_until_it_is_back() {
     log.append(&partition, vec![record("before")]).await.unwrap();
     let mut reader = log.reader(&partition, 0).await.unwrap();
     assert_eq!(reader.read(10, PATIENCE).await.unwrap().records.len(), 1);
-    let mut writer = log.writer("w").await.unwrap();
+    // a broker that has just started may not be its coordinator yet
+    let mut writer = retried(|| async { log.writer("w").await }).await;
     writer.append(&partition, vec![record("in doubt")]).await.unwrap();
 
     broker.kill().unwrap();
