@@ -50,9 +50,9 @@ tour: ## Run the README's own commands against a fresh Loki and check what they 
 	cargo run --quiet --locked -p loki-testing --bin tour
 
 .PHONY: bench
-bench: stack-up ## Benchmarks against the real backends; WORK=name runs one
-	@$(BACKENDS)
-	cargo run --locked --release -p loki-testing --bin bench -- $(WORK)
+bench: toolchain ## Benchmarks beside bare peers, on real backends of their own; WORK=name runs one
+	@$(INSTALL) backends
+	cargo run --locked --release -p loki-bench --bin bench -- $(WORK)
 
 .PHONY: chart
 chart: ## Lint the Helm chart, render it with several sets of values and check what comes out

@@ -1,0 +1,159 @@
+//! `GET /v1/servers?node=`, some 50 servers, against a bare axum handler that answers the same bytes and headers; and the same with 304.
+//!
+//! Both servers live in this process, so that neither has more cores; the tree is the one in memory, whose answers the cache of ZooKeeper
+//! gives as well.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::routing::get;
+use bytes::Bytes;
+use loki_api::{Api, Config, Sources};
+use loki_core::generate::inventory;
+use loki_core::{State as Tree, decide};
+use loki_domain::LogId;
+use loki_log::sqlite::{Options, SqliteLog};
+use loki_log::{Log, declared};
+use loki_mysql::{Readers, migrate};
+use loki_runner::{Batch, Projection, State, Target};
+use loki_runtime::{Secret, Shutdown, task};
+use loki_telemetry::{Health, Metrics};
+use loki_wire::{Change, Fact, Topics};
+use loki_zookeeper::Memory;
+
+use crate::figure::Figure;
+use crate::wrk;
+
+const ROUNDS: usize = 7;
+const BAR: f64 = 0.6;
+const BAR_NOT_MODIFIED: f64 = 0.8;
+const PATH: &str = "/v1/servers?node=/acme/g0/n0";
+const SERVERS: usize = 1_000;
+const NODES: usize = 20;
+
+pub(crate) async fn run() -> Result<Vec<Figure>> {
+    let folder = tempfile::tempdir()?;
+    let shutdown = Shutdown::new();
+    let ours = format!("http://{}{PATH}", ours(folder.path(), &shutdown).await?);
+    let answer = reqwest::get(&ours).await?.error_for_status()?;
+    let headers = own_headers(answer.headers());
+    let etag = headers.get(header::ETAG).context("no tag")?.to_str()?.to_owned();
+    let body = answer.bytes().await?;
+    println!("{} bytes, headers {headers:?}", body.len());
+    let peer = format!("http://{}{PATH}", bare(StatusCode::OK, headers, body).await?);
+    same(&ours, &peer, None).await?;
+
+    let not_modified = ask(&ours, Some(&etag)).await?;
+    anyhow::ensure!(not_modified.0 == StatusCode::NOT_MODIFIED, "`If-None-Match` gives {}", not_modified.0);
+    let peer_not_modified = format!("http://{}{PATH}", bare(not_modified.0, not_modified.1, Bytes::new()).await?);
+    same(&ours, &peer_not_modified, Some(&etag)).await?;
+
+    let condition = format!("If-None-Match: {etag}");
+    let (mut full, mut empty) = (Vec::new(), Vec::new());
+    // the first round warms up and does not count
+    for round in 0..=ROUNDS {
+        let pair = (wrk::run(&ours, None).await?, wrk::run(&peer, None).await?);
+        let condition = Some(condition.as_str());
+        let pair_304 = (wrk::run(&ours, condition).await?, wrk::run(&peer_not_modified, condition).await?);
+        println!("round {round}: 200 {:.0} and {:.0} requests/s, 304 {:.0} and {:.0}", pair.0, pair.1, pair_304.0, pair_304.1);
+        if round > 0 {
+            full.push(pair);
+            empty.push(pair_304);
+        }
+    }
+    shutdown.begin();
+    Ok(vec![Figure::against_peer("servers", &full, BAR), Figure::against_peer("servers 304", &empty, BAR_NOT_MODIFIED)])
+}
+
+/// The API as its process runs it.
+async fn ours(folder: &std::path::Path, shutdown: &Shutdown) -> Result<SocketAddr> {
+    let log = SqliteLog::open(Options::new(folder.join("log"))).await?;
+    log.reconcile_topics(&declared("").into_iter().map(|topic| topic.spec).collect::<Vec<_>>(), true).await?;
+    let relational = loki_mysql::Config::sqlite(folder.join("store.db"));
+    migrate(&relational).await?;
+    let readers = Readers::open(&relational)?;
+    let sources = Sources { log: Arc::new(log), state: readers.state, history: readers.history, tree: Arc::new(tree().await?) };
+    let config = Config {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        token: Secret::default(),
+        body_max: 1 << 20,
+        wait_max: Duration::from_secs(30),
+        concurrency_max: 1_024,
+        drain: Duration::from_secs(1),
+    };
+    let metrics = Metrics::install().context("the metrics' recorder")?;
+    let upkeep = metrics.clone();
+    task::spawn("metrics upkeep", upkeep.upkeep(shutdown.clone()));
+    let api = Api::bind(config, sources, &Topics::new(""), Health::new(), metrics, Router::new(), shutdown.clone()).await?;
+    let address = api.address()?;
+    task::spawn("api", api.run());
+    Ok(address)
+}
+
+/// The tree with the inventory in it.
+async fn tree() -> Result<Memory> {
+    let mut state = Tree::default();
+    let mut facts = Vec::new();
+    for (command, asked) in (1..).zip(inventory(NODES, SERVERS, 0)) {
+        let decision = decide(&state, &asked.command, &asked.origin(), 0).ok().context("the inventory is not accepted")?;
+        let count = decision.facts.len();
+        for (index, (key, entity)) in decision.facts.into_iter().enumerate() {
+            let change = entity.clone().map_or(Change::Removed(key), Change::Set);
+            facts.push(Fact { offset: facts.len() as u64, command, last: index + 1 == count, change });
+            drop(state.evolve(key, entity));
+        }
+    }
+    let memory = Memory::default();
+    let mut projection = memory.projection();
+    let (log, to) = (LogId::from_digest(&[7; 32]), facts.len() as u64);
+    projection.begin_rebuild(log, 0).await?;
+    let batch = Batch { log, target: Target::Shadow, from: 0, to, items: &facts, state: State::Building, ended_ms: None };
+    projection.apply(batch).await?;
+    projection.finish_rebuild(log, to, 0).await?;
+    Ok(memory)
+}
+
+/// The least that axum needs to answer this.
+async fn bare(status: StatusCode, headers: HeaderMap, body: Bytes) -> Result<SocketAddr> {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let answer = move || {
+        let (headers, body) = (headers.clone(), body.clone());
+        async move { (status, headers, body) }
+    };
+    let router = Router::new().route("/v1/servers", get(answer));
+    task::spawn("peer", async move { axum::serve(listener, router).await });
+    Ok(address)
+}
+
+/// Those that the handler sets, not those of the HTTP library.
+fn own_headers(headers: &HeaderMap) -> HeaderMap {
+    let library = [header::DATE, header::CONTENT_LENGTH];
+    headers.iter().filter(|(name, _)| !library.contains(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+async fn ask(url: &str, etag: Option<&str>) -> Result<(StatusCode, HeaderMap, Bytes)> {
+    let mut request = reqwest::Client::new().get(url);
+    if let Some(etag) = etag {
+        request = request.header(header::IF_NONE_MATCH, etag);
+    }
+    let answer = request.send().await?;
+    Ok((answer.status(), own_headers(answer.headers()), answer.bytes().await?))
+}
+
+/// Status, headers and bytes are the same, or there is nothing to compare.
+async fn same(ours: &str, peer: &str, etag: Option<&str>) -> Result<()> {
+    let (mut ours, mut peer) = (ask(ours, etag).await?, ask(peer, etag).await?);
+    // a bare handler's empty body has a type of its own
+    for answer in [&mut ours, &mut peer] {
+        if answer.2.is_empty() {
+            answer.1.remove(header::CONTENT_TYPE);
+        }
+    }
+    anyhow::ensure!(ours == peer, "the peer answers something else: {:?} {:?}, ours {:?} {:?}", peer.0, peer.1, ours.0, ours.1);
+    Ok(())
+}
