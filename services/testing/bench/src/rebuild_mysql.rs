@@ -1,6 +1,7 @@
 //! Rebuild of 200,000 facts into MariaDB against bare multi-row upserts of the same rows in statements of the same sizes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use loki_domain::{Entity, Kind};
@@ -24,7 +25,7 @@ const ROWS_MAX: usize = 1_024;
 
 /// A statement with its rows.
 struct Upsert {
-    sql: String,
+    sql: Arc<str>,
     values: Vec<Value>,
 }
 
@@ -79,7 +80,7 @@ async fn bare(server: &Running, name: &str, transactions: &[Vec<Upsert>]) -> Res
         let mut transaction = connection.begin().await?;
         for statement in statements {
             let arguments = arguments(&statement.values)?;
-            sqlx::query_with(AssertSqlSafe(statement.sql.as_str()), arguments).execute(&mut *transaction).await?;
+            sqlx::query_with(AssertSqlSafe(statement.sql.clone()), arguments).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
     }
@@ -150,7 +151,7 @@ fn upserts(kind: Kind, rows: Vec<Vec<Value>>) -> Vec<Upsert> {
             vec![row; count].join(","),
             updates.join(", ")
         );
-        upserts.push(Upsert { sql, values: rest.by_ref().take(count).flatten().collect() });
+        upserts.push(Upsert { sql: sql.into(), values: rest.by_ref().take(count).flatten().collect() });
     }
     upserts
 }
