@@ -1,6 +1,7 @@
 //! Rebuild of 200,000 facts into ZooKeeper against bare `multi`s that create the same znodes.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
@@ -22,6 +23,8 @@ const BAR: f64 = 0.7;
 /// As the projection does it: operations in a `multi`, and how many are on their way at once.
 const OPERATIONS: usize = 1_000;
 const PIPELINE: usize = 8;
+/// A disk that others use as well makes both wait, and breaks neither.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A znode under a generation's folder.
 struct Znode {
@@ -34,7 +37,7 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let site = rebuild::site(&made).await?;
     let znodes: Vec<Znode> = made.iter().filter_map(znode).collect();
     let server = crate::backends::start(&real::ZooKeeper).await?;
-    let client = zk::Client::connect(&server.address()).await?;
+    let client = zk::Client::connector().with_session_timeout(PATIENCE).connect(&server.address()).await?;
     let mut pairs = Vec::new();
     // the first round warms the server up and does not count
     for round in 0..=ROUNDS {
@@ -44,7 +47,8 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
         delete(&client, &root, &znodes).await?;
 
         let chroot = format!("/ours{round}");
-        let config = Config { chroot: chroot.clone(), ..Config::new(server.address()) };
+        let patient = Config { session_timeout: PATIENCE, operation_timeout: PATIENCE, ..Config::new(server.address()) };
+        let config = Config { chroot: chroot.clone(), ..patient };
         let ours = rebuild::time(&site, ZooKeeperProjection::new(config), &format!("zookeeper-{round}")).await?;
         // fails where one is missing
         delete(&client, &format!("{chroot}/loki/g1"), &znodes).await?;

@@ -1,8 +1,8 @@
 //! At 500 commands a second: how long after it was sent a command is visible in each store.
 //!
 //! The whole platform on real backends, in one process: decider, both relational projections, the tree's projection, and the readers' cache.
-//! One observer asks MariaDB for the two positions, another asks the cache, each once a millisecond; which command lies at which position is
-//! read from the outcomes afterwards. The clock starts when a command was due, so that a late sender hides nothing.
+//! Observers ask MariaDB for its two positions, ZooKeeper for its own, and the cache, each about once a millisecond; which command lies at
+//! which position is read from the outcomes afterwards. The clock starts when a command was due, so that a late sender hides nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,6 +62,7 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let observing = Shutdown::new();
     let connection = MySqlConnection::connect(&format!("{}/loki", mariadb.url())).await?;
     let relational = task::spawn("observer", observe_relational(connection, watch.clone(), observing.clone()));
+    let stored = task::spawn("observer", observe_zookeeper(cache.clone(), watch.clone(), observing.clone()));
     let tree = task::spawn("observer", observe_tree(cache, watch.clone(), observing.clone()));
     let sent = send(&site, &watch).await?;
     let last = sent.iter().map(|(_, command)| *command).max().context("nothing was sent")?;
@@ -69,7 +70,7 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     task::sleep(Duration::from_secs(2)).await;
     observing.begin();
     let (mysql, history) = relational.await??;
-    let seen = [("mysql", mysql), ("history", history), ("zookeeper cache", tree.await?)];
+    let seen = [("mysql", mysql), ("history", history), ("zookeeper", stored.await?), ("zookeeper cache", tree.await?)];
     let placed = placed(&site).await?;
     shutdown.begin();
     decider.stop().await?;
@@ -142,6 +143,19 @@ async fn observe_relational(mut connection: MySqlConnection, watch: Arc<Stopwatc
     Ok((state, history))
 }
 
+/// What lies in ZooKeeper itself.
+async fn observe_zookeeper(cache: Cache, watch: Arc<Stopwatch>, shutdown: Shutdown) -> Seen {
+    let mut seen = Seen::new();
+    while !shutdown.has_begun() {
+        if let Ok(Some(stored)) = cache.stored().await {
+            note(&mut seen, &watch, stored.position);
+        }
+        task::sleep(LOOK_EVERY).await;
+    }
+    seen
+}
+
+/// What readers get.
 async fn observe_tree(cache: Cache, watch: Arc<Stopwatch>, shutdown: Shutdown) -> Seen {
     let mut seen = Seen::new();
     while !shutdown.has_begun() {
