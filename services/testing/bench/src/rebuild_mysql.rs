@@ -93,7 +93,9 @@ async fn compare(server: &Running, round: usize) -> Result<()> {
     for table in ["node", "server", "mount", "membership"] {
         let mut of = [0_i64; 2];
         for (count, database) in of.iter_mut().zip(["bare", "loki"]) {
-            *count = sqlx::query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) FROM {database}{round}.{table}"))).fetch_one(&mut connection).await?;
+            *count = sqlx::query_scalar(AssertSqlSafe(format!("SELECT COUNT(*) FROM {database}{round}.{table}")))
+                .fetch_one(&mut connection)
+                .await?;
         }
         anyhow::ensure!(of[0] == of[1] && of[0] > 0, "table {table} has {} rows, ours {}", of[0], of[1]);
     }
