@@ -37,7 +37,12 @@ impl Backend for ZooKeeper {
     }
 
     fn command(&self, place: &Place) -> Result<Command> {
-        let mut command = java("zookeeper", 256)?;
+        // The server keeps all znodes in memory; in a benchmark there are many.
+        let heap = match place.durability {
+            Durability::Process => 256,
+            Durability::Machine => 1_024,
+        };
+        let mut command = java("zookeeper", heap)?;
         command
             .args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "org.apache.zookeeper.server.ZooKeeperServerMain"])
             .arg(place.home.join("zoo.cfg"));
