@@ -18,7 +18,7 @@ use crate::facts::{self, FACTS, Made};
 use crate::figure::Figure;
 use crate::rebuild;
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 const BAR: f64 = 0.7;
 /// As the projection does it.
 const ROWS_MAX: usize = 1_024;
