@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use loki_log::Topic;
-use loki_runner::{Mode, Projection, Runner, RunnerConfig};
+use loki_runner::{Mode, Projection, Runner, RunnerConfig, Snapshot};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Shutdown, task};
 use loki_telemetry::Health;
@@ -31,9 +31,22 @@ pub(crate) async fn time<P: Projection>(site: &Site, projection: P, group: &str)
     let measured = async {
         status.until(|now| matches!(now.mode, Mode::Rebuilding { .. })).await.context("the loop ended before the rebuild")?;
         let watch = Stopwatch::start();
+        let filling =
+            |now: &Snapshot, least| matches!(now.mode, Mode::Rebuilding { position, .. } if position >= least) || now.is_caught_up();
+        status.until(|now| filling(now, 1)).await.context("the loop ended within the rebuild")?;
+        let first = watch.elapsed();
+        status.until(|now| filling(now, facts::FACTS as u64)).await.context("the loop ended within the rebuild")?;
+        let last = watch.elapsed();
         let now = status.until(|now| now.is_caught_up()).await.context("the loop ended within the rebuild")?;
         anyhow::ensure!(now.position().is_some_and(|position| position >= facts::FACTS as u64), "the store is at {:?}", now.position());
-        Ok(facts::FACTS as f64 / watch.elapsed().as_secs_f64())
+        let end = watch.elapsed();
+        println!(
+            "  {} ms up to the first batch, {} ms filling, {} ms from the last batch on",
+            first.as_millis(),
+            (last - first).as_millis(),
+            (end - last).as_millis()
+        );
+        Ok(facts::FACTS as f64 / end.as_secs_f64())
     };
     let rate = task::timeout(PATIENCE, measured).await.context("the rebuild does not end")?;
     shutdown.begin();
