@@ -13,6 +13,7 @@ mod entity;
 pub mod error;
 mod events;
 mod extract;
+mod gate;
 mod history;
 mod limit;
 mod metrics;

@@ -2,12 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::problem::{Problem, Result};
+
+/// A place for each request that is in hand, `api.concurrency_max` of them.
+#[derive(Clone)]
+pub(crate) struct Requests(Arc<Semaphore>);
+
+impl Requests {
+    pub(crate) fn new(max: usize) -> Self {
+        Self(Arc::new(Semaphore::new(max)))
+    }
+
+    pub(crate) fn take(&self) -> Result<SemaphorePermit<'_>> {
+        self.0.try_acquire().map_err(|_| Problem::not_ready("as many requests as `api.concurrency_max` allows are in hand"))
+    }
+}
 
 /// Clients that follow `/v1/events` at once.
 const STREAMS_MAX: usize = 256;
@@ -27,12 +38,4 @@ impl Streams {
         let place = self.0.clone().try_acquire_owned();
         place.map_err(|_| Problem::not_ready(format!("{STREAMS_MAX} clients follow the events already")))
     }
-}
-
-/// Answers 503 at once when `api.concurrency_max` requests are in hand.
-pub(crate) async fn bound(State(places): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    let Ok(_place) = places.try_acquire() else {
-        return Problem::not_ready("as many requests as `api.concurrency_max` allows are in hand").into_response();
-    };
-    next.run(request).await
 }

@@ -1,22 +1,22 @@
 //! All routes, their description, and what wraps them.
 
-use std::sync::Arc;
-
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use loki_telemetry::{Metrics, routes as process};
-use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::gate::{self, Gate};
+use crate::limit::Requests;
+use crate::observe::{self, Observed};
 use crate::openapi::finish;
 use crate::problem::Problem;
-use crate::{App, auth, command, console, dead, events, history, limit, node, observe, server, status, tree};
+use crate::{App, command, console, dead, events, history, node, server, status, tree};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -53,7 +53,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 pub(crate) fn router(app: App, metrics: Metrics, operations: Router) -> Router {
     let (routes, description) = documented().split_for_parts();
     let description = Json(finish(description));
-    let places = Arc::new(Semaphore::new(app.config.concurrency_max));
+    let gate = Gate { token: app.config.token.clone(), requests: Requests::new(app.config.concurrency_max) };
     let guarded = routes
         .with_state(app.clone())
         .merge(operations)
@@ -63,12 +63,11 @@ pub(crate) fn router(app: App, metrics: Metrics, operations: Router) -> Router {
         .route("/console.js", get(|| async { ([("content-type", "text/javascript; charset=utf-8")], console::SCRIPT) }))
         .fallback(|uri: Uri| async move { Problem::not_found(format!("no route `{}`: see /openapi.json", uri.path())) })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /openapi.json") })
-        .layer(DefaultBodyLimit::max(app.config.body_max))
-        .layer(middleware::from_fn_with_state(places, limit::bound))
-        .layer(middleware::from_fn_with_state(app.config.token.clone(), auth::require_token));
+        .layer((middleware::from_fn_with_state(gate, gate::pass), DefaultBodyLimit::max(app.config.body_max)));
     let caught = CatchPanicLayer::custom(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a mistake in Loki: see the log").into_response()
     });
     // a panic is an answer like others: counted and logged
-    Router::new().merge(process::health(app.health.clone())).merge(guarded).layer(caught).layer(middleware::from_fn(observe::observe))
+    let observed = middleware::from_fn_with_state(Observed::default(), observe::observe);
+    Router::new().merge(process::health(app.health.clone())).merge(guarded).layer((observed, caught))
 }

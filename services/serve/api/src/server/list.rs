@@ -1,6 +1,6 @@
 //! `GET /v1/servers`: the servers of a node (the most asked question, answered from kept bytes), or all servers in parts.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Entity, Labels, Stream};
@@ -57,15 +57,11 @@ impl Parameters {
         (status = 400, description = "A bad parameter", body = Problem), (status = 404, description = "No such node", body = Problem),
         (status = 503, description = "Not ready", body = Problem))
 )]
-pub(crate) async fn list_servers(
-    State(app): State<App>,
-    Query(parameters): Query<Parameters>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Result<Response> {
+pub(crate) async fn list_servers(State(app): State<App>, Query(parameters): Query<Parameters>, request: Request) -> Result<Response> {
+    let (asked, _) = request.into_parts();
     match &parameters.node {
-        Some(node) => of_node(&app, node, &parameters, &headers).await,
-        None => all(&app, parameters, &uri, &headers).await,
+        Some(node) => of_node(&app, node, &parameters, &asked.headers).await,
+        None => all(&app, parameters, &asked.uri, &asked.headers).await,
     }
 }
 
