@@ -1,6 +1,6 @@
 # The door to everything: `make help` lists it.
 #
-# `make run` needs Rust and a C toolchain with make and perl; the real backends of `make test` are plain processes that
+# `make run` needs Rust and C and C++ compilers with make and perl; the real backends of `make test` are plain processes that
 # services/testing/stack/install.sh installs.
 
 SHELL := bash
@@ -25,13 +25,15 @@ run: toolchain ## Build Loki and run all of it in one process on the embedded se
 	exec $(or $(CARGO_TARGET_DIR),target)/release/loki all --this-machine
 
 .PHONY: test
-test: ## Everything: install what is missing, build, all tests with real backends, tour, chart
+test: ## Everything: install what is missing, lint, build, all tests with real backends, tour, chart
 	@started=$$SECONDS
-	trap 'status=$$?; $(MAKE) stack-down || status=$$(( status ? status : 1 )); echo "make test took $$(( SECONDS - started )) s"; exit $$status' EXIT
+	# a set that somebody has started stays, with its data
+	trap 'status=$$?; [ -n "$${kept-}" ] || $(MAKE) stack-down || status=$$(( status ? status : 1 )); echo "make test took $$(( SECONDS - started )) s"; exit $$status' EXIT
 	$(INSTALL)
-	$(MAKE) toolchain
+	$(MAKE) lint
 	cargo build --locked --workspace
 	cargo test --locked --workspace --no-run
+	! $(STACK_COMMAND) status >/dev/null 2>&1 || kept=yes
 	$(STACK_COMMAND) up
 	$(BACKENDS)
 	cargo test --locked --workspace --no-fail-fast
@@ -39,10 +41,22 @@ test: ## Everything: install what is missing, build, all tests with real backend
 	$(MAKE) chart
 
 .PHONY: check
-check: toolchain ## Format, lints and the fast tests: no backend needed
-	@cargo fmt --all --check
+check: lint ## Format, lints and the fast tests: no backend needed
+	@cargo test --locked --workspace --lib --bins $(addprefix --test ,$(FAST_SUITES))
+
+.PHONY: lint
+lint: toolchain
+	@for part in fmt clippy; do
+	    cargo $$part --version >/dev/null 2>&1 || rustup component add $${part/fmt/rustfmt} ||
+	        { echo "cargo $$part is missing: install it with Rust's own installer and run this again" >&2; exit 1; }
+	done
+	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo test --locked --workspace --lib --bins $(addprefix --test ,$(FAST_SUITES))
+
+.PHONY: deny
+deny: ## Check the dependencies' licences and known weaknesses with cargo-deny
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny --all-features check
 
 .PHONY: tour
 tour: ## Run the README's own commands against a fresh Loki and check what they print

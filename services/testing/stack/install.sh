@@ -4,9 +4,9 @@
 #
 #   install.sh [toolchain] [backends] [helm]        (default: all three)
 #
-#   toolchain  a C compiler, make and perl: all that `make run` needs next to Rust (OpenSSL and librdkafka are built from source)
-#   backends   MariaDB, Redis, kcat, wrk, Java and Maven from Debian; the jars of Kafka and ZooKeeper from Maven's registry
-#   helm       built with Go, to lint and render the chart
+#   toolchain  C and C++ compilers, make and perl: all that `make run` needs next to Rust (OpenSSL and librdkafka are built from source)
+#   backends   MariaDB, Redis, kcat, wrk, Java, Maven and what tests call from Debian; the jars of Kafka and ZooKeeper from Maven's registry
+#   helm       built with Go, to lint and render the chart; without Go Debian's, and with an old one the toolchain that helm asks for
 #
 # Jars and helm go into target/stack (or $LOKI_STACK_DIR); Debian packages need root or sudo.
 set -euo pipefail
@@ -15,6 +15,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 stack=${LOKI_STACK_DIR:-$(cd "$here/../../.." && pwd)/target/stack}
 maven_dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 helm_version=v3.19.0
+# What this helm asks for, fetched where Go is too old to do so by itself.
+go_version=1.24.9
 
 say() { printf 'install: %s\n' "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
@@ -25,6 +27,9 @@ present() { PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$1" >/dev/null 2>&1
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
+
+# A machine that has just been started updates itself.
+apt_waits="-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 
 # want COMMAND PACKAGE: notes the Debian package when the command is missing.
 packages=()
@@ -40,7 +45,7 @@ install_packages() {
     # The lists are fetched only when apt cannot do without: they are old or absent.
     if ! apt_install >"$log" 2>&1; then
         say "fetching apt's package lists first"
-        if ! { as_root apt-get -q update && apt_install; } >"$log" 2>&1; then
+        if ! { as_root apt-get -q $apt_waits update && apt_install; } >"$log" 2>&1; then
             tail -n 20 "$log" >&2
             rm -f "$log"
             die "apt could not install ${packages[*]}: mend what it says above and run this again"
@@ -51,14 +56,16 @@ install_packages() {
 }
 
 apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${packages[@]}"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y $apt_waits --no-install-recommends install "${packages[@]}"
 }
 
 install_toolchain() {
     want cc gcc
     [ -e /usr/include/stdio.h ] || present clang || ! present apt-get || packages+=(libc6-dev)
+    want c++ g++
     want make make
-    want perl perl
+    # Debian's perl-base lacks the modules that OpenSSL's build uses
+    perl -MFindBin -MIPC::Cmd -e1 >/dev/null 2>&1 || packages+=(perl)
     install_packages
 }
 
@@ -69,6 +76,10 @@ install_backends() {
     want redis-server redis-server
     want kcat kcat
     want wrk wrk
+    want curl curl
+    want git git
+    # the shell has a `kill` of its own, which tests cannot start
+    [ -n "$(type -P kill)" ] || packages+=(procps)
     want java default-jre-headless
     want mvn maven
     install_packages
@@ -103,14 +114,35 @@ install_jars() {
 
 install_helm() {
     if [ -x "$stack/bin/helm" ] || present helm; then return 0; fi
-    present go || die "helm is missing and is built with Go: install Go (https://go.dev/dl), or helm 3 itself, and run this again"
+    want go golang-go
+    install_packages
     say "helm $helm_version into $stack/bin (takes a few minutes)"
     mkdir -p "$stack/bin"
-    local log=$stack/bin/helm.log
-    GOBIN=$stack/bin go install "helm.sh/helm/v3/cmd/helm@$helm_version" >"$log" 2>&1 || {
+    local log=$stack/bin/helm.log go
+    go=$(go_that_is_new_enough 2>"$log") && GOBIN=$stack/bin "$go" install "helm.sh/helm/v3/cmd/helm@$helm_version" >"$log" 2>&1 || {
         tail -n 20 "$log" >&2
-        die "go could not build helm $helm_version: see $log, and run this again"
+        die "go could not build helm $helm_version: see $log, and run this again; helm 3 on the path does as well"
     }
+}
+
+# Prints the path of a Go that builds helm. From 1.21 on Go fetches the toolchain that a module asks for; before, it comes as the module that it is.
+go_that_is_new_enough() {
+    local minor folder
+    minor=$(go version | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')
+    if [ "${minor:-99}" -ge 21 ]; then
+        command -v go
+        return
+    fi
+    if [ ! -x "$stack/go/bin/go" ]; then
+        folder=$(cd "$stack" && GOFLAGS= go mod download -json "golang.org/toolchain@v0.0.1-go$go_version.linux-$(go env GOARCH)" |
+            sed -n 's/.*"Dir": "\(.*\)",\{0,1\}$/\1/p')
+        [ -d "$folder" ] || return 1
+        rm -rf "$stack/go"
+        cp -R "$folder" "$stack/go"
+        chmod -R u+w "$stack/go"
+        chmod +x "$stack"/go/bin/* "$stack"/go/pkg/tool/*/*
+    fi
+    printf '%s\n' "$stack/go/bin/go"
 }
 
 [ $# -gt 0 ] || set -- toolchain backends helm
