@@ -132,6 +132,38 @@ pub async fn another_schema_version_is_refused(world: &dyn World) {
     assert_eq!(state_lines(&readers).await, fold(&story.facts));
 }
 
+/// A database that is somebody else's, who has tables of the same names.
+pub async fn tables_of_others_are_left_alone(world: &dyn World) {
+    migrate(&world.config()).await.expect("migrated");
+    for table in world.tables().await {
+        world.run(&format!("DROP TABLE {table}")).await;
+    }
+    for table in ["server", "node_old", "outcome_shadow"] {
+        world.run(&format!("CREATE TABLE {table} (asset INTEGER NOT NULL)")).await;
+        let told = migrate(&world.config()).await.expect_err("refused").to_string();
+        assert!(told.contains(&format!("`{table}`")) && told.contains("use an empty database"), "{told}");
+        let begun = state(world).begin_rebuild(log(1), 0).await;
+        assert!(matches!(&begun, Err(StoreError::Unusable(text)) if text.contains(table)), "{begun:?}");
+        assert_eq!(world.tables().await, [table]);
+        world.run(&format!("DROP TABLE {table}")).await;
+    }
+    assert_eq!(migrate(&world.config()).await.expect("migrated").len(), 3);
+}
+
+/// Beside Loki's own tables: of which version they are nobody knows.
+pub async fn a_schema_without_version_is_made_again(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    world.run("DROP TABLE schema_version").await;
+    assert_eq!(migrate(&world.config()).await.expect("migrated").len(), 3);
+    assert_eq!(state(world).stored().await.expect("read"), None);
+    fill(&mut state(world), &story.facts).await;
+    assert_eq!(state_lines(&readers).await, fold(&story.facts));
+    world.run("DROP TABLE schema_version").await;
+    fill(&mut state(world), &story.facts).await;
+    assert_eq!(state_lines(&readers).await, fold(&story.facts));
+}
+
 pub async fn migrating_twice_does_nothing(world: &dyn World) {
     let config = world.config();
     let (a, b) = tokio::join!(migrate(&config), migrate(&config));

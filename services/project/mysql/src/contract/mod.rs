@@ -76,6 +76,8 @@ macro_rules! mysql_contract {
             an_emptied_store_is_made_again
             a_batch_into_an_emptied_store_is_refused
             another_schema_version_is_refused
+            tables_of_others_are_left_alone
+            a_schema_without_version_is_made_again
             migrating_twice_does_nothing
             a_store_that_is_being_filled_is_not_read
             a_store_behind_is_not_read

@@ -13,7 +13,9 @@ use crate::store::connect::connect_or_create;
 use crate::tables::{FAMILIES, Family, old, shadow};
 
 /// Brings the schema to this program's version, making the database (or file) when it is missing. Returns the names of the migrations that
-/// were run; none when there was nothing to do. What the tables hold is not touched.
+/// were run; none when there was nothing to do. What the tables hold stays, unless no version is found beside them: then nobody knows their shape,
+/// and Loki's tables are dropped and made anew, for the projectors to fill. A database with tables of the same names that are not Loki's is
+/// refused.
 pub async fn migrate(config: &Config) -> Result<Vec<&'static str>, MigrateError> {
     let mut connection = connect_or_create(&config.place()?, config).await?;
     let applied = locked(&mut connection, None).await?;
@@ -68,7 +70,8 @@ async fn locked(connection: &mut Connection, missing_of: Option<&'static Family>
 async fn bring_up(connection: &mut Connection, missing_of: Option<&'static Family>) -> Result<Vec<&'static str>, Fault> {
     let found = version(connection).await?;
     if found.is_none() {
-        // Whatever lies here is of an unknown version. Everything in it can be filled again.
+        // Whatever of Loki's lies here is of an unknown version. Everything in it can be filled again.
+        refuse_tables_of_others(connection).await?;
         drop_everything(connection).await?;
     }
     if let Some(found) = found.filter(|found| *found > VERSION) {
@@ -127,9 +130,38 @@ async fn exists(connection: &mut Connection, table: &str) -> Result<bool, Fault>
     }
 }
 
+/// Names such as `server` are everybody's. Loki never has one of its tables without a table of positions: those come with the others, and each
+/// rebuild makes them anew.
+async fn refuse_tables_of_others(connection: &mut Connection) -> Result<(), Fault> {
+    for name in FAMILIES.iter().flat_map(|family| generations(family.position)) {
+        if exists(connection, &name).await? {
+            return Ok(());
+        }
+    }
+    for name in FAMILIES.iter().flat_map(|family| family.table_names()).flat_map(generations) {
+        if exists(connection, &name).await? {
+            let database = match connection.dialect() {
+                Dialect::MySql => "SELECT DATABASE()",
+                Dialect::Sqlite => "SELECT file FROM pragma_database_list WHERE name = 'main'",
+            };
+            let row = connection.first(database, vec![]).await?;
+            let database = row.map(|row| row.text_or_null(0)).transpose()?.flatten().unwrap_or_default();
+            return Err(Fault::Unusable(format!(
+                "the database `{database}` holds a table `{name}` that is not Loki's: use an empty database"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A table's name, and those that it has while a rebuild is under way.
+fn generations(table: &str) -> [String; 3] {
+    [table.to_owned(), shadow(table), old(table)]
+}
+
 async fn drop_everything(connection: &mut Connection) -> Result<(), Fault> {
     for table in FAMILIES.iter().flat_map(|family| family.table_names()) {
-        for name in [table.to_owned(), shadow(table), old(table)] {
+        for name in generations(table) {
             connection.run(format!("DROP TABLE IF EXISTS {name}")).await?;
         }
     }
