@@ -1,25 +1,38 @@
 //! Records and partitions, theirs and ours.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
-use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::record::{NewRecord, Partition, Record};
 use crate::topic::Topic;
 
+/// Stands for the name of a header that is no text.
+const NO_TEXT: &str = "\u{fffd}";
+
 pub(super) fn record(partition: &Partition, message: &BorrowedMessage<'_>) -> Record {
-    let headers = message.headers().map_or_else(Vec::new, |headers| {
-        headers.iter().map(|header| (header.key.to_owned(), header.value.map_or_else(Bytes::new, Bytes::copy_from_slice))).collect()
-    });
     Record {
         partition: partition.clone(),
         offset: message.offset() as u64,
         timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
         key: message.key().map(Bytes::copy_from_slice),
         value: message.payload().map(Bytes::copy_from_slice),
-        headers,
+        headers: message.headers().map_or_else(Vec::new, headers),
     }
+}
+
+/// rdkafka panics over a name that is not UTF-8, which any producer may send: nobody shall stop a reader with it. Such a header has lost its
+/// name and its value here.
+fn headers(headers: &BorrowedHeaders) -> Vec<(String, Bytes)> {
+    let one = |index| {
+        let header = headers.get(index);
+        (header.key.to_owned(), header.value.map_or_else(Bytes::new, Bytes::copy_from_slice))
+    };
+    let caught = |index| catch_unwind(AssertUnwindSafe(|| one(index))).unwrap_or_else(|_| (NO_TEXT.to_owned(), Bytes::new()));
+    (0..headers.count()).map(caught).collect()
 }
 
 pub(super) fn new_record<'a>(partition: &'a Partition, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
