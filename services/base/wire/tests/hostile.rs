@@ -66,6 +66,7 @@ fn records() -> Vec<Record> {
             key: key.clone(),
             value: value.clone(),
             headers: headers.clone(),
+            omitted: None,
         };
         let (dead_key, dead_value, dead_headers) = letter.write();
         records.push(Record { key: Some(dead_key), value: Some(dead_value), headers: dead_headers });
@@ -120,6 +121,9 @@ fn header_name() -> impl Strategy<Value = String> {
         "dead_reason",
         "dead_key",
         "dead_null",
+        "dead_omitted",
+        "DEAD_KEY",
+        "dead_original_key",
         "x",
     ];
     select(names.map(str::to_owned).to_vec())
@@ -201,6 +205,15 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(key in prop::option::of(bytes()), value in prop::option::of(bytes()), headers in headers()) {
         read_all(&Record { key, value, headers });
+    }
+
+    #[test]
+    fn a_letter_gives_the_record_back(key in prop::option::of(bytes()), value in prop::option::of(bytes()), headers in headers()) {
+        let reason = DeadReason { code: "bad_json".to_owned(), message: "no".to_owned() };
+        let (topic, at_ms) = ("loki.commands".to_owned(), 1_769_860_800_123);
+        let letter = DeadLetter { topic, partition: 0, offset: 17, index: 0, at_ms, reason, key, value, headers, omitted: None };
+        let (_, value, headers) = letter.write();
+        prop_assert_eq!(DeadLetter::read(&value, &headers), Ok(letter));
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl Answer {
     fn bytes(&self) -> usize {
         match &self.decided {
             Decided::Accepted { facts, .. } => facts.iter().map(|fact| 2 * fact.written.value.as_ref().map_or(64, Bytes::len)).sum(),
-            Decided::Dead(letter) => letter.value.as_ref().map_or(0, Bytes::len),
+            Decided::Dead(letter) => letter.kept_bytes(),
             Decided::Rejected(_) | Decided::Duplicate { .. } => 0,
         }
     }
@@ -278,7 +278,7 @@ fn too_large(command: &Command, size: usize) -> Rejection {
 }
 
 fn dead_letter(record: &Record, at_ms: i64, reason: loki_wire::DeadReason) -> DeadLetter {
-    DeadLetter {
+    let letter = DeadLetter {
         topic: record.partition.topic.to_string(),
         partition: record.partition.number,
         offset: record.offset,
@@ -288,5 +288,12 @@ fn dead_letter(record: &Record, at_ms: i64, reason: loki_wire::DeadReason) -> De
         key: record.key.clone(),
         value: record.value.clone(),
         headers: record.headers.clone(),
+        omitted: None,
+    };
+    let mut letter = letter.bounded();
+    if let Some(bytes) = letter.omitted {
+        let place = format!("; the original of {bytes} bytes is not kept here: it lies at {}", Position::command(record.offset));
+        letter.reason.message.push_str(&place);
     }
+    letter
 }

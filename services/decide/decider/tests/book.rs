@@ -96,12 +96,24 @@ fn an_entity_that_grows_too_large_is_refused() {
 fn a_batch_ends_before_it_is_too_large() {
     let mut book = Book::default();
     let dead: Vec<Record> = (0..20)
-        .map(|offset| Record { value: Some(Bytes::from(vec![b'{'; 1 << 20])), ..record(offset, NOW, "x", "node.create", "{}") })
+        .map(|offset| Record { value: Some(Bytes::from(vec![b'{'; 1_000_000])), ..record(offset, NOW, "x", "node.create", "{}") })
         .collect();
     let draft = book.decide(&dead);
-    assert_eq!(draft.answers.len(), 8);
+    assert_eq!(draft.answers.len(), 9);
     book.forget(draft);
     assert!(book == Book::default());
+}
+
+#[test]
+fn a_record_that_is_too_large_to_be_copied_stays_where_it_is() {
+    let mut book = Book::default();
+    let large = Record { value: Some(Bytes::from(vec![b'x'; 5_000_000])), ..record(17, NOW, "x", "node.create", "{}") };
+    let draft = one(&mut book, &large);
+    let Decided::Dead(letter) = &draft.answers[0].decided else { panic!("{draft:?}") };
+    assert_eq!((&letter.value, letter.headers.len(), letter.reason.code.as_str()), (&None, 0, "too_large"));
+    assert!(letter.omitted.is_some_and(|bytes| bytes > 5_000_000));
+    assert!(letter.reason.message.ends_with(" bytes is not kept here: it lies at c17"), "{}", letter.reason.message);
+    assert_eq!(one(&mut book, &record(18, NOW, "y", "node.create", r#"{"path":"/a"}"#)).answers[0].outcome(), "accepted");
 }
 
 #[test]

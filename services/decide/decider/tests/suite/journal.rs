@@ -66,7 +66,8 @@ pub(crate) async fn check(site: &Site) -> State {
             let record = dead.next().expect("a dead letter");
             let kept = DeadLetter::read(record.value.as_ref().expect("a value"), &record.headers).expect("a letter");
             assert_eq!(&kept, &**letter);
-            assert_eq!(kept.value, command.value, "the original bytes");
+            let original = if kept.omitted.is_none() { command.value.clone() } else { None };
+            assert_eq!(kept.value, original, "the original bytes");
         }
         book.settle(&draft, &again.firsts, again.previous);
     }

@@ -41,7 +41,8 @@ pub(crate) struct Letter {
     at: String,
     code: String,
     message: String,
-    bytes: usize,
+    /// How large the original is.
+    bytes: u64,
     /// The original value, as far as it is text; only for one letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
@@ -155,7 +156,7 @@ fn line(letter: &DeadLetter) -> Letter {
         at: loki_wire::envelope::write_time(letter.at_ms),
         code: letter.reason.code.clone(),
         message: letter.reason.message.clone(),
-        bytes: letter.value.as_ref().map_or(0, bytes::Bytes::len),
+        bytes: letter.bytes(),
         value: None,
         headers: None,
     }

@@ -16,7 +16,7 @@ use crate::problem::{Problem, Result};
 #[utoipa::path(
     post, path = "/v1/dead/{id}/replay", tag = "dead letters", params(("id" = String, Path, description = "The letter's id, with `/` written `%2F`")),
     responses((status = 202, description = "Appended; `position` says where", body = serde_json::Value), (status = 404, description = "No such letter", body = Problem),
-        (status = 503, description = "The log is away", body = Problem))
+        (status = 409, description = "Its original cannot be put back from here: the reason", body = Problem), (status = 503, description = "The log is away", body = Problem))
 )]
 pub(crate) async fn replay_dead(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
     let letter = read::find(&app, &id).await?;
@@ -27,6 +27,11 @@ pub(crate) async fn replay_dead(State(app): State<App>, Path(id): Path<String>) 
             "other_topic",
             format!("letters of `{}` cannot be replayed by this cell", letter.topic),
         ));
+    }
+    if let Some(bytes) = letter.omitted {
+        let place = Position::command(letter.offset);
+        let detail = format!("the original of {bytes} bytes was too large to be kept: it lies at {place} and would be refused again");
+        return Err(Problem::new(StatusCode::CONFLICT, "not_kept", detail));
     }
     let record = NewRecord { key: letter.key.clone(), value: letter.value.clone(), headers: letter.headers.clone(), timestamp_ms: None };
     let offsets = app.log.append(&partition, vec![record]).await?;

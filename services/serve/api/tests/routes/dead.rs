@@ -53,3 +53,19 @@ async fn dead_letters_are_listed_shown_and_replayed_once() {
     cell.client.get("/v1/dead?cursor=x").await.names("cursor");
     cell.client.get("/v1/dead/%ff").await.names("id");
 }
+
+#[tokio::test]
+async fn an_original_that_was_not_kept_is_told_and_not_replayed() {
+    let cell = Cell::start().await;
+    let commands = Partition::only(&Topic::new(&cell.topics.commands));
+    // small to the log, but each header costs more than its name and value
+    let headers = vec![("x".to_owned(), "y".into()); 40_000];
+    cell.log.append(&commands, vec![NewRecord { value: Some("{".into()), headers, ..NewRecord::default() }]).await.unwrap();
+    cell.settled().await;
+    let path = "/v1/dead/loki.commands%2F0%2F0%2F0";
+    let letter = cell.client.get(path).await;
+    assert_eq!((&letter.good()["bytes"], &letter.body["code"]), (&json!(80_001), &json!("too_large")));
+    assert!(letter.body["message"].as_str().is_some_and(|message| message.ends_with("not kept here: it lies at c0")), "{}", letter.text);
+    cell.client.post(&format!("{path}/replay"), "").await.problem(409, "not_kept");
+    assert_eq!(cell.client.get(path).await.status, 200);
+}
