@@ -7,17 +7,17 @@ use sha2::{Digest, Sha256};
 
 use crate::problem::Problem;
 
-/// Whether the request may come in; otherwise the answer to it.
-pub(crate) fn check(token: &Secret, headers: &HeaderMap) -> Result<(), Response> {
+/// The answer to a request that may not come in.
+pub(crate) fn refusal(token: &Secret, headers: &HeaderMap) -> Option<Response> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     if token.is_empty() || given.is_some_and(|given| same(given, token.expose())) {
-        return Ok(());
+        return None;
     }
     let problem =
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "send `Authorization: Bearer <token>` with the token of `api.token`");
     let mut response = problem.into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    Err(response)
+    Some(response)
 }
 
 /// The token after the scheme, whose case does not matter (RFC 9110, section 11.1).

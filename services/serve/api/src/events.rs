@@ -100,10 +100,15 @@ impl Follower {
             if self.app.shutdown.has_begun() || self.app.tail.generation() != self.generation {
                 return None;
             }
-            self.changes.borrow_and_update();
+            // before the question: what lies below it was kept before it was told
+            let seen = *self.changes.borrow_and_update();
             match self.app.tail.since(self.next, 100) {
                 Some(found) => {
                     self.reader = None;
+                    if found.is_empty() {
+                        // between the newest outcome and here lies at most a transaction's marker
+                        self.next = self.next.max(seen.unwrap_or_default());
+                    }
                     self.ready.extend(found);
                 }
                 None if self.has_fallen_behind() => self.read_log().await?,

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use loki_log::{Class, Log, Partition, Record};
 use loki_runtime::{Backoff, Shutdown};
 use loki_telemetry::Component;
-use loki_wire::Outcome;
+use loki_wire::digest::Digest;
+use loki_wire::{Outcome, outcome};
 use tokio::sync::watch;
 
 /// How many outcomes are kept, and how many bytes of them.
@@ -44,6 +45,8 @@ struct Kept {
     bytes: usize,
     /// One past the highest command that has its outcome.
     decided: u64,
+    /// The newest outcome: where it lies, and what the one after it must carry as `previous`.
+    last: Option<(u64, Digest)>,
     generation: u64,
 }
 
@@ -79,22 +82,28 @@ impl Tail {
     ) -> loki_log::Result<()> {
         let bounds = log.bounds(partition).await?;
         let seen = *self.0.next.borrow();
-        if seen.is_some_and(|next| next > bounds.end) {
-            // the log was recreated or set back: what is kept is not its truth
-            self.clear();
-        }
-        let from = match seen {
-            Some(next) if (bounds.start..=bounds.end).contains(&next) => next,
-            _ => bounds.end.saturating_sub(COUNT_MAX as u64).max(bounds.start),
+        let from = match seen.filter(|next| (bounds.start..=bounds.end).contains(next)) {
+            Some(next) => next,
+            None => {
+                // the log was recreated or set back: what is kept is not its truth
+                if seen.is_some() {
+                    self.clear();
+                }
+                bounds.end.saturating_sub(COUNT_MAX as u64).max(bounds.start)
+            }
         };
         let mut reader = log.reader(partition, from).await?;
         loop {
             let batch = reader.read(1000, Duration::from_secs(5)).await?;
             for record in &batch.records {
                 match read(record) {
-                    Ok(placed) => self.keep(placed),
+                    Ok(placed) => self.follow_on(placed)?,
                     Err(error) => return Err(loki_log::Error::Fatal(format!("outcome at o{} cannot be read: {error}", record.offset))),
                 }
+            }
+            // nothing for a while: a log that was recreated and is shorter may never say so to a reader that is beyond its end
+            if batch.records.is_empty() && !batch.at_end && log.bounds(partition).await?.end < batch.position {
+                return Err(loki_log::Error::Invalid(format!("the log ends before o{}: it was made anew", batch.position)));
             }
             backoff.reset();
             if batch.at_end || self.0.next.borrow().is_some() {
@@ -102,6 +111,26 @@ impl Tail {
                 health.ready();
             }
         }
+    }
+
+    /// Keeps an outcome that carries on the chain. One that does not is of another log: the topic was recreated and filled past where the
+    /// reader was, which no offset tells.
+    fn follow_on(&self, placed: Placed) -> loki_log::Result<()> {
+        let last = self.lock().last;
+        if last.is_some_and(|(offset, hash)| placed.offset > offset && placed.outcome.previous != hash) {
+            if self.has_reached_end() {
+                return Err(loki_log::Error::Invalid(format!(
+                    "the outcome at o{} does not follow the one before: the log was made anew",
+                    placed.offset
+                )));
+            }
+            // not live yet: the chain is broken in the log itself, or the log changed just now. What came before is forgotten; stopping here
+            // would mend nothing
+            tracing::warn!(offset = placed.offset, "the outcome does not follow the one before");
+            self.clear();
+        }
+        self.keep(placed);
+        Ok(())
     }
 
     /// The outcome of the command at this position, once it is there; `None` when `limit` has passed first.
@@ -153,17 +182,17 @@ impl Tail {
         self.lock().decided
     }
 
-    /// Kept outcomes from this offset of the outcomes' topic on, at most `max`; `None` when the first ones are no longer kept.
+    /// Kept outcomes from this offset of the outcomes' topic on, at most `max`; none when it is past the newest. `None` when the first ones are
+    /// no longer kept, or nothing is.
     pub fn since(&self, offset: u64, max: usize) -> Option<Vec<Arc<Placed>>> {
         let kept = self.lock();
         let first = kept.by_command.values().next().map(|placed| placed.offset);
         if first.is_some_and(|first| first > offset) {
             return None;
         }
-        let start = kept.by_command.values().next_back().filter(|newest| newest.offset >= offset)?;
+        first?;
         // outcomes are in the order of their commands; step back from the newest until the offset is passed
         let mut found: Vec<_> = kept.by_command.values().rev().take_while(|placed| placed.offset >= offset).cloned().collect();
-        debug_assert!(found.first().is_some_and(|placed| placed.offset == start.offset));
         found.reverse();
         found.truncate(max);
         Some(found)
@@ -177,6 +206,9 @@ impl Tail {
     fn keep(&self, placed: Placed) {
         let mut kept = self.lock();
         let command = placed.outcome.command;
+        if kept.last.is_none_or(|(offset, _)| placed.offset > offset) {
+            kept.last = Some((placed.offset, outcome::hash(&placed.json)));
+        }
         kept.bytes += placed.json.len();
         kept.decided = kept.decided.max(command + 1);
         kept.by_id.insert(placed.outcome.id.clone(), command);

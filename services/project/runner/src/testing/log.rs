@@ -29,6 +29,7 @@ pub(super) struct State {
     pub(super) members: u64,
     away: u64,
     as_kafka: bool,
+    readers: u64,
 }
 
 /// `None`: a transaction's marker, or a record that compaction removed.
@@ -150,6 +151,11 @@ impl MemoryLog {
         self.lock().groups.get(group).map_or(0, |group| group.starts)
     }
 
+    /// How many readers were opened: on Kafka each is a consumer of its own.
+    pub fn readers(&self) -> u64 {
+        self.lock().readers
+    }
+
     /// Sets a group's offset from outside.
     pub fn set_committed(&self, group: &str, partition: &Partition, position: u64) {
         self.lock().groups.entry(group.to_owned()).or_default().committed.insert(partition.clone(), position);
@@ -257,7 +263,7 @@ impl Log for MemoryLog {
     }
 
     async fn reader(&self, partition: &Partition, from: u64) -> Result<Box<dyn Reader>> {
-        drop(self.up()?);
+        self.up()?.readers += 1;
         Ok(Box::new(MemoryReader { log: self.clone(), partition: partition.clone(), cursor: Cursor::new(from) }))
     }
 

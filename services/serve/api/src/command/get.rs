@@ -57,8 +57,11 @@ pub(super) async fn outcome(app: &App, id: &str, command: u64, limit: Duration) 
         // the decider may have stopped already: the caller asks again, by the position
         () = app.shutdown.begun() => None,
     };
-    // it may have come just after the wait ended
+    // it may have come just after the wait ended. Another's outcome is of a log that was made anew, which the tail is about to notice;
+    // `@` begins ids that the decider gave
+    let of_this = |placed: &Arc<Placed>| id.is_empty() || placed.outcome.id == id || placed.outcome.id.starts_with('@');
     match waited.or_else(|| app.tail.command(command)) {
+        Some(placed) if !of_this(&placed) => Ok(answer::pending(id, command)),
         Some(placed) => placed_answer(app, placed).await,
         // decided, but so long ago that the tail has forgotten it
         None if app.tail.has_decided(command) => {

@@ -83,19 +83,9 @@ impl Cell {
         let readers = Readers::open(&relational).unwrap();
         let memory = Memory::default();
         let (health, shutdown) = (Health::new(), Shutdown::new());
-        let config = Config {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            token: Secret::new(setting.token),
-            body_max: 1 << 20,
-            wait_max: setting.wait_max,
-            concurrency_max: setting.concurrency_max,
-            drain: setting.drain,
-        };
         let sources =
             Sources { log: Arc::new(log.clone()), state: readers.state, history: readers.history, tree: Arc::new(memory.clone()) };
-        let api = Api::bind(config, sources, &topics, health.clone(), recorder(), setting.operations, shutdown.clone()).await.unwrap();
-        let client = Client::new(api.address().unwrap());
-        let api = tokio::spawn(api.run());
+        let (client, api) = serve(sources, setting, health.clone(), shutdown.clone()).await;
         Self { log, topics, client, health, shutdown, api, relational, memory, others: Shutdown::new(), _home: home }
     }
 
@@ -147,6 +137,26 @@ impl Drop for Cell {
         self.shutdown.begin();
         self.others.begin();
     }
+}
+
+/// An API over these sources.
+pub(crate) async fn serve(
+    sources: Sources,
+    setting: Setting,
+    health: Health,
+    shutdown: Shutdown,
+) -> (Client, JoinHandle<Result<(), loki_api::Error>>) {
+    let config = Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        token: Secret::new(setting.token),
+        body_max: 1 << 20,
+        wait_max: setting.wait_max,
+        concurrency_max: setting.concurrency_max,
+        drain: setting.drain,
+    };
+    let api = Api::bind(config, sources, &Topics::new(""), health, recorder(), setting.operations, shutdown).await.unwrap();
+    let client = Client::new(api.address().unwrap());
+    (client, tokio::spawn(api.run()))
 }
 
 async fn make_topics(log: &SqliteLog) {

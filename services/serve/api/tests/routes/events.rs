@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::cell::{Cell, until};
 use crate::client::Client;
+use crate::told::{Chain, ToldCell};
 
 /// A client that follows.
 struct Following {
@@ -149,4 +150,49 @@ async fn streams_end_with_the_process_and_are_bounded() {
         assert_eq!(one.next().await.map(|event| event.command).as_deref(), Some("c0"));
         assert_eq!(one.next().await, None);
     }
+}
+
+#[tokio::test]
+async fn who_has_caught_up_is_served_from_memory() {
+    let cell = ToldCell::start().await;
+    let mut chain = Chain::default();
+    cell.decide(&mut chain, "old");
+    until("it is kept", async || cell.client.get("/v1/commands/c0").await.status == 200).await;
+    let mut following = Vec::new();
+    for _ in 0..3 {
+        following.push(Following::start(&cell.client, "/v1/events", None).await);
+    }
+    let before = cell.log.readers();
+    for number in 1..20 {
+        cell.decide(&mut chain, &format!("k{number}"));
+        for one in &mut following {
+            assert_eq!(one.next().await.unwrap().command, format!("c{number}"));
+        }
+    }
+    assert_eq!(cell.log.readers(), before, "the log is read by the process's one tail alone");
+    // one that comes back finds all it missed there as well
+    let mut again = Following::start(&cell.client, "/v1/events", Some("o2")).await;
+    assert_eq!(again.take(18).await.len(), 18);
+    assert_eq!(cell.log.readers(), before);
+}
+
+#[tokio::test]
+async fn a_log_that_was_made_anew_is_noticed_although_it_is_longer() {
+    let cell = ToldCell::start().await;
+    let mut chain = Chain::default();
+    for number in 0..5 {
+        cell.decide(&mut chain, &format!("old{number}"));
+    }
+    until("it is kept", async || cell.client.get("/v1/commands/c4").await.status == 200).await;
+    let mut following = Following::start(&cell.client, "/v1/events", None).await;
+    // as long as it has not noticed: nobody is answered with what another was
+    let body = json!({ "id": "mine", "type": "node.create", "data": { "path": "/a" } }).to_string();
+    let posted = cell.client.post("/v1/commands?wait=50ms", body).await;
+    assert_eq!((posted.status, &posted.body["position"], &posted.body["id"]), (202, &json!("c0"), &json!("mine")), "{}", posted.text);
+    let mut chain = Chain::default();
+    cell.make_anew(|cell| (0..8).for_each(|number| cell.decide(&mut chain, &format!("new{number}"))));
+    until("the new outcomes are told", async || cell.client.get("/v1/commands/c2").await.body["id"] == "new2").await;
+    assert_eq!(cell.client.get("/v1/commands/c7").await.good()["id"], "new7");
+    assert!(cell.client.get("/v1/commands/old1").await.status != 200, "what the old log said is forgotten");
+    assert_eq!(following.next().await, None, "whoever follows begins again");
 }

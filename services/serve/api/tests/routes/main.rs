@@ -14,4 +14,5 @@ mod refusals;
 mod servers;
 mod shutdown;
 mod token;
+mod told;
 mod tree;
