@@ -4,12 +4,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::extract::path::ErrorKind;
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
+use futures::StreamExt;
 use loki_runtime::task;
+use loki_wire::envelope::COMMAND_BYTES_MAX;
 use serde::de::DeserializeOwned;
 
 use crate::App;
@@ -24,8 +26,16 @@ pub(crate) struct Query<T>(pub(crate) T);
 /// The path's parameters.
 pub(crate) struct Path<T>(pub(crate) T);
 
-/// The whole body, at most `api.body_max`.
+/// The whole body, at most what a command may have. One that is longer is read to its end and thrown away: whoever is still sending does not
+/// see an answer. Past `api.body_max` not even that.
 pub(crate) struct Body(pub(crate) Bytes);
+
+/// A body while it arrives. What is kept of it is bounded.
+#[derive(Default)]
+struct Arriving {
+    kept: Vec<u8>,
+    bytes: usize,
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
@@ -48,18 +58,46 @@ impl FromRequest<App> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let body_max = app.config.body_max;
         let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|bytes| bytes > app.config.body_max) {
-            return Err(too_large());
+        if announced.is_some_and(|bytes| bytes > body_max) {
+            return Err(over_body_max(body_max));
         }
-        match task::timeout(BODY_WAIT, Bytes::from_request(request, app)).await {
-            Some(Ok(body)) => Ok(Self(body)),
-            Some(Err(wrong)) => Err(bad_body(&wrong)),
-            None => {
-                let detail = format!("the body did not arrive within {}s", BODY_WAIT.as_secs());
-                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail))
+        let mut parts = request.into_body().into_data_stream();
+        let mut arriving = Arriving::default();
+        let read = task::timeout(BODY_WAIT, async {
+            while let Some(part) = parts.next().await {
+                let part = part.map_err(|error| bad_body(&error))?;
+                if arriving.take(&part) > body_max {
+                    return Err(over_body_max(body_max));
+                }
             }
+            arriving.whole()
+        });
+        read.await.unwrap_or_else(|| {
+            let detail = format!("the body did not arrive within {}s", BODY_WAIT.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail))
+        })
+    }
+}
+
+impl Arriving {
+    /// How much has come.
+    fn take(&mut self, part: &[u8]) -> usize {
+        self.bytes += part.len();
+        if self.bytes > COMMAND_BYTES_MAX {
+            self.kept = Vec::new();
+        } else {
+            self.kept.extend_from_slice(part);
         }
+        self.bytes
+    }
+
+    fn whole(self) -> Result<Body, Problem> {
+        if self.bytes > COMMAND_BYTES_MAX {
+            return Err(loki_wire::Error::TooLarge { bytes: self.bytes, limit: COMMAND_BYTES_MAX }.into());
+        }
+        Ok(Body(Bytes::from(self.kept)))
     }
 }
 
@@ -94,13 +132,34 @@ fn bad_path(rejection: &PathRejection) -> Problem {
     }
 }
 
-fn too_large() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is over the limit of `api.body_max`")
+fn over_body_max(limit: usize) -> Problem {
+    let detail = format!("the body is over the limit of `api.body_max`, {limit} bytes; a command has at most {COMMAND_BYTES_MAX}");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
-fn bad_body(rejection: &BytesRejection) -> Problem {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        _ => Problem::new(StatusCode::BAD_REQUEST, "bad_body", format!("the body cannot be read: {}", rejection.body_text())),
+fn bad_body(error: &axum::Error) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "bad_body", format!("the body cannot be read: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_body_that_is_too_long_nothing_is_kept() {
+        let mut arriving = Arriving::default();
+        let part = vec![b'x'; COMMAND_BYTES_MAX / 4];
+        for number in 1..=100 {
+            assert_eq!(arriving.take(&part), number * part.len());
+            assert!(arriving.kept.capacity() <= 2 * COMMAND_BYTES_MAX, "{number}");
+        }
+        assert_eq!(arriving.kept.capacity(), 0);
+        assert_eq!(arriving.whole().err().unwrap().status(), 413);
+
+        let mut arriving = Arriving::default();
+        for _ in 0..4 {
+            arriving.take(&part);
+        }
+        assert_eq!(arriving.whole().unwrap().0.len(), COMMAND_BYTES_MAX);
     }
 }

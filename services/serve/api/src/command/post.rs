@@ -35,7 +35,7 @@ pub(crate) struct Parameters {
         (status = 200, description = "The outcome", body = serde_json::Value),
         (status = 202, description = "In the log; no outcome yet", body = answer::Pending),
         (status = 400, description = "No JSON, or a bad parameter", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
+        (status = 413, description = "Over 64 KiB, or the body is over `api.body_max`", body = Problem),
         (status = 422, description = "Unknown type, or a field that is not allowed", body = Problem),
         (status = 503, description = "The log is away", body = Problem),
     )

@@ -40,6 +40,32 @@ async fn a_large_body_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn a_body_without_a_length_is_bounded_and_its_sender_hears_the_limit() {
+    let cell = Cell::start().await;
+    // some above what a command may have, and below what a body may have: the whole of it is sent before the answer is read
+    let mut stream = TcpStream::connect(cell.client.address).await.unwrap();
+    stream.write_all(b"POST /v1/commands HTTP/1.1\r\nhost: loki\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+    for _ in 0..15 {
+        stream.write_all(format!("10000\r\n{}\r\n", "x".repeat(1 << 16)).as_bytes()).await.unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("the limit of 65536"), "{answer}");
+
+    // one that does not end is not read on
+    let mut stream = TcpStream::connect(cell.client.address).await.unwrap();
+    stream.write_all(b"POST /v1/commands HTTP/1.1\r\nhost: loki\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+    for _ in 0..16 {
+        stream.write_all(format!("10000\r\n{}\r\n", "x".repeat(1 << 16)).as_bytes()).await.unwrap();
+    }
+    stream.write_all(b"1\r\nx\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("`api.body_max`, 1048576 bytes"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_mistake_in_loki_is_500_and_the_next_request_is_answered() {
     let operations = Router::new().route("/v1/operations/panic", get(async || -> &'static str { panic!("as the test wants it") }));
     let cell = Cell::start_with(Setting { operations, ..Setting::default() }).await;
