@@ -143,7 +143,8 @@ impl Backends {
         })
     }
 
-    /// Asks a projection's loop, in whatever process it runs, for a full rebuild: a store without a position is filled anew.
+    /// Asks a projection's loop, in whatever process it runs, for a full rebuild: a store without a position, or with a request in its place, is
+    /// filled anew.
     pub(crate) async fn forget(&self, projection: &str) -> anyhow::Result<()> {
         match (projection, &self.tree) {
             ("mysql", _) => loki_mysql::forget(&self.relational, Projected::State).await?,
@@ -160,6 +161,16 @@ impl Backends {
             "mysql" => self.readers()?.state.stored().await?,
             "history" => self.readers()?.history.stored().await?,
             _ => self.tree_projection().stored().await?,
+        })
+    }
+
+    /// The position of the generation that a projection's rebuild fills; `None` when none is under way.
+    pub(crate) async fn rebuilding(&self, projection: &str) -> anyhow::Result<Option<u64>> {
+        Ok(match (projection, &self.tree) {
+            ("mysql", _) => loki_mysql::rebuilding(&self.relational, Projected::State).await?,
+            ("history", _) => loki_mysql::rebuilding(&self.relational, Projected::History).await?,
+            (_, Tree::Zookeeper(config)) => loki_zookeeper::rebuilding(config).await?,
+            (_, Tree::Memory(_)) => None,
         })
     }
 

@@ -29,6 +29,8 @@ pub(crate) async fn run(command: Command, common: Common, settings: &Settings) -
 /// The stores of the real set, from this process.
 struct Stores(Backends);
 
+/// How often the stores are asked how far they are.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A rebuild that has not moved for so long is given up on; the projector goes on with it when it can.
 const STANDSTILL: Duration = Duration::from_secs(60);
 
@@ -50,13 +52,14 @@ impl Operations for Stores {
             let mut before = None;
             loop {
                 let stored = self.0.stored(projection).await.map_err(failed)?;
-                let done = stored.map_or(0, |stored| stored.position);
+                let filling = self.0.rebuilding(projection).await.map_err(failed)?;
+                let done = progress(stored, filling);
                 on_progress(Built { done: done.min(of), of });
                 if is_rebuilt(stored, of) {
                     break;
                 }
-                if before != Some(done) {
-                    (before, moved) = (Some(done), Stopwatch::start());
+                if before != Some((stored, filling)) {
+                    (before, moved) = (Some((stored, filling)), Stopwatch::start());
                 }
                 if moved.elapsed() > STANDSTILL {
                     return Err(Failure::new(
@@ -64,7 +67,7 @@ impl Operations for Stores {
                         format!("`{projection}` is still at {done} of {of}: is its projector running?"),
                     ));
                 }
-                task::sleep(Duration::from_millis(200)).await;
+                task::sleep(LOOK_EVERY).await;
             }
         }
         Ok(())
@@ -78,6 +81,30 @@ impl Stores {
     }
 }
 
+/// The store as it was before is not live any more once it has been asked, and says nothing of what is built.
+fn progress(stored: Option<Stored>, filling: Option<u64>) -> u64 {
+    let live = stored.filter(|stored| stored.state == State::Live).map(|stored| stored.position);
+    live.or(filling).unwrap_or(0)
+}
+
 fn is_rebuilt(stored: Option<Stored>, end: u64) -> bool {
     stored.is_some_and(|stored| stored.state == State::Live && stored.position >= end)
+}
+
+#[cfg(test)]
+mod tests {
+    use loki_domain::LogId;
+
+    use super::*;
+
+    #[test]
+    fn what_was_there_before_is_no_progress() {
+        let at = |state| Some(Stored { log: LogId::MIN, position: 90, state, ended_ms: 0 });
+        assert_eq!(progress(at(State::Building), None), 0);
+        assert_eq!(progress(at(State::Building), Some(40)), 40);
+        assert_eq!(progress(None, Some(40)), 40);
+        // swapped: the last markers follow
+        assert_eq!(progress(at(State::Live), None), 90);
+        assert!(!is_rebuilt(at(State::Building), 90) && !is_rebuilt(at(State::Live), 91) && is_rebuilt(at(State::Live), 90));
+    }
 }

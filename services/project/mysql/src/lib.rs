@@ -33,6 +33,6 @@ pub use config::Config;
 pub use error::{ConfigError, MigrateError};
 pub use read::Readers;
 pub use schema::{Grants, migrate};
-pub use store::forget::{ForgetError, Projected, forget};
+pub use store::forget::{AskError, Projected, forget, rebuilding};
 pub use store::{HistoryProjection, StateProjection};
 pub use write::{entity_line, outcome_lines};

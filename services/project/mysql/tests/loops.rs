@@ -7,7 +7,7 @@ use bytes::Bytes;
 use loki_domain::NodeRef;
 use loki_log::{Log, NewRecord, Partition, Topic};
 use loki_mysql::port::{Dump, Page};
-use loki_mysql::{Config, HistoryProjection, Readers, StateProjection, entity_line, outcome_lines};
+use loki_mysql::{Config, HistoryProjection, Projected, Readers, StateProjection, entity_line, forget, outcome_lines};
 use loki_runner::projection::{Item, PlacedOutcome};
 use loki_runner::testing::{MemoryLog, command, log_id, node, opening, removal};
 use loki_runner::{Projection, Runner, RunnerConfig, Status};
@@ -169,6 +169,17 @@ async fn both_stores_are_filled_and_made_again() {
         }
     };
     assert!(task::timeout(PATIENCE, rebuilt).await.is_some());
+
+    // the same from another process: who reads meanwhile has an answer
+    operator.execute("UPDATE node SET name = 'wrong again'").await.unwrap();
+    forget(&store, Projected::State).await.unwrap();
+    let rebuilt = async {
+        while lines(readers.state.dump(None).await.unwrap()).await != expected.0 {
+            task::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    assert!(task::timeout(PATIENCE, rebuilt).await.is_some());
+    caught_up(&statuses, &world).await;
 
     world.accept(&[node(9, "later")]);
     let after = loki_domain::Position::fact(world.log.records(&world.facts()).last().unwrap().offset);

@@ -8,3 +8,4 @@ mod emptied;
 mod hostile;
 mod load;
 mod platform;
+mod rebuild;

@@ -1,12 +1,15 @@
 //! Stores that were emptied with their own tools, and schemas of other versions.
 
-use loki_runner::{Applied, Projection, StoreError, Target};
+use std::time::Duration;
+
+use loki_domain::{NodeRef, Position};
+use loki_runner::{Applied, Batch, Projection, State, StoreError, Target};
 use loki_wire::Fact;
 
 use super::World;
 use super::given::*;
 use crate::port::{NotReady, Page, ReadError};
-use crate::{Projected, forget, migrate};
+use crate::{Projected, forget, migrate, rebuilding};
 
 const STATE_TABLES: [&str; 5] = ["node", "server", "mount", "membership", "state_position"];
 const HISTORY_TABLES: [&str; 3] = ["outcome", "entity_change", "history_position"];
@@ -57,15 +60,45 @@ pub async fn a_store_without_a_table_is_empty(world: &dyn World) {
     }
 }
 
+/// Its projector finds no position, its readers keep what they have until the swap.
 pub async fn a_forgotten_store_is_filled_anew(world: &dyn World) {
     // there is nothing to be forgotten yet
     forget(&world.config(), Projected::State).await.expect("forgotten");
+    assert_eq!(rebuilding(&world.config(), Projected::State).await.expect("read"), None);
     let story = busy_story();
     let readers = told(world, &story).await;
+    let (last, end) = (Position::fact(story.facts_end() - 1), story.facts_end());
+    let mut projection = state(world);
     forget(&world.config(), Projected::State).await.expect("forgotten");
-    assert_eq!(state(world).stored().await.expect("read"), None);
+    // a batch that was under way, and a second request, leave the first one as it is
+    assert_eq!(projection.apply(batch(Target::Main, end, end + 1, &[])).await.expect("refused"), Applied::Refused);
+    forget(&world.config(), Projected::State).await.expect("forgotten");
+    assert_eq!(projection.stored().await.expect("read"), None);
+    let told_of = readers.state.stored().await.expect("read").expect("a position");
+    assert_eq!((told_of.state, told_of.position), (State::Building, end));
     assert!(history(world).stored().await.expect("read").is_some());
+
+    projection.begin_rebuild(log(1), 0).await.expect("begun");
+    assert_eq!(rebuilding(&world.config(), Projected::State).await.expect("read"), Some(0));
+    assert_eq!(projection.apply(batch(Target::Shadow, 0, 4, &story.facts[..3])).await.expect("applied"), Applied::Done);
+    assert_eq!(rebuilding(&world.config(), Projected::State).await.expect("read"), Some(4));
+    assert_eq!(rebuilding(&world.config(), Projected::History).await.expect("read"), None);
+    assert_eq!(projection.stored().await.expect("read"), None);
+    readers.state.wait(last, Duration::ZERO).await.expect("passed");
+    let answer = readers.state.node(&NodeRef::Id(node_id(1)), Some(last)).await.expect("read");
+    assert_eq!(answer.stored.state, State::Live);
+    assert_eq!(state_lines(&readers).await, fold(&story.facts));
+    fill(&mut projection, &story.facts).await;
+    assert_eq!(rebuilding(&world.config(), Projected::State).await.expect("read"), None);
+    assert_eq!(readers.state.stored().await.expect("read").map(|stored| stored.state), Some(State::Live));
+    assert_eq!(projection.apply(batch(Target::Main, end, end + 1, &[])).await.expect("applied"), Applied::Done);
+
+    // what is not read anyway has nothing to keep
+    let (mut outcomes, end) = (history(world), story.outcomes_end());
+    let building = Batch { state: State::Building, ..batch(Target::Main, end, end, &[]) };
+    assert_eq!(outcomes.apply(building).await.expect("applied"), Applied::Done);
     forget(&world.config(), Projected::History).await.expect("forgotten");
+    assert_eq!(outcomes.stored().await.expect("read"), None);
     assert_eq!(readers.history.stored().await.expect("read"), None);
     told(world, &story).await;
     assert_eq!(state_lines(&readers).await, fold(&story.facts));

@@ -78,7 +78,7 @@ mod tests {
 
     fn placed(log: u8, position: u64, built_ms: i64) -> Placed {
         let log = LogId::from_digest(&[log; 32]);
-        Placed { stored: Stored { log, position, state: State::Live, ended_ms: 0 }, built_ms }
+        Placed { stored: Stored { log, position, state: State::Live, ended_ms: 0 }, built_ms, asked: false }
     }
 
     #[test]

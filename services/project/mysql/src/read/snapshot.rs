@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loki_domain::{Position, Stream};
-use loki_runner::Stored;
+use loki_runner::{State, Stored};
 
 use super::progress::{Progress, check_stream, is_older};
 use crate::metrics;
@@ -27,10 +27,13 @@ impl Source {
         Arc::new(Self { pool, family, stream, seen: Mutex::new(None) })
     }
 
-    /// What the store says of itself, whether it may be read or not.
+    /// What the store says of itself, whether it may be read or not. One for which a rebuild was asked is not done before the swap.
     pub(super) async fn stored(&self) -> Result<Option<Stored>, ReadError> {
         match self.pool.acquire().await {
-            Ok(mut connection) => Ok(position::read(&mut connection, self.family).await?.map(|placed| placed.stored)),
+            Ok(mut connection) => {
+                let placed = position::read(&mut connection, self.family).await?;
+                Ok(placed.map(|Placed { stored, asked, .. }| if asked { Stored { state: State::Building, ..stored } } else { stored }))
+            }
             Err(Fault::Emptied(_)) => Ok(None),
             Err(fault) => Err(fault.into()),
         }

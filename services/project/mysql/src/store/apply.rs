@@ -6,6 +6,7 @@
 use loki_domain::LogId;
 use loki_runner::{State, Target};
 
+use super::position::ASKED;
 use crate::metrics;
 use crate::sql::{Connection, Fault, Value, delete, upsert};
 use crate::tables::{Family, shadow};
@@ -58,7 +59,7 @@ async fn move_position(connection: &mut Connection, family: &Family, step: &Step
         None => "",
     };
     values.extend([Value::offset(step.from), Value::text(step.log.to_string())]);
-    let sql = format!("UPDATE {table} SET position = ?, state = ?{ended} WHERE id = 1 AND position = ? AND log = ?");
+    let sql = format!("UPDATE {table} SET position = ?, state = ?{ended} WHERE id = 1 AND position = ? AND log = ? AND state <> '{ASKED}'");
     Ok(connection.execute(sql, values).await? == 1)
 }
 

@@ -1,14 +1,16 @@
-//! Asking for a rebuild from outside: a store without a position is one that has to be filled anew, and its projector does so by itself.
+//! Asking for a rebuild from outside, and looking how far it is. The request lies in the position's row: to the projector a store with it has no
+//! position, so that it fills a new generation by itself; readers keep the one that they have until the swap, which replaces the row.
 
 use crate::config::Config;
-use crate::sql::Fault;
+use crate::sql::{Connection, Fault};
 use crate::store::connect;
-use crate::tables::{Family, HISTORY, STATE};
+use crate::store::position::ASKED;
+use crate::tables::{Family, HISTORY, STATE, shadow};
 
-/// Why the position could not be taken away.
+/// Why the store could not be asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the position could not be removed: {0}")]
-pub struct ForgetError(String);
+#[error("the store could not be asked: {0}")]
+pub struct AskError(String);
 
 /// Which projection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,23 +19,47 @@ pub enum Projected {
     History,
 }
 
-/// Removes a projection's position. A store that is empty already stays so.
-pub async fn forget(config: &Config, projected: Projected) -> Result<(), ForgetError> {
-    let family = match projected {
-        Projected::State => &STATE,
-        Projected::History => &HISTORY,
-    };
-    let place = config.place().map_err(|error| ForgetError(error.to_string()))?;
-    let removed = async {
-        let mut connection = connect::connect(&place, config).await?;
-        remove(&mut connection, family).await
-    };
-    match removed.await {
-        Ok(()) | Err(Fault::Emptied(_)) => Ok(()),
-        Err(Fault::Away(text) | Fault::Unusable(text)) => Err(ForgetError(text)),
+impl Projected {
+    fn family(self) -> &'static Family {
+        match self {
+            Self::State => &STATE,
+            Self::History => &HISTORY,
+        }
     }
 }
 
-async fn remove(connection: &mut crate::sql::Connection, family: &Family) -> Result<(), Fault> {
-    connection.run(format!("DELETE FROM {}", family.position)).await.map(drop)
+/// Asks for a projection to be filled anew. A store that is empty already stays so.
+pub async fn forget(config: &Config, projected: Projected) -> Result<(), AskError> {
+    let asked = async {
+        let mut connection = connect::connect(&config.place().map_err(|error| Fault::Unusable(error.to_string()))?, config).await?;
+        ask(&mut connection, projected.family()).await
+    };
+    or_emptied(asked.await).map(drop)
+}
+
+/// The position of the generation that is being filled; `None` when there is none.
+pub async fn rebuilding(config: &Config, projected: Projected) -> Result<Option<u64>, AskError> {
+    let read = async {
+        let mut connection = connect::connect(&config.place().map_err(|error| Fault::Unusable(error.to_string()))?, config).await?;
+        let sql = format!("SELECT position FROM {} WHERE id = 1", shadow(projected.family().position));
+        connection.first(sql, vec![]).await?.map(|row| row.offset(0)).transpose()
+    };
+    or_emptied(read.await).map(Option::flatten)
+}
+
+async fn ask(connection: &mut Connection, family: &Family) -> Result<(), Fault> {
+    let position = family.position;
+    connection.begin_writing().await?;
+    connection.run(format!("UPDATE {position} SET state = '{ASKED}' WHERE state = 'live'")).await?;
+    // nobody reads a generation that is being filled
+    connection.run(format!("DELETE FROM {position} WHERE state <> '{ASKED}'")).await?;
+    connection.commit().await
+}
+
+fn or_emptied<T>(done: Result<T, Fault>) -> Result<Option<T>, AskError> {
+    match done {
+        Ok(value) => Ok(Some(value)),
+        Err(Fault::Emptied(_)) => Ok(None),
+        Err(Fault::Away(text) | Fault::Unusable(text)) => Err(AskError(text)),
+    }
 }

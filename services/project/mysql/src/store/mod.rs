@@ -66,7 +66,7 @@ impl<I: Item> Store<I> {
         let placed = position::read(&mut connection, self.family).await?;
         // Where the tables are gone the database may be, too, and this connection may have been left without one.
         self.connection = placed.is_some().then_some(connection);
-        Ok(placed.map(|placed| placed.stored))
+        Ok(placed.filter(|placed| !placed.asked).map(|placed| placed.stored))
     }
 
     async fn write(&mut self, batch: &Batch<'_, I>) -> Result<bool, Fault> {

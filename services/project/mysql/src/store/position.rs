@@ -1,16 +1,21 @@
 //! The position's row.
 
-use loki_runner::Stored;
+use loki_runner::{State, Stored};
 
 use crate::schema::check_version;
 use crate::sql::{Connection, Fault, Row};
 use crate::tables::Family;
+
+/// The state of a live generation for which a rebuild was asked. Nothing is written to it any more.
+pub(crate) const ASKED: &str = "asked";
 
 /// A position as it is read, with the time of the rebuild that it goes back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placed {
     pub(crate) stored: Stored,
     pub(crate) built_ms: i64,
+    /// It is live until the rebuild that was asked for replaces it.
+    pub(crate) asked: bool,
 }
 
 /// Reads the position of the generation that readers see, `None` when there is none or a table of it is missing. Refuses a schema of another
@@ -35,6 +40,8 @@ fn query(family: &Family) -> String {
 
 fn placed(row: &Row) -> Result<Placed, Fault> {
     check_version(row.int_or_null(5)?)?;
-    let stored = Stored { log: row.parsed(0)?, position: row.offset(1)?, state: row.parsed(2)?, ended_ms: row.int(3)? };
-    Ok(Placed { stored, built_ms: row.int(4)? })
+    let asked = row.text(2)? == ASKED;
+    let state = if asked { State::Live } else { row.parsed(2)? };
+    let stored = Stored { log: row.parsed(0)?, position: row.offset(1)?, state, ended_ms: row.int(3)? };
+    Ok(Placed { stored, built_ms: row.int(4)?, asked })
 }

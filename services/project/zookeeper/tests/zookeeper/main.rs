@@ -1,5 +1,6 @@
 //! ZooKeeper keeps the promise, and what it does when the server fails.
 
+mod asked;
 mod deletion;
 mod given;
 mod recovery;
