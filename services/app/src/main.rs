@@ -17,6 +17,9 @@ use run::Plan;
 use service::Service;
 use settings::Settings;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let settings = match Settings::load(&arguments.flags) {

@@ -21,6 +21,10 @@ use std::process::ExitCode;
 
 use figure::Figure;
 
+/// The one of the binary `loki`; the peers have it as well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// In the order in which they are run.
 const WORKS: [&str; 6] = ["decide", "transactions", "visible", "servers", "rebuild-mysql", "rebuild-zookeeper"];
 
