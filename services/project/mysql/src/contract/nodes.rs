@@ -88,12 +88,19 @@ pub async fn memberships_of_a_node(world: &dyn World) {
     let mut story = Story::new();
     story.accept(vec![
         set_node(node(1, 0, "acme")),
+        set_node(node(2, 0, "other")),
+        set_node(node(3, 0, "zeta")),
         set_membership(membership(2, 1)),
         set_membership(membership(1, 1)),
         set_membership(membership(3, 2)),
     ]);
     let readers = told(world, &story).await;
-    let found = readers.state.memberships(node_id(1), None).await.expect("read").value;
-    assert_eq!(found, [membership(1, 1), membership(2, 1)]);
-    assert_eq!(readers.state.memberships(node_id(9), None).await.expect("read").value, []);
+    let acme = readers.state.node(&path("/acme"), None).await.expect("read").value.expect("found");
+    assert_eq!(acme.memberships, [membership(1, 1), membership(2, 1)]);
+    let top = readers.state.children(&path("/"), &Page::first(10), None).await.expect("read").value.expect("found");
+    let rules: Vec<_> = top.items.into_iter().map(|view| (view.path.to_string(), view.memberships)).collect();
+    assert_eq!(
+        rules,
+        [("/acme".to_owned(), acme.memberships), ("/other".to_owned(), vec![membership(3, 2)]), ("/zeta".to_owned(), vec![])]
+    );
 }

@@ -26,7 +26,6 @@ async fn all_refuse(
     let refusals = [
         state.node(&node, f).await.err(),
         state.children(&node, &page, f).await.err(),
-        state.memberships(node_id(1), f).await.err(),
         state.server(&server, f).await.err(),
         state.servers(&ServerFilter::default(), &page, f).await.err(),
         state.dump(f).await.err(),

@@ -30,9 +30,6 @@ pub trait StateReader: Send + Sync + 'static {
         at_least: Option<Position>,
     ) -> Result<Answer<Option<Listed<NodeView>>>, ReadError>;
 
-    /// The membership rules of a node, by id.
-    async fn memberships(&self, node: NodeId, at_least: Option<Position>) -> Result<Answer<Vec<Membership>>, ReadError>;
-
     /// A server by id, or by name: the one that is not retired, else the one that retired last.
     async fn server(&self, server: &ServerRef, at_least: Option<Position>) -> Result<Answer<Option<ServerView>>, ReadError>;
 
@@ -59,6 +56,8 @@ pub struct NodeView {
     /// `None` when neither it nor an ancestor names any.
     pub contacts: Option<Inherited<Vec<Text>>>,
     pub defaults: BTreeMap<String, Inherited<Text>>,
+    /// The membership rules of the node itself, by id.
+    pub memberships: Vec<Membership>,
     /// The fact that gave it its state.
     pub fact: u64,
 }

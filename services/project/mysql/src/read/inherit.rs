@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loki_domain::{Node, NodePath, Text};
+use loki_domain::{Membership, Node, NodePath, Text};
 
 use crate::port::{Inherited, NodeView};
 
@@ -14,8 +14,8 @@ pub(super) fn path(chain: &[Placed]) -> NodePath {
     NodePath::new(chain.iter().map(|(node, _)| node.name.clone()).collect())
 }
 
-/// The view of `node` below these ancestors, the topmost first.
-pub(super) fn view(ancestors: &[Placed], node: Placed) -> NodeView {
+/// The view of `node` with its own membership rules, below these ancestors, the topmost first.
+pub(super) fn view(ancestors: &[Placed], node: Placed, memberships: Vec<Membership>) -> NodeView {
     let mut chain = ancestors.to_vec();
     chain.push(node.clone());
     let mut contacts = None;
@@ -31,7 +31,7 @@ pub(super) fn view(ancestors: &[Placed], node: Placed) -> NodeView {
         }
     }
     let (node, fact) = node;
-    NodeView { node, path: path(&chain), contacts, defaults, fact }
+    NodeView { node, path: path(&chain), contacts, defaults, memberships, fact }
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
             node(2, "shop", &["bob", "eve"], &[]),
             node(3, "web", &[], &[("user", "www")]),
         ];
-        let seen = view(&above, node(4, "blue", &[], &[("port", "80")]));
+        let seen = view(&above, node(4, "blue", &[], &[("port", "80")]), Vec::new());
         assert_eq!(seen.path.to_string(), "/acme/shop/web/blue");
         assert_eq!(seen.fact, 4);
         let contacts = seen.contacts.unwrap();
@@ -72,6 +72,6 @@ mod tests {
 
     #[test]
     fn nobody_above_names_a_contact() {
-        assert_eq!(view(&[node(1, "acme", &[], &[])], node(2, "a", &[], &[])).contacts, None);
+        assert_eq!(view(&[node(1, "acme", &[], &[])], node(2, "a", &[], &[]), Vec::new()).contacts, None);
     }
 }

@@ -31,6 +31,10 @@ const CHILDREN: &str = "SELECT json, fact FROM node WHERE parent = ? AND name >=
 
 const MEMBERSHIPS: &str = "SELECT json FROM membership WHERE node = ? ORDER BY id";
 
+/// Of all children of a node: rules are few, whatever the tree's size.
+const MEMBERSHIPS_OF_CHILDREN: &str =
+    "SELECT membership.json FROM membership JOIN node ON membership.node = node.id WHERE node.parent = ? ORDER BY membership.id";
+
 /// The node's ancestors and itself, the topmost first; empty when there is no such node.
 async fn chain(snapshot: &mut Snapshot, node: &NodeRef) -> Result<Vec<Placed>, ReadError> {
     match node {
@@ -54,7 +58,9 @@ async fn chain(snapshot: &mut Snapshot, node: &NodeRef) -> Result<Vec<Placed>, R
 
 pub(super) async fn node(snapshot: &mut Snapshot, node: &NodeRef) -> Result<Option<NodeView>, ReadError> {
     let mut chain = chain(snapshot, node).await?;
-    Ok(chain.pop().map(|node| view(&chain, node)))
+    let Some(node) = chain.pop() else { return Ok(None) };
+    let memberships = memberships(snapshot, MEMBERSHIPS, node.0.id.to_string()).await?;
+    Ok(Some(view(&chain, node, memberships)))
 }
 
 pub(super) async fn children(snapshot: &mut Snapshot, node: &NodeRef, page: &Page) -> Result<Option<Listed<NodeView>>, ReadError> {
@@ -66,17 +72,25 @@ pub(super) async fn children(snapshot: &mut Snapshot, node: &NodeRef, page: &Pag
     let parent = chain.last().map(|(node, _)| node.id.to_string()).unwrap_or_default();
     let (id, name) = read_cursor(page)?;
     let limit = page.bounded();
-    let values = vec![Value::text(parent), Value::text(&name), Value::text(&name), Value::text(id), Value::Int(limit as i64 + 1)];
+    let values = vec![Value::text(&parent), Value::text(&name), Value::text(&name), Value::text(id), Value::Int(limit as i64 + 1)];
     let rows = snapshot.query(CHILDREN, values).await?;
     let mut children = rows.iter().map(read_node).collect::<Result<Vec<_>, _>>()?;
     let more = children.len() > limit;
     children.truncate(limit);
     let next = children.last().filter(|_| more).map(|(node, _)| write_cursor(&node.id.to_string(), node.name.as_str()));
-    Ok(Some(Listed { items: children.into_iter().map(|child| view(&chain, child)).collect(), next }))
+    let mut rules: BTreeMap<NodeId, Vec<Membership>> = BTreeMap::new();
+    for rule in memberships(snapshot, MEMBERSHIPS_OF_CHILDREN, parent).await? {
+        rules.entry(rule.node).or_default().push(rule);
+    }
+    let with_rules = |child: Placed| {
+        let rules = rules.remove(&child.0.id).unwrap_or_default();
+        view(&chain, child, rules)
+    };
+    Ok(Some(Listed { items: children.into_iter().map(with_rules).collect(), next }))
 }
 
-pub(super) async fn memberships(snapshot: &mut Snapshot, node: NodeId) -> Result<Vec<Membership>, ReadError> {
-    let rows = snapshot.query(MEMBERSHIPS, vec![Value::text(node.to_string())]).await?;
+async fn memberships(snapshot: &mut Snapshot, sql: &'static str, node: String) -> Result<Vec<Membership>, ReadError> {
+    let rows = snapshot.query(sql, vec![Value::text(node)]).await?;
     let read = |row: &Row| match read(row, Kind::Membership, 0)? {
         Entity::Membership(membership) => Ok(membership),
         other => Err(misplaced(&other).into()),

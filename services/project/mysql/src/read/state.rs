@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_domain::{Membership, NodeId, NodeRef, Position, Server, ServerRef};
+use loki_domain::{NodeRef, Position, Server, ServerRef};
 use loki_runner::Stored;
 
 use super::dump::{self, Lines};
@@ -49,12 +49,6 @@ impl StateReader for State {
         let mut snapshot = self.source.open(at_least).await?;
         let children = nodes::children(&mut snapshot, node, page).await?;
         self.source.answer(snapshot, children).await
-    }
-
-    async fn memberships(&self, node: NodeId, at_least: Option<Position>) -> Result<Answer<Vec<Membership>>, ReadError> {
-        let mut snapshot = self.source.open(at_least).await?;
-        let memberships = nodes::memberships(&mut snapshot, node).await?;
-        self.source.answer(snapshot, memberships).await
     }
 
     async fn server(&self, server: &ServerRef, at_least: Option<Position>) -> Result<Answer<Option<ServerView>>, ReadError> {

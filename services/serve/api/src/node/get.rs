@@ -66,12 +66,11 @@ pub(crate) async fn get_node(
     let at_least = read::state_after(&app, parameters.after.as_deref(), &headers).await?;
     let answer = app.state.node(&reference, at_least).await?;
     let view = answer.value.ok_or_else(|| Problem::not_found(format!("no node `{id}`")))?;
-    let memberships = app.state.memberships(view.node.id, at_least).await?.value;
     let body = Node {
         path: view.path.to_string(),
         contacts: view.contacts.map(|contacts| from(contacts, |texts| texts.iter().map(Text::to_string).collect())),
         defaults: view.defaults.into_iter().map(|(key, value)| (key, from(value, |text| text.to_string()))).collect(),
-        memberships: memberships.into_iter().map(|membership| entity::json(&Entity::Membership(membership))).collect(),
+        memberships: view.memberships.into_iter().map(|membership| entity::json(&Entity::Membership(membership))).collect(),
         node: entity::json(&Entity::Node(view.node)),
     };
     Ok(read::at(read::last_fact(answer.stored.position), body))
