@@ -45,3 +45,10 @@ pub(crate) enum Command {
     #[command(flatten)]
     Client(loki_cli::Command),
 }
+
+impl Command {
+    /// Whether it opens the API to others.
+    pub(crate) fn listens(&self) -> bool {
+        matches!(self, Self::All { .. } | Self::Api)
+    }
+}

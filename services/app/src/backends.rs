@@ -85,7 +85,7 @@ impl Backends {
     }
 
     fn real(settings: &Settings, topics: Topics, specs: Vec<TopicSpec>) -> anyhow::Result<Self> {
-        let relational = relational(settings, &settings.mysql.url)?;
+        let relational = relational_of(settings, &settings.mysql.url, "url")?;
         let reader = if settings.mysql.reader_url.is_empty() {
             relational.clone()
         } else {
@@ -182,17 +182,8 @@ impl Backends {
     }
 }
 
-/// The relational store as the user of `loki migrate` sees it.
-pub(crate) fn migrating(settings: &Settings) -> anyhow::Result<loki_mysql::Config> {
-    let url = if settings.mysql.migrate_url.is_empty() { &settings.mysql.url } else { &settings.mysql.migrate_url };
-    relational_of(settings, url, "migrate_url")
-}
-
-fn relational(settings: &Settings, url: &Secret) -> anyhow::Result<loki_mysql::Config> {
-    relational_of(settings, url, "url")
-}
-
-fn relational_of(settings: &Settings, url: &Secret, key: &str) -> anyhow::Result<loki_mysql::Config> {
+/// The relational store at the address that `mysql.<key>` names.
+pub(crate) fn relational_of(settings: &Settings, url: &Secret, key: &str) -> anyhow::Result<loki_mysql::Config> {
     let config = loki_mysql::Config { url: url.clone(), connections_max: settings.mysql.connections, ..loki_mysql::Config::default() };
     match config.check().into_iter().next() {
         Some(mistake) => Err(anyhow::anyhow!(mistake).context(format!("`mysql.{key}`"))),

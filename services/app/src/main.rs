@@ -8,9 +8,11 @@ mod service;
 mod settings;
 mod this_machine;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use loki_cli::{Failure, Output};
 
 use arguments::{Arguments, Command};
 use run::Plan;
@@ -22,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let settings = match Settings::load(&arguments.flags) {
+    let settings = match Settings::load(&arguments.flags, arguments.command.listens()) {
         Ok(settings) => settings,
         Err(mistakes) => return fail(&mistakes, 2),
     };
@@ -35,11 +37,19 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match ended {
         Ok(code) => code,
-        Err(error) => fail(&format!("{error:#}"), 1),
+        Err(error) => {
+            let code = error.downcast_ref::<Failure>().map_or(1, |failure| failure.exit as u8);
+            match format!("{error:#}").as_str() {
+                // a reader that has what it wanted
+                "" => ExitCode::from(code),
+                told => fail(&told, code),
+            }
+        }
     }
 }
 
 async fn dispatch(arguments: Arguments, settings: Settings) -> anyhow::Result<ExitCode> {
+    let mut out = Output::of_process(arguments.client.output, arguments.client.quiet);
     let service = |service| Plan { services: vec![service], this_machine: false };
     match arguments.command {
         Command::All { this_machine } => run::run(settings, Plan { services: Service::ALL.to_vec(), this_machine }).await?,
@@ -47,16 +57,16 @@ async fn dispatch(arguments: Arguments, settings: Settings) -> anyhow::Result<Ex
         Command::Mysql => run::run(settings, service(Service::Mysql)).await?,
         Command::Zookeeper => run::run(settings, service(Service::Zookeeper)).await?,
         Command::Api => run::run(settings, service(Service::Api)).await?,
-        Command::Config => admin::config::print(&settings)?,
-        Command::Migrate => admin::migrate::migrate(&settings).await?,
-        Command::Topics { action } => return admin::topics::run(&settings, action).await,
+        Command::Config => admin::config::print(&settings, &mut out)?,
+        Command::Migrate => admin::migrate::migrate(&settings, &mut out).await?,
+        Command::Topics { action } => return admin::topics::run(&settings, action, &mut out).await,
         Command::Client(command) => return admin::client::run(command, arguments.client, &settings).await,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a process that could not do what it was told")]
+/// The last word of a process that could not do what it was told. When standard error is gone there is nobody left to tell.
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    eprintln!("loki: {error}");
+    let _ = writeln!(std::io::stderr(), "loki: {error}");
     ExitCode::from(code)
 }

@@ -1,5 +1,6 @@
 //! Runs services: builds them in straight lines, one shutdown for all, drains in reverse order.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,10 +194,8 @@ fn announce(settings: &Settings, set: Set, health: &Health, address: std::net::S
             }
         }
         tracing::info!(address = %address, "ready");
-        #[expect(clippy::print_stdout, reason = "the one line that a person who starts it waits for")]
-        {
-            println!("loki is ready: http://{address} ({place})");
-        }
+        // the one line that a person who starts it waits for; it serves all the same when nobody reads it
+        let _ = writeln!(std::io::stdout(), "loki is ready: http://{address} ({place})");
         if register && let Err(error) = this_machine::register(address, &token).await {
             tracing::warn!(error = format!("{error:#}"), "this machine could not be registered");
         }

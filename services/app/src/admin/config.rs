@@ -1,9 +1,12 @@
 //! `loki config`: the settings in force.
 
+use loki_cli::Output;
+
 use crate::settings::Settings;
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-pub(crate) fn print(settings: &Settings) -> anyhow::Result<()> {
-    print!("{}", settings.print()?);
-    Ok(())
+pub(crate) fn print(settings: &Settings, out: &mut Output) -> anyhow::Result<()> {
+    if let Some(mistake) = settings.unguarded() {
+        out.note(format_args!("warning: {mistake}: `loki all` and `loki api` would refuse to start"));
+    }
+    Ok(out.text(&settings.print()?)?)
 }

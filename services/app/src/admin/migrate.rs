@@ -1,16 +1,53 @@
 //! `loki migrate`: brings the database's schema to this version.
 
+use loki_cli::Output;
+use loki_mysql::MigrateError;
+
+use super::unreached::{Unreached, need_real};
 use crate::backends;
 use crate::settings::Settings;
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    let applied = loki_mysql::migrate(&backends::migrating(settings)?).await?;
+pub(crate) async fn migrate(settings: &Settings, out: &mut Output) -> anyhow::Result<()> {
+    need_real(settings, "migrate")?;
+    let (key, url) = settings.mysql.migrating();
+    let config = backends::relational_of(settings, url, key)?;
+    let store = Unreached { setting: format!("mysql.{key}"), value: place(url.expose()), command: "migrate" };
+    let applied = loki_mysql::migrate(&config).await.map_err(|error| {
+        let away = matches!(error, MigrateError::Away(_));
+        store.tell(error.into(), away, settings)
+    })?;
     for name in &applied {
-        println!("applied {name}");
+        out.line(format_args!("applied {name}"))?;
     }
     if applied.is_empty() {
-        println!("the schema is up to date");
+        out.line("the schema is up to date")?;
     }
     Ok(())
+}
+
+/// Where the store is, without the user and the password.
+fn place(url: &str) -> String {
+    match reqwest::Url::parse(url) {
+        Ok(url) if url.has_host() => format!("{}:{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(3306)),
+        Ok(url) => url.path().to_owned(),
+        Err(_) => "***".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_no_secret() {
+        for (url, expected) in [
+            ("mysql://u:hunter2@db.acme.example/loki", "db.acme.example:3306"),
+            ("mysql://u:hunter2@[::1]:3307/loki?ssl-mode=REQUIRED", "[::1]:3307"),
+            ("sqlite:/var/store.db", "/var/store.db"),
+            ("sqlite:///var/store.db", "/var/store.db"),
+            ("hunter2", "***"),
+        ] {
+            assert_eq!(place(url), expected);
+        }
+    }
 }

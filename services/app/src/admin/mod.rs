@@ -5,4 +5,5 @@ pub(crate) mod config;
 pub(crate) mod migrate;
 pub(crate) mod operations;
 pub(crate) mod topics;
+mod unreached;
 pub(crate) mod verify;

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use loki_log::TopicChange;
+use loki_cli::Output;
+use loki_log::{Class, TopicChange};
 
+use super::unreached::{Unreached, need_real};
 use crate::backends::{Backends, Set};
 use crate::settings::Settings;
 
@@ -15,25 +17,29 @@ pub(crate) enum Action {
     Apply,
 }
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-pub(crate) async fn run(settings: &Settings, action: Action) -> anyhow::Result<ExitCode> {
-    let backends = Backends::open(settings, Set::of(settings, false)?).await?;
+pub(crate) async fn run(settings: &Settings, action: Action, out: &mut Output) -> anyhow::Result<ExitCode> {
+    need_real(settings, "topics")?;
+    let backends = Backends::open(settings, Set::Real).await?;
     let apply = matches!(action, Action::Apply);
-    let changes = backends.log.reconcile_topics(&backends.specs, apply).await?;
+    let brokers = Unreached { setting: "kafka.brokers".to_owned(), value: settings.kafka.brokers.clone(), command: "topics" };
+    let changes = backends.log.reconcile_topics(&backends.specs, apply).await.map_err(|error| {
+        let away = error.class() == Class::Retry;
+        brokers.tell(error.into(), away, settings)
+    })?;
     let (create, alter) = if apply { ("created", "altered") } else { ("would create", "would alter") };
     let mut refused = false;
     for change in &changes {
         match change {
-            TopicChange::Create { topic } => println!("{create} {topic}"),
-            TopicChange::Alter { topic, setting, from, to } => println!("{alter} {topic}: {setting} from {from} to {to}"),
+            TopicChange::Create { topic } => out.line(format_args!("{create} {topic}"))?,
+            TopicChange::Alter { topic, setting, from, to } => out.line(format_args!("{alter} {topic}: {setting} from {from} to {to}"))?,
             TopicChange::Refuse { topic, setting, from, to, reason } => {
                 refused = true;
-                println!("cannot change {topic}: {setting} is {from}, declared {to}: {reason}");
+                out.line(format_args!("cannot change {topic}: {setting} is {from}, declared {to}: {reason}"))?;
             }
         }
     }
     if changes.is_empty() {
-        println!("the topics are as declared");
+        out.line("the topics are as declared")?;
     }
     backends.close().await;
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -123,9 +123,16 @@ pub(crate) struct Api {
 #[error("the settings are wrong:\n{}", .0.iter().map(|mistake| format!("  - {mistake}")).collect::<Vec<_>>().join("\n"))]
 pub(crate) struct Mistakes(pub(crate) Vec<String>);
 
+impl Mysql {
+    /// The key and the address of the user of `loki migrate`.
+    pub(crate) fn migrating(&self) -> (&'static str, &Secret) {
+        if self.migrate_url.is_empty() { ("url", &self.url) } else { ("migrate_url", &self.migrate_url) }
+    }
+}
+
 impl Settings {
-    /// Reads all sources. The only place that looks at the environment.
-    pub(crate) fn load(flags: &Flags) -> Result<Self, Mistakes> {
+    /// Reads all sources. The only place that looks at the environment. `listens`: the API is to be started.
+    pub(crate) fn load(flags: &Flags, listens: bool) -> Result<Self, Mistakes> {
         let file = flags
             .config
             .as_ref()
@@ -133,13 +140,14 @@ impl Settings {
         // what is no text is kept readable: a setting of ours is then refused by its value, and others are none of our business
         let environment =
             std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.to_string_lossy().into_owned())));
-        Self::from_sources(file, environment, &flags.set)
+        Self::from_sources(file, environment, &flags.set, listens)
     }
 
     fn from_sources(
         file: Option<(String, Result<String, String>)>,
         environment: impl IntoIterator<Item = (String, String)>,
         set: &[String],
+        listens: bool,
     ) -> Result<Self, Mistakes> {
         let mut layers = Layers::new(DEFAULTS).map_err(|error| Mistakes(vec![format!("default.toml: {error}")]))?;
         match file {
@@ -161,6 +169,7 @@ impl Settings {
         if mistakes.is_empty() {
             let settings: Self = table.try_into().map_err(|error: toml::de::Error| Mistakes(vec![error.to_string()]))?;
             mistakes.extend(settings.check());
+            mistakes.extend(settings.unguarded().filter(|_| listens));
             if mistakes.is_empty() {
                 return Ok(settings);
             }
@@ -180,12 +189,6 @@ impl Settings {
             need(
                 listen.parse::<SocketAddr>().is_ok(),
                 format!("`{key}` must be an address and a port, such as `127.0.0.1:8470`, not `{listen}`"),
-            );
-        }
-        if let Ok(address) = self.api.listen.parse::<SocketAddr>() {
-            need(
-                address.ip().is_loopback() || !self.api.token.is_empty(),
-                format!("`api.listen` is `{address}`, which is not loopback: set `api.token` (LOKI__API__TOKEN) as well"),
             );
         }
         need(self.format().is_some(), format!("`logs.format` must be `auto`, `json` or `text`, not `{}`", self.logs.format));
@@ -209,6 +212,13 @@ impl Settings {
             "`zookeeper.chroot` begins with `/` and does not end with it".to_owned(),
         );
         mistakes
+    }
+
+    /// Why the API must not be started: it would be open to everyone. Of no concern to who does not start it.
+    pub(crate) fn unguarded(&self) -> Option<String> {
+        let address = self.api.listen.parse::<SocketAddr>().ok()?;
+        let guarded = address.ip().is_loopback() || !self.api.token.is_empty();
+        (!guarded).then(|| format!("`api.listen` is `{address}`, which is not loopback: set `api.token` (LOKI__API__TOKEN) as well"))
     }
 
     /// How log lines look; `None` when the text is wrong.
@@ -269,7 +279,7 @@ mod tests {
     fn load(file: &str, environment: &[(&str, &str)], set: &[&str]) -> Result<Settings, Mistakes> {
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let set: Vec<String> = set.iter().map(|text| (*text).to_owned()).collect();
-        Settings::from_sources(Some(("loki.toml".to_owned(), Ok(file.to_owned()))), environment, &set)
+        Settings::from_sources(Some(("loki.toml".to_owned(), Ok(file.to_owned()))), environment, &set, true)
     }
 
     #[test]

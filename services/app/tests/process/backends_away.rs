@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::loki::{Running, free_address};
+use crate::loki::{Running, free_address, refusal, run};
 
 async fn check(service: &str, named: &[&str]) {
     let home = tempfile::tempdir().unwrap();
@@ -47,4 +47,24 @@ async fn zookeeper() {
 #[tokio::test]
 async fn api() {
     check("api", &["api", "tree cache"]).await;
+}
+
+/// What an operator needs to mend it: the setting, its value without the password, and that the embedded set needs none of it.
+#[test]
+fn migrate_and_topics_name_what_they_tried() {
+    let home = tempfile::tempdir().unwrap();
+    let (kafka, mysql) = (free_address(), free_address());
+    let url = format!("mysql://loki:hunter2@{mysql}/loki");
+    let tried = |command: &[&str], settings: &[(&str, &str)], named: &[&str]| {
+        let line = refusal(&run(home.path(), command, settings), 1);
+        assert!(named.iter().all(|part| line.contains(part)) && !line.contains("hunter2"), "{line}");
+        line
+    };
+    let line = tried(&["migrate"], &[("LOKI__MYSQL__URL", &url)], &["`mysql.url`", &mysql, "LOKI__MYSQL__URL", "embedded"]);
+    assert!(!line.contains("migrate_url"), "{line}");
+    tried(&["migrate"], &[("LOKI__MYSQL__MIGRATE_URL", &url)], &["`mysql.migrate_url`", &mysql]);
+    tried(&["migrate"], &[("LOKI__MYSQL__URL", "mysql://loki:hunter2@h")], &["`mysql.url`", "names no database"]);
+    let line = tried(&["migrate"], &[("LOKI__MYSQL__URL", &url), ("LOKI__BACKENDS", "real")], &["`mysql.url`", &mysql]);
+    assert!(!line.contains("embedded"), "{line}");
+    tried(&["topics", "plan"], &[("LOKI__KAFKA__BROKERS", &kafka)], &["`kafka.brokers`", &kafka, "LOKI__KAFKA__BROKERS", "embedded"]);
 }

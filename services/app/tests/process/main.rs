@@ -4,6 +4,7 @@
 
 mod backends_away;
 mod loki;
+mod output;
 mod refusals;
 mod settings;
 mod shutdown;

@@ -15,6 +15,20 @@ fn another_address_than_loopback_needs_a_token() {
     }
 }
 
+/// The settings of a server are in the environment of many a shell.
+#[test]
+fn the_token_is_asked_of_who_listens_only() {
+    let home = tempfile::tempdir().unwrap();
+    let (listen, nobody) = (("LOKI__API__LISTEN", "0.0.0.0:0"), free_address());
+    let output = run(home.path(), &["status"], &[listen, ("LOKI_API", &nobody)]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("nothing listens") && !said.contains("loopback"), "{said}");
+    let output = run(home.path(), &["config"], &[listen]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("not loopback") && said.contains("LOKI__API__TOKEN"), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("listen = \"0.0.0.0:0\""));
+}
+
 #[test]
 fn a_taken_port_is_named() {
     let home = tempfile::tempdir().unwrap();
@@ -42,4 +56,9 @@ fn embedded_backends_serve_one_process_only() {
     let home = tempfile::tempdir().unwrap();
     let line = refusal(&run(home.path(), &["decider"], &[("LOKI__BACKENDS", "embedded")]), 1);
     assert!(line.contains("loki all"), "{line}");
+    for command in [&["migrate"] as &[_], &["topics", "plan"], &["topics", "apply"]] {
+        let line = refusal(&run(home.path(), command, &[("LOKI__BACKENDS", "embedded")]), 1);
+        assert!(line.contains("`loki all`") && line.contains("by itself"), "{line}");
+    }
+    assert!(!home.path().join("data").exists(), "nothing was begun");
 }

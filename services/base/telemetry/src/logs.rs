@@ -26,7 +26,8 @@ pub enum Error {
 /// Starts logging with a filter such as `info,loki_runner=debug`.
 pub fn start(filter: &str, format: Format) -> Result<(), Error> {
     let filter = EnvFilter::try_new(filter).map_err(|error| Error::Filter(error.to_string()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // a line that cannot be written is lost; telling that would panic, as it goes to standard error too
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let json = match format {
         Format::Json => true,
         Format::Text => false,
