@@ -16,6 +16,7 @@
 //! Groups may also be keys of the file itself. Several documents of one file are read one after the other, as Ansible reads several
 //! files.
 
+use super::ansible_json;
 use super::attributes::{Attributes, Owner};
 use super::findings::Findings;
 use super::group_tree;
@@ -34,7 +35,7 @@ pub(crate) fn read(text: &str, findings: &mut Findings) -> Option<Inventory> {
             return None;
         }
     };
-    let mut reader = Reader { groups: Groups::new() };
+    let mut reader = Reader { groups: Groups::new(), json: text.trim_start().starts_with('{') };
     let mut empty = true;
     for document in documents.into_iter().filter(|document| !document.is_null()) {
         empty = false;
@@ -48,6 +49,8 @@ pub(crate) fn read(text: &str, findings: &mut Findings) -> Option<Inventory> {
 
 struct Reader {
     groups: Groups,
+    /// The text is JSON, which is YAML too.
+    json: bool,
 }
 
 impl Reader {
@@ -57,9 +60,12 @@ impl Reader {
             return Ok(());
         };
         if let Some(plugin) = entries.iter().find(|entry| entry.key == "plugin") {
-            let message = "file configures an inventory plugin: import what `ansible-inventory --list --yaml` prints";
+            let message = "file configures an inventory plugin: import what `ansible-inventory --list --yaml --export` prints";
             findings.problem(plugin.line, message);
             return Ok(());
+        }
+        if self.json && ansible_json::is_listed(&entries) {
+            return ansible_json::read(&mut self.groups, entries, findings);
         }
         for entry in entries {
             self.group(entry, findings)?;

@@ -1,7 +1,8 @@
 //! Texts for `loki tree import --help`.
 
 /// What `--format` takes.
-pub const FORMAT_HELP: &str = "Syntax of FILE: `ini`, `yaml` (both of Ansible) or `csv`; by default its name and first line tell";
+pub const FORMAT_HELP: &str =
+    "Syntax of FILE: `ini`, `yaml` (both of Ansible; its JSON is `yaml` too) or `csv`; by default its name and first line tell";
 
 /// How a CSV file is written.
 pub const CSV_HELP: &str = "\
@@ -30,7 +31,8 @@ Variables of a group become labels of its nodes, variables of a host labels of t
 addresses, `serial_number` (or `serial`) and `idc` fields of the server; `idc` may come from a group. Ranges such as web[01:50] and \
 db-[a:f] are expanded.
 
-Folders group_vars/ and host_vars/ are not read: print a whole inventory with `ansible-inventory --list --yaml` and import that.
+Folders group_vars/ and host_vars/ are not read: print a whole inventory with `ansible-inventory --list --yaml --export` and import \
+that. (Without --export Ansible moves the variables of groups onto their hosts. Its JSON, without --yaml, is read too.)
 
 Never imported, and told in a warning: other ansible_… variables, values of ansible-vault, templates, and variables that look like a \
 secret (password, passwd, passphrase, secret, token, private_key, _pass, credential, api_key, access_key in the name or the value).

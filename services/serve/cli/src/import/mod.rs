@@ -13,6 +13,7 @@
 //! Secrets and connection details of the file are not in the inventory, hence never in a command (module `secrets`).
 
 mod ansible_ini;
+mod ansible_json;
 mod ansible_yaml;
 mod attributes;
 mod csv;

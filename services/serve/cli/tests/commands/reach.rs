@@ -145,5 +145,5 @@ fn help_has_examples_and_nothing_is_ambiguous() {
         assert!(help.contains("Examples:\n  loki ") && sub.get_about().is_some(), "{help}");
     }
     let help = refused(&["tree", "import", "--help"]).unwrap();
-    assert!(help.contains("ansible-inventory --list --yaml") && help.contains("Never imported"), "{help}");
+    assert!(help.contains("ansible-inventory --list --yaml --export") && help.contains("Never imported"), "{help}");
 }

@@ -198,7 +198,7 @@ fn broken_yaml_is_told_without_quoting_it() {
     assert!(!problems[0].message.contains("hunter2"), "{problems:?}");
 }
 
-/// What `ansible-inventory --list --yaml` prints is a YAML inventory, and reads as the INI file that it was made of.
+/// What `ansible-inventory --list --yaml --export` prints is a YAML inventory, and reads as the INI file that it was made of.
 #[test]
 fn the_same_in_both_syntaxes() {
     let ini = "b1 idc=bj1\n[web]\nw[1:3] rack=r1\nw2 n=1.10\n[web:vars]\nt=[1, 'x']\n[s:children]\nweb\n[r:children]\nweb\n";

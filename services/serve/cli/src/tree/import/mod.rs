@@ -23,7 +23,7 @@ const HELP: &str = "\
 Examples:
   loki tree import inventory.ini --under /acme --plan
   loki tree import inventory.ini --under /acme
-  ansible-inventory --list --yaml | loki tree import - --format yaml";
+  ansible-inventory --list --yaml --export | loki tree import - --format yaml";
 
 /// Import an inventory: an Ansible inventory (INI or YAML) or a CSV file
 #[derive(Debug, clap::Args)]
