@@ -20,14 +20,24 @@ fn read(text: &str) -> Result<u128, Invalid> {
     if text.len() != LETTERS {
         return Err(Invalid::new(format!("an id has {LETTERS} letters, this has {}", text.len())));
     }
-    text.bytes().try_fold(0u128, |bits, letter| {
-        let value = ALPHABET
-            .iter()
-            .position(|l| *l == letter)
-            .ok_or_else(|| Invalid::new("an id has only the letters 0-9 and a-z without i, l, o, u"))?;
-        Ok(bits << 5 | value as u128)
+    text.bytes().try_fold(0u128, |bits, letter| match VALUES[letter as usize] {
+        NO_LETTER => Err(Invalid::new("an id has only the letters 0-9 and a-z without i, l, o, u")),
+        value => Ok(bits << 5 | u128::from(value)),
     })
 }
+
+const NO_LETTER: u8 = u8::MAX;
+
+/// What each byte stands for: ids are read for every record, and searching the alphabet for each letter showed in profiles.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_LETTER; 256];
+    let mut value = 0;
+    while value < ALPHABET.len() {
+        values[ALPHABET[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

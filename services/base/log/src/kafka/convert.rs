@@ -1,8 +1,9 @@
 //! Records and partitions, theirs and ours.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -12,27 +13,39 @@ use crate::topic::Topic;
 
 /// Stands for the name of a header that is no text.
 const NO_TEXT: &str = "\u{fffd}";
+/// About what the headers of a fact take.
+const HEADERS_BYTES: usize = 128;
 
+/// Copies a message out of librdkafka's memory, into one piece: key, value and headers are slices of it.
 pub(super) fn record(partition: &Partition, message: &BorrowedMessage<'_>) -> Record {
+    let mut piece = BytesMut::with_capacity(message.payload_len() + message.key_len() + HEADERS_BYTES);
+    let mut copy = |bytes: &[u8]| {
+        let start = piece.len();
+        piece.extend_from_slice(bytes);
+        start..piece.len()
+    };
+    let key = message.key().map(&mut copy);
+    let value = message.payload().map(&mut copy);
+    let headers = message.headers().map_or_else(Vec::new, |headers| names_and_values(headers, copy));
+    let piece = piece.freeze();
     Record {
         partition: partition.clone(),
         offset: message.offset() as u64,
         timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
-        key: message.key().map(Bytes::copy_from_slice),
-        value: message.payload().map(Bytes::copy_from_slice),
-        headers: message.headers().map_or_else(Vec::new, headers),
+        key: key.map(|range| piece.slice(range)),
+        value: value.map(|range| piece.slice(range)),
+        headers: headers.into_iter().map(|(name, range)| (name, piece.slice(range))).collect(),
     }
 }
 
 /// rdkafka panics over a name that is not UTF-8, which any producer may send: nobody shall stop a reader with it. Such a header has lost its
 /// name and its value here.
-fn headers(headers: &BorrowedHeaders) -> Vec<(String, Bytes)> {
-    let one = |index| {
-        let header = headers.get(index);
-        (header.key.to_owned(), header.value.map_or_else(Bytes::new, Bytes::copy_from_slice))
+fn names_and_values(headers: &BorrowedHeaders, mut copy: impl FnMut(&[u8]) -> Range<usize>) -> Vec<(String, Range<usize>)> {
+    let mut one = |index| match catch_unwind(AssertUnwindSafe(|| headers.get(index))) {
+        Ok(header) => (header.key.to_owned(), copy(header.value.unwrap_or_default())),
+        Err(_) => (NO_TEXT.to_owned(), copy(&[])),
     };
-    let caught = |index| catch_unwind(AssertUnwindSafe(|| one(index))).unwrap_or_else(|_| (NO_TEXT.to_owned(), Bytes::new()));
-    (0..headers.count()).map(caught).collect()
+    (0..headers.count()).map(&mut one).collect()
 }
 
 pub(super) fn new_record<'a>(partition: &'a Partition, record: &'a NewRecord) -> FutureRecord<'a, [u8], [u8]> {
