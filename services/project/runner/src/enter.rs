@@ -26,6 +26,7 @@ impl<P: Projection> Loop<P> {
     /// Where to go on.
     pub(crate) async fn enter(&mut self) -> Flow<Course> {
         self.left_at = None;
+        self.entered_at = self.requests.newest();
         self.report.entering();
         let log = self.log_id().await?;
         // The store first: another member may still be writing, and a position read later than the end would look like one beyond it.
@@ -34,9 +35,11 @@ impl<P: Projection> Loop<P> {
         let bounds = self.bounds().await?;
         let now_ms = self.clock.now_ms();
         let situation = Situation { stored, committed, log, bounds, now_ms, removals_kept_ms: self.config.removals_kept_ms };
-        let entry = match self.requests.open() {
-            Some(_) => Entry::Rebuild(Reason::Asked),
-            None => entry::decide(&situation),
+        // A request does not make up for what is wrong: readers must not see the store until the swap.
+        let entry = match (entry::decide(&situation), self.requests.open()) {
+            (Entry::Rebuild(reason), _) if reason.is_loud() => Entry::Rebuild(reason),
+            (_, Some(_)) => Entry::Rebuild(Reason::Asked),
+            (entry, None) => entry,
         };
         tracing::info!(projection = self.report.name(), ?entry, end = bounds.end, "entering");
         let goal = Goal { end: bounds.end, at_ms: now_ms };

@@ -115,6 +115,11 @@ impl Report {
         }
     }
 
+    /// What the store said, or was told, last.
+    pub(crate) fn last_stored(&self) -> Option<Stored> {
+        self.0.sender.borrow().stored
+    }
+
     pub(crate) fn position(&self) -> Option<u64> {
         self.0.sender.borrow().position()
     }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use loki_domain::LogId;
 use loki_log::{Log, Partition};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Backoff, Clock, Shutdown, task};
@@ -14,7 +15,7 @@ use crate::course::Course;
 use crate::error::{Break, Error, Flow, Unreadable};
 use crate::metrics;
 use crate::pending::Pending;
-use crate::projection::Projection;
+use crate::projection::{Projection, State, Stored};
 use crate::report::Report;
 use crate::seat::Seat;
 use crate::status::{Mode, Status};
@@ -71,6 +72,8 @@ pub(crate) struct Loop<P: Projection> {
     pub reentry: Backoff,
     /// Where the live store is: what the group's offset may become.
     pub left_at: Option<u64>,
+    /// The newest request for a rebuild when it last entered.
+    pub entered_at: u64,
 }
 
 impl<P: Projection> Loop<P> {
@@ -84,6 +87,7 @@ impl<P: Projection> Loop<P> {
             upkeep: Upkeep::new(&config),
             reentry: Backoff::new(config.backoff.0, config.backoff.1),
             left_at: None,
+            entered_at: 0,
             projection,
             log,
             config,
@@ -153,17 +157,28 @@ impl<P: Projection> Loop<P> {
         self.follow(course).await
     }
 
-    /// Stays in the group, at its position, until the partition goes or an operator asks for a rebuild. Reading the record again would not help:
-    /// a release that can read it will begin here.
+    /// Stays in the group, at its position, until the partition goes, an operator asks for one more rebuild, or the store is not where it was left
+    /// any more. Reading the record again would not help: a release that can read it will begin here. A request that was open already when it
+    /// entered has led here, and would again.
     async fn stay_stopped(&mut self, record: Unreadable) -> Flow<()> {
         metrics::unreadable(self.report.name());
         let reason = record.to_string();
         tracing::error!(projection = self.report.name(), offset = record.offset, error = %reason, "stopped: a release that can read it goes on");
         self.report.stopped(reason);
         self.commit().await;
-        while self.requests.open().is_none() {
+        let left = self.report.last_stored().map(place);
+        loop {
             self.seat.unless_gone(task::sleep(self.config.check_every)).await?;
+            let stored = self.stored().await?;
+            self.store_works();
+            if self.requests.newest() > self.entered_at || stored.map(place) != left {
+                return Ok(());
+            }
         }
-        Ok(())
     }
+}
+
+/// What tells one place of a store from another. The time is another each time that somebody looks.
+fn place(stored: Stored) -> (LogId, u64, State) {
+    (stored.log, stored.position, stored.state)
 }

@@ -135,6 +135,28 @@ async fn a_log_that_was_made_again_means_a_rebuild() {
 }
 
 #[tokio::test]
+async fn what_another_log_has_filled_is_not_read_although_a_rebuild_was_asked_for() {
+    let mut world = World::new();
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    running.stop().await;
+    world.log.truncate(&world.facts, 0);
+    world.log.write(&world.facts, vec![opening(log_id(2))], false);
+    world.append_many(30);
+    world.store.set_away(true);
+    let running = world.run();
+    running.control.rebuild();
+    world.store.set_away(false);
+    world.caught_up(&running).await;
+    eventually("an answer", || running.control.rebuilt() == 1).await;
+    let building = |batch: &&(Target, u64, u64, usize, State)| batch.0 == Target::Main && batch.4 == State::Building;
+    assert_eq!(world.store.written().iter().filter(building).count(), 1, "what it held was wrong");
+    assert_eq!(world.store.swaps(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_log_that_was_restored_means_a_rebuild() {
     let mut world = World::new();
     world.append_many(20);

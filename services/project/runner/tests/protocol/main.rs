@@ -6,5 +6,6 @@ mod group;
 mod log_faults;
 mod random;
 mod sqlite;
+mod stopped;
 mod store_faults;
 mod world;
