@@ -11,10 +11,11 @@ use loki_telemetry::Component;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::follow::{Ended, Follower};
+use crate::follow::Follower;
 use crate::live::Live;
 use crate::port::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
 use crate::read::Reading;
+use crate::watch::Ended;
 
 /// Cheap to clone; all clones are the same cache.
 #[derive(Debug, Clone)]

@@ -22,7 +22,8 @@ impl From<zk::Error> for Error {
             zk::Error::NoAuth | zk::Error::InvalidAcl | zk::Error::AuthFailed => {
                 Self::Unusable(format!("{error}: check `zookeeper.auth` and the rights on `zookeeper.chroot`"))
             }
-            zk::Error::BadArguments(_) | zk::Error::QuotaExceeded | zk::Error::Unimplemented => Self::Unusable(error.to_string()),
+            zk::Error::Unimplemented => Self::Unusable(format!("{error}: it must be 3.6 or newer")),
+            zk::Error::BadArguments(_) | zk::Error::QuotaExceeded => Self::Unusable(error.to_string()),
             other => Self::Away(other.to_string()),
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! Reads facts. Writes one small znode per entity together with the position, in one `multi` per batch of whole commands. Promise: readers see
 //! whole batches, never half a command and never an older truth. Never keyed by path: a move is one write.
+//!
+//! ZooKeeper must be 3.6 or newer: older servers know neither recursive watches nor several reads in one question, and say so. From 3.9 on
+//! an announcement names its transaction, so that readers keep up with a writer that never rests.
 
 pub mod body;
 pub mod cache;
@@ -25,6 +28,7 @@ pub mod service;
 mod session;
 mod snapshot;
 pub mod view;
+mod watch;
 pub mod zookeeper;
 
 pub use cache::Cache;

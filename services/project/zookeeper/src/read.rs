@@ -13,8 +13,10 @@ use crate::session::within;
 
 /// Questions that wait for an answer.
 pub(crate) const IN_FLIGHT: usize = 128;
-/// How often two znodes that are written together are read again when they do not agree.
-const TRIES: usize = 5;
+/// Entities that are read together with the revision, at most, and the bytes of their paths: a server cuts off who asks for more than its
+/// `jute.maxbuffer` at once.
+const AT_ONCE_MAX: usize = 4_000;
+const AT_ONCE_BYTES: usize = 256 << 10;
 
 /// Whom to ask, and how long to wait for each answer.
 #[derive(Debug, Clone)]
@@ -33,6 +35,9 @@ pub(crate) struct Revision {
     pub(crate) zxid: i64,
 }
 
+/// The JSON of entities; `None` of one that does not exist.
+pub(crate) type Jsons = Vec<(Key, Option<Vec<u8>>)>;
+
 /// Something that was read, and the newest transaction that it shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dated<T> {
@@ -47,12 +52,64 @@ impl Reading {
     }
 
     pub(crate) async fn revision(&self) -> Result<Option<Revision>, Error> {
-        let path = self.paths.revision();
-        match within(self.limit, self.client.get_data(&path)).await {
-            Ok((data, stat)) => Ok(Some(Revision { mark: Mark::read(&path, &data)?, version: stat.version, zxid: stat.mzxid })),
+        match within(self.limit, self.client.get_data(&self.paths.revision())).await {
+            Ok((data, stat)) => self.read_revision(&data, &stat).map(Some),
             Err(zk::Error::NoNode) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn read_revision(&self, data: &[u8], stat: &zk::Stat) -> Result<Revision, Error> {
+        Ok(Revision { mark: Mark::read(&self.paths.revision(), data)?, version: stat.version, zxid: stat.mzxid })
+    }
+
+    /// The revision and these entities in one question, which a server answers from one moment. What is too much for one question is read
+    /// before that.
+    pub(crate) async fn at_once(&self, generation: u64, mut keys: Vec<Key>) -> Result<(Option<Revision>, Dated<Jsons>), Error> {
+        let mut bytes = 0;
+        let fitting = keys.iter().rev().take(AT_ONCE_MAX).take_while(|key| {
+            bytes += self.paths.entity(generation, key).len();
+            bytes <= AT_ONCE_BYTES
+        });
+        let last = keys.split_off(keys.len() - fitting.count());
+        let mut read = self.jsons(generation, keys).await?;
+        let paths = std::iter::once(self.paths.revision()).chain(last.iter().map(|key| self.paths.entity(generation, key)));
+        let mut answers = self.several(paths, None).await?.into_iter();
+        let revision = match answers.next().and_then(data) {
+            Some((data, stat)) => Some(self.read_revision(&data, &stat)?),
+            None => None,
+        };
+        for (key, answer) in last.into_iter().zip(answers) {
+            let (json, zxid) = data(answer).map_or((None, 0), |(data, stat)| (Some(data), stat.mzxid));
+            read.value.push((key, json));
+            read.zxid = read.zxid.max(zxid);
+        }
+        Ok((revision, read))
+    }
+
+    /// Asks for the data under several paths, and for the names in a folder, at once; in this order. An error among them is that it does not exist.
+    async fn several(&self, paths: impl Iterator<Item = String>, folder: Option<&str>) -> Result<Vec<zk::MultiReadResult>, Error> {
+        let mut reader = self.client.new_multi_reader();
+        let mut asked = 0;
+        for path in paths {
+            reader.add_get_data(&path)?;
+            asked += 1;
+        }
+        if let Some(folder) = folder {
+            reader.add_get_children(folder)?;
+            asked += 1;
+        }
+        let answers = within(self.limit, reader.commit()).await?;
+        if answers.len() != asked {
+            return Err(Error::Away(format!("{} answers to {asked} questions", answers.len())));
+        }
+        answers
+            .into_iter()
+            .map(|answer| match answer {
+                zk::MultiReadResult::Error { err } if err != zk::Error::NoNode => Err(err.into()),
+                answer => Ok(answer),
+            })
+            .collect()
     }
 
     /// The names under a path; none when it does not exist.
@@ -65,26 +122,26 @@ impl Reading {
 
     /// The revision, if the one position that there is agrees with it and its generation exists. `None`: emptied, or a rebuild was asked for.
     pub(crate) async fn main(&self) -> Result<Option<Revision>, Error> {
-        for _ in 0..TRIES {
-            let Some(revision) = self.revision().await? else { return Ok(None) };
-            let names = self.names(&self.paths.positions(None)).await?;
-            if self.revision().await?.is_none_or(|now| now.zxid != revision.zxid) {
-                continue;
-            }
-            let stored = revision.mark.stored;
-            let agrees = names.len() == 1 && names.first().and_then(|name| position_of(name)) == Some((stored.log, stored.position));
-            if !agrees {
-                tracing::warn!(
-                    positions = names.len(),
-                    "the position in zookeeper is missing or is not the revision's: it will be filled anew"
-                );
-                return Ok(None);
-            }
-            let generation = self.paths.generation(revision.mark.generation);
-            let exists = within(self.limit, self.client.check_stat(&generation)).await?.is_some();
-            return Ok(exists.then_some(revision));
+        let folder = self.paths.positions(None);
+        let mut answers = self.several([self.paths.revision()].into_iter(), Some(&folder)).await?.into_iter();
+        let Some((data, stat)) = answers.next().and_then(data) else { return Ok(None) };
+        let revision = self.read_revision(&data, &stat)?;
+        let names = match answers.next() {
+            Some(zk::MultiReadResult::Children { children }) => children,
+            _ => Vec::new(),
+        };
+        let stored = revision.mark.stored;
+        let agrees = names.len() == 1 && names.first().and_then(|name| position_of(name)) == Some((stored.log, stored.position));
+        if !agrees {
+            tracing::warn!(
+                positions = names.len(),
+                "the position in zookeeper is missing or is not the revision's: it will be filled anew"
+            );
+            return Ok(None);
         }
-        Err(Error::Away("the revision moves while it is read".to_owned()))
+        let generation = self.paths.generation(revision.mark.generation);
+        let exists = within(self.limit, self.client.check_stat(&generation)).await?.is_some();
+        Ok(exists.then_some(revision))
     }
 
     /// How far a shadow is; `None` when it is not there any more.
@@ -144,7 +201,7 @@ impl Reading {
     }
 
     /// The JSON of several entities, in any order.
-    pub(crate) async fn jsons(&self, generation: u64, keys: Vec<Key>) -> Result<Dated<Vec<(Key, Option<Vec<u8>>)>>, Error> {
+    pub(crate) async fn jsons(&self, generation: u64, keys: Vec<Key>) -> Result<Dated<Jsons>, Error> {
         let mut all = Dated { value: Vec::with_capacity(keys.len()), zxid: 0 };
         let read = |key: Key| async move { Ok::<_, Error>((key, self.json(generation, &key).await?)) };
         let mut answers = stream::iter(keys).map(read).buffer_unordered(IN_FLIGHT);
@@ -163,5 +220,13 @@ impl Reading {
             return Err(unreadable("it is the entity of another key".to_owned()));
         }
         Ok(entity)
+    }
+}
+
+/// What a path holds; `None` when it does not exist.
+fn data(answer: zk::MultiReadResult) -> Option<(Vec<u8>, zk::Stat)> {
+    match answer {
+        zk::MultiReadResult::Data { data, stat } => Some((data, stat)),
+        _ => None,
     }
 }
