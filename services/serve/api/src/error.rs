@@ -6,6 +6,4 @@ use std::net::SocketAddr;
 pub enum Error {
     #[error("cannot listen on {address} (`api.listen`): {source}")]
     Bind { address: SocketAddr, source: std::io::Error },
-    #[error("the server stopped: {0}")]
-    Serve(std::io::Error),
 }

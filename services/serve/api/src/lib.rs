@@ -7,6 +7,7 @@
 mod auth;
 mod command;
 pub mod config;
+mod connections;
 mod console;
 mod dead;
 mod entity;

@@ -21,7 +21,7 @@ impl Requests {
 }
 
 /// Clients that follow `/v1/events` at once.
-const STREAMS_MAX: usize = 256;
+pub(crate) const STREAMS_MAX: usize = 256;
 
 /// A place for each event stream, given back when it ends.
 #[derive(Clone)]

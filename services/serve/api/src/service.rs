@@ -12,6 +12,7 @@ use loki_zookeeper::TreeReader;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
+use crate::connections::{self, Bounds};
 use crate::error::Error;
 use crate::limit::Streams;
 use crate::tail::Tail;
@@ -97,14 +98,13 @@ impl Api {
             let (app, shutdown) = (app.clone(), shutdown.clone());
             async move { app.tail.follow(app.log.clone(), Partition::only(&app.outcomes), component, shutdown).await }
         });
-        let begun = shutdown.clone();
-        let server = axum::serve(listener, router).with_graceful_shutdown(async move { begun.begun().await });
+        let server = connections::serve(listener, router, Bounds::of(&app.config), &shutdown);
         let drained = async {
             shutdown.begun().await;
             task::sleep(app.config.drain).await;
         };
         tokio::select! {
-            served = async { server.await } => served.map_err(Error::Serve)?,
+            () = server => {}
             () = drained => tracing::warn!("requests were still in hand when the drain bound had passed"),
         }
         tail.abort();
