@@ -1,6 +1,6 @@
 //! Callbacks of librdkafka: its log lines become ours, rebalances are handed over.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -43,7 +43,11 @@ pub(super) struct Context {
     /// Events served so far: how a poll that returns nothing is told from an empty queue.
     served: AtomicU64,
     changes: Mutex<VecDeque<Change>>,
+    /// The partitions that librdkafka was given. Asking it for them would wait for ever once its group has ended.
+    started: Mutex<BTreeSet<Partition>>,
     closing: AtomicBool,
+    /// Something was acknowledged while closing.
+    let_go: AtomicBool,
 }
 
 impl Context {
@@ -55,7 +59,16 @@ impl Context {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// From now on a revocation is acknowledged at once: nobody is left to ask.
+    pub(super) fn started(&self, partition: &Partition) {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).insert(partition.clone());
+    }
+
+    pub(super) fn stopped(&self, partition: &Partition) -> bool {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner).remove(partition)
+    }
+
+    /// From now on what the coordinator decides is acknowledged at once: nobody is left to ask. Nobody may poll between this and the drop of
+    /// the consumer.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
     }
@@ -92,6 +105,10 @@ impl ConsumerContext for Context {
     /// its offset. A revocation is acknowledged by `Member::release`, unless the partitions are lost anyway.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, list: &mut TopicPartitionList) {
         self.count();
+        if self.closing.load(Ordering::Acquire) {
+            self.let_go(consumer);
+            return;
+        }
         let partitions = convert::partitions(list);
         match error {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
@@ -100,27 +117,30 @@ impl ConsumerContext for Context {
                 }
                 self.push(Change::Assigned(partitions));
             }
-            _ => {
-                let lost = consumer.assignment_lost();
-                if lost || self.closing.load(Ordering::Acquire) {
-                    unassign(consumer, &partitions);
-                }
-                self.push(if lost { Change::Lost(partitions) } else { Change::Revoked(partitions) });
+            _ if consumer.assignment_lost() => {
+                unassign(consumer, &partitions);
+                self.push(Change::Lost(partitions));
             }
+            _ => self.push(Change::Revoked(partitions)),
+        }
+    }
+}
+
+impl Context {
+    /// Once a consumer is being closed, librdkafka takes any acknowledgement for one of everything, also of what it has queued before and not
+    /// told yet. The group may end right after the first: a second one could wait for ever.
+    fn let_go(&self, consumer: &BaseConsumer<Self>) {
+        if !self.let_go.swap(true, Ordering::AcqRel)
+            && let Err(error) = consumer.incremental_unassign(&TopicPartitionList::new())
+        {
+            tracing::debug!(%error, "the group has ended already");
         }
     }
 }
 
 /// Acknowledges a revocation. Of the partitions only those that were started are known to librdkafka.
 pub(super) fn unassign(consumer: &BaseConsumer<Context>, partitions: &[Partition]) {
-    let started = match consumer.assignment() {
-        Ok(list) => convert::partitions(&list),
-        Err(error) => {
-            tracing::error!(%error, "the assignment cannot be read");
-            Vec::new()
-        }
-    };
-    let known: Vec<_> = partitions.iter().filter(|partition| started.contains(partition)).collect();
+    let known: Vec<_> = partitions.iter().filter(|partition| consumer.context().stopped(partition)).collect();
     if let Err(error) = consumer.incremental_unassign(&convert::list(known)) {
         tracing::error!(%error, "the revocation was not acknowledged");
     }

@@ -47,6 +47,7 @@ impl Feed {
         queue.set_nonempty_callback(source.waker());
         let list = convert::at(partition, Offset::Offset(offset as i64)).map_err(failed)?;
         consumer.incremental_assign(&list).map_err(failed)?;
+        consumer.context().started(partition);
         Ok(Self { partition: partition.clone(), consumer, queue, position: offset, failed: None })
     }
 
@@ -56,6 +57,7 @@ impl Feed {
 
     /// Stops reading, so that the partition can be opened again elsewhere.
     pub(super) fn close(self) -> Result<(), Error> {
+        self.consumer.context().stopped(&self.partition);
         self.consumer
             .incremental_unassign(&convert::list([&self.partition]))
             .map_err(|error| fault::classify(&format!("`{}` cannot be let go", self.partition), &error))
