@@ -4,11 +4,15 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use loki_log::kafka::{Config, KafkaLog};
 use loki_log::{Class, Cleanup, Error, Event, Log, Member, NewRecord, Partition, Timestamp, Topic, TopicSpec};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Backoff, task};
 use loki_testing::real::{self, Running};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(200);
@@ -160,6 +164,60 @@ async fn a_member_out_of_touch_loses_its_partitions() {
     member.start(&partition, 0).await.unwrap();
     expect(&mut *member, "a record", |event| matches!(event, Event::Records { batch, .. } if batch.records.len() == 1)).await;
     member.leave().await.unwrap();
+}
+
+/// The records that a member would read next are removed. It is told so by a call that somebody waits for, however many were given up before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_that_is_gone_is_told_until_it_was_heard() {
+    let address = task::spawn_blocking("shared", || real::shared().kafka.clone()).await.unwrap();
+    let prefix = real::topic_prefix();
+    let log = KafkaLog::connect(Config::new(&address)).unwrap();
+    let partition = create(&log, &format!("{prefix}t")).await;
+    // more than is fetched ahead
+    let value = Bytes::from(vec![b'x'; 1_000_000]);
+    for _ in 0..12 {
+        let records = (0..4).map(|_| NewRecord { value: Some(value.clone()), ..NewRecord::default() });
+        log.append(&partition, records.collect()).await.unwrap();
+    }
+    let mut member = log.member(&format!("{prefix}g"), std::slice::from_ref(&partition.topic)).await.unwrap();
+    expect(&mut *member, "assigned", |event| matches!(event, Event::Assigned(_))).await;
+    member.start(&partition, 0).await.unwrap();
+    let mut read = 0;
+    let first = expect(&mut *member, "a record", |event| matches!(event, Event::Records { .. })).await;
+    if let Event::Records { batch, .. } = first {
+        read += batch.records.len();
+    }
+    remove_all(&address, &partition).await;
+
+    let watch = Stopwatch::start();
+    let mut quiet = Stopwatch::start();
+    while quiet.elapsed() < Duration::from_secs(2) {
+        match member.next(1, PATIENCE).now_or_never() {
+            Some(Ok(Event::Records { batch, .. })) => {
+                read += batch.records.len();
+                quiet = Stopwatch::start();
+            }
+            Some(Ok(_)) | None => task::sleep(Duration::from_millis(10)).await,
+            Some(Err(error)) => panic!("{error}"),
+        }
+        assert!(watch.elapsed() < PATIENCE, "{read} records");
+    }
+    assert!(read < 48, "nothing was left to be removed");
+    for _ in 0..2 {
+        let error = member.next(1, PATIENCE).await.unwrap_err();
+        assert!(matches!(error, Error::OutOfRange { position, start: 48, end: 48, .. } if position == read as u64), "{error}");
+    }
+    member.start(&partition, 0).await.unwrap();
+    log.append(&partition, vec![record("after")]).await.unwrap();
+    expect(&mut *member, "a record", |event| matches!(event, Event::Records { batch, .. } if batch.records.len() == 1)).await;
+    member.leave().await.unwrap();
+}
+
+async fn remove_all(address: &str, partition: &Partition) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", address).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(partition.topic.as_str(), 0, Offset::End).unwrap();
+    admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
 }
 
 /// Whatever a member had been told before its broker died, leaving ends. A runtime of its own: one that leaves for ever shall fail the test and

@@ -41,6 +41,8 @@ struct Slot {
     feed: Option<Feed>,
     paused: bool,
     released: bool,
+    /// The position that the log does not have: told by every call until another one is started at.
+    refused: Option<u64>,
 }
 
 impl KafkaMember {
@@ -65,7 +67,13 @@ impl KafkaMember {
         let mut slots = client.slots.iter_mut().enumerate().collect::<Vec<_>>();
         slots.rotate_left(if count == 0 { 0 } else { turn % count });
         for (index, (partition, slot)) in slots {
-            let Some(feed) = slot.feed.as_mut().filter(|_| !slot.paused && !slot.released) else { continue };
+            if slot.paused || slot.released {
+                continue;
+            }
+            if let Some(position) = slot.refused {
+                return Err(self.shared.questions.refused(partition, position).await);
+            }
+            let Some(feed) = slot.feed.as_mut() else { continue };
             match feed.take(max) {
                 Ok(None) => {}
                 Ok(Some(batch)) => {
@@ -74,8 +82,13 @@ impl KafkaMember {
                 }
                 Err(Fault::Other(error)) => return Err(error),
                 Err(Fault::OutOfRange) => {
-                    let (partition, position) = (partition.clone(), feed.position());
-                    return Err(self.shared.questions.refused(&partition, position).await);
+                    // Remembered first: whoever waits for the answer may be gone before it comes.
+                    let position = feed.position();
+                    slot.refused = Some(position);
+                    if let Some(feed) = slot.feed.take() {
+                        feed.close()?;
+                    }
+                    return Err(self.shared.questions.refused(partition, position).await);
                 }
             }
         }
@@ -144,7 +157,7 @@ impl Member for KafkaMember {
         self.held(partition)?;
         let offset = self.shared.questions.place(partition, offset).await?;
         let slot = self.held(partition)?;
-        slot.paused = false;
+        (slot.paused, slot.refused) = (false, None);
         if let Some(feed) = slot.feed.take() {
             feed.close()?;
         }
