@@ -134,6 +134,10 @@ pub async fn times_are_given_by_the_log_or_kept(world: &impl World) {
     let kept = read_to_end(&*log, &kept).await;
     assert_eq!(kept[0].timestamp_ms, 1_000_000_000_000);
     assert!(kept[1].timestamp_ms >= read[1].timestamp_ms, "without a time it is that of the append");
+    // who wrote it may have had another clock
+    let ahead = kept[1].timestamp_ms + 86_400_000;
+    log.append(&kept[0].partition, vec![NewRecord { timestamp_ms: Some(ahead), ..record("k", "c") }]).await.unwrap();
+    assert_eq!(read_to_end(&*log, &kept[0].partition).await[2].timestamp_ms, ahead);
 }
 
 pub async fn what_was_acknowledged_survives_reopening(world: &impl World) {

@@ -41,7 +41,7 @@ pub(super) fn in_transaction(context: &str, error: &KafkaError) -> Error {
         Some(code) if is_fenced(code) => Error::Fenced(text),
         Some(code) if is_refused(code) => Error::Fatal(text),
         // Redoing the same would fail the same; the transaction must be aborted all the same.
-        Some(code) if is_too_large(code) || code == Code::InvalidRecord => Error::Invalid(text),
+        Some(code) if is_too_large(code) || matches!(code, Code::InvalidRecord | Code::InvalidTimestamp) => Error::Invalid(text),
         _ => Error::Aborted(text),
     }
 }
@@ -72,7 +72,7 @@ fn by_code(code: Code, text: String) -> Error {
         Code::UnknownPartition | Code::InvalidRecord | Code::InvalidTopic | Code::InvalidConfig | Code::InvalidPartitions => {
             Error::Invalid(text)
         }
-        Code::InvalidReplicationFactor | Code::InvalidRequest | Code::PolicyViolation => Error::Invalid(text),
+        Code::InvalidReplicationFactor | Code::InvalidRequest | Code::PolicyViolation | Code::InvalidTimestamp => Error::Invalid(text),
         _ if is_too_large(code) => Error::Invalid(text),
         _ => Error::Away(text),
     }
@@ -128,10 +128,12 @@ mod tests {
         assert_eq!(class(Code::NotEnoughReplicas), Class::Retry);
         assert_eq!(class(Code::TopicAuthorizationFailed), Class::Fatal);
         assert_eq!(class(Code::InvalidRecord), Class::Invalid);
+        assert_eq!(class(Code::InvalidTimestamp), Class::Invalid);
         assert_eq!(class(Code::MessageSizeTooLarge), Class::Invalid);
         let class = |code| in_transaction("test", &KafkaError::MessageProduction(code)).class();
         assert_eq!(class(Code::MessageTimedOut), Class::Abort);
         assert_eq!(class(Code::PurgeQueue), Class::Abort);
+        assert_eq!(class(Code::InvalidTimestamp), Class::Invalid);
         assert_eq!(class(Code::InvalidProducerEpoch), Class::Fenced);
         assert_eq!(class(Code::TransactionalIdAuthorizationFailed), Class::Fatal);
         assert!(is_out_of_range(&KafkaError::MessageConsumption(Code::AutoOffsetReset)));

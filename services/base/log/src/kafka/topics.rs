@@ -14,6 +14,9 @@ use crate::topic::{Cleanup, Timestamp, Topic, TopicChange, TopicSpec};
 /// librdkafka sends up to this much in one request, and the broker holds that against the topic's limit.
 const LEAST_MESSAGE_BYTES: u32 = 1 << 20;
 
+/// How far ahead of the broker's clock a record's own time may be; brokers before 3.6 do not know it and refuse none.
+const AHEAD: &str = "message.timestamp.after.max.ms";
+
 /// A topic as the cluster has it.
 struct Present {
     partitions: u32,
@@ -31,7 +34,7 @@ pub(super) async fn reconcile(shared: &Shared, specs: &[TopicSpec], apply: bool)
         let planned = plan(spec, present.as_ref());
         let alters = planned.iter().any(|change| matches!(change, TopicChange::Alter { .. }));
         if apply && present.is_none() {
-            admin.create(spec, &settings(spec).into_iter().map(|(_, name, value)| (name, value)).collect::<Vec<_>>()).await?;
+            create(&admin, spec).await?;
             settled(shared, &admin, spec).await?;
         } else if apply && alters {
             let kept = present.map(|present| present.settings).unwrap_or_default();
@@ -41,6 +44,17 @@ pub(super) async fn reconcile(shared: &Shared, specs: &[TopicSpec], apply: bool)
         changes.extend(planned);
     }
     Ok(changes)
+}
+
+async fn create(admin: &Admin, spec: &TopicSpec) -> Result<()> {
+    let mut settings: Vec<_> = settings(spec).into_iter().map(|(_, name, value)| (name, value)).collect();
+    match admin.create(spec, &settings).await {
+        Err(Error::Invalid(_)) if settings.iter().any(|(name, _)| *name == AHEAD) => {
+            settings.retain(|(name, _)| *name != AHEAD);
+            admin.create(spec, &settings).await
+        }
+        created => created,
+    }
 }
 
 /// Waits until the cluster tells what it was told: its answers come from another place than its orders go to.
@@ -100,7 +114,7 @@ fn plan(spec: &TopicSpec, present: Option<&Present>) -> Vec<TopicChange> {
         u32::from(spec.replication),
         "replicas are moved with `kafka-reassign-partitions`, then this agrees",
     );
-    let alters = settings(spec).into_iter().filter_map(|(setting, name, to)| {
+    let alters = known(spec, &present.settings).filter_map(|(setting, name, to)| {
         let from = present.settings.get(name).map_or("", |(value, _)| value.as_str());
         (from != to).then(|| TopicChange::Alter { topic: topic.clone(), setting: setting.into(), from: from.into(), to })
     });
@@ -128,6 +142,10 @@ fn settings(spec: &TopicSpec) -> Vec<(&'static str, &'static str, String)> {
         // A replica that missed acknowledged records must not lead.
         ("unclean_leader_election", "unclean.leader.election.enable", "false".to_owned()),
     ];
+    if spec.timestamp == Timestamp::Create {
+        // Facts bear the time of their command: a broker whose clock is behind that must not refuse them.
+        settings.push(("timestamp_after_max_ms", AHEAD, i64::MAX.to_string()));
+    }
     let optional = [
         ("delete_retention_ms", "delete.retention.ms", spec.delete_retention_ms),
         ("min_compaction_lag_ms", "min.compaction.lag.ms", spec.min_compaction_lag_ms),
@@ -137,10 +155,16 @@ fn settings(spec: &TopicSpec) -> Vec<(&'static str, &'static str, String)> {
     settings
 }
 
+/// The settings that the topic's brokers know.
+fn known(spec: &TopicSpec, present: &Settings) -> impl Iterator<Item = (&'static str, &'static str, String)> {
+    settings(spec).into_iter().filter(|(_, name, _)| *name != AHEAD || present.contains_key(*name))
+}
+
 /// The topic's own settings with the declared ones over them: what is not declared stays as somebody set it.
 fn overlaid(present: Settings, spec: &TopicSpec) -> BTreeMap<String, String> {
+    let declared: Vec<_> = known(spec, &present).map(|(_, name, value)| (name.to_owned(), value)).collect();
     let own = present.into_iter().filter(|(_, (_, own))| *own).map(|(name, (value, _))| (name, value));
-    own.chain(settings(spec).into_iter().map(|(_, name, value)| (name.to_owned(), value))).collect()
+    own.chain(declared).collect()
 }
 
 #[cfg(test)]
@@ -191,6 +215,18 @@ mod tests {
             .collect();
         assert_eq!(names, ["partitions", "replication", "retention_ms", "unclean_leader_election"]);
         assert!(changes[..2].iter().all(|change| matches!(change, TopicChange::Refuse { .. })));
+    }
+
+    #[test]
+    fn records_may_be_ahead_where_brokers_would_refuse_them() {
+        let spec = TopicSpec { timestamp: Timestamp::Create, ..spec() };
+        let mut present = as_declared(&spec);
+        present.settings.insert(AHEAD.into(), ("3600000".into(), false));
+        let changes = plan(&spec, Some(&present));
+        assert!(matches!(&changes[..], [TopicChange::Alter { setting, .. }] if setting == "timestamp_after_max_ms"), "{changes:?}");
+        present.settings.remove(AHEAD);
+        assert_eq!(plan(&spec, Some(&present)), [], "an older broker");
+        assert!(!overlaid(present.settings, &spec).contains_key(AHEAD));
     }
 
     #[test]
