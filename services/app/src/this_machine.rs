@@ -15,7 +15,7 @@ pub(crate) async fn register(api: SocketAddr, token: &Secret) -> anyhow::Result<
         ("server.register", server(&name)),
         ("server.mount", json!({ "server": name, "node": "/machines" })),
     ];
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).build()?;
+    let client = loki_cli::client::plain().timeout(Duration::from_secs(15)).build()?;
     for (kind, data) in commands {
         let mut request =
             client.post(format!("http://{api}/v1/commands?wait=10s")).json(&json!({ "type": kind, "actor": "this-machine", "data": data }));

@@ -65,7 +65,7 @@ impl Running {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Option<(u16, Value)> {
-        let answer = reqwest::get(format!("http://{}{path}", self.address)).await.ok()?;
+        let answer = loki_cli::client::plain().build().unwrap().get(format!("http://{}{path}", self.address)).send().await.ok()?;
         let status = answer.status().as_u16();
         Some((status, answer.json().await.unwrap_or(Value::Null)))
     }

@@ -10,7 +10,7 @@ use crate::loki::Running;
 
 /// Sends commands until told to stop; gives the acknowledged ones.
 async fn load(address: String, name: usize, stop: Arc<AtomicBool>) -> Vec<(String, Value)> {
-    let client = reqwest::Client::new();
+    let client = loki_cli::client::plain().build().unwrap();
     let mut acknowledged = Vec::new();
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
@@ -39,7 +39,8 @@ async fn sigterm_under_load_ends_well_and_loses_nothing() {
     loki.ready().await;
     let stop = Arc::new(AtomicBool::new(false));
     let senders: Vec<_> = (0..8).map(|name| tokio::spawn(load(loki.address.clone(), name, stop.clone()))).collect();
-    let following = reqwest::get(format!("http://{}/v1/events?from=o", loki.address)).await.unwrap();
+    let following =
+        loki_cli::client::plain().build().unwrap().get(format!("http://{}/v1/events?from=o", loki.address)).send().await.unwrap();
     loki.until("/v1/status", |_, status| status["commands"].as_str().is_some_and(|end| end[1..].parse::<u64>().unwrap() > 200)).await;
 
     loki.terminate();

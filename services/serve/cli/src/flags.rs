@@ -21,6 +21,9 @@ pub struct Common {
     /// Address of the API
     #[arg(long, global = true, env = "LOKI_API", default_value = "http://127.0.0.1:8470", value_name = "URL")]
     pub api: String,
+    /// File with the authorities' certificates (PEM) that an `https://` address is believed by, instead of the system's
+    #[arg(long, global = true, env = "LOKI_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// File with the API's bearer token; without it the variable `LOKI__API__TOKEN` is used
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -44,7 +47,7 @@ impl Common {
     /// # Errors
     /// The address or the token cannot be used.
     pub fn client(&self) -> Result<Client, Failure> {
-        Client::new(client::address::read(&self.api)?, self.token()?.as_ref())
+        Client::new(client::address::read(&self.api)?, self.token()?.as_ref(), self.ca_file.as_deref())
     }
 
     fn token(&self) -> Result<Option<Secret>, Failure> {

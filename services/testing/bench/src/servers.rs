@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::get;
 use bytes::Bytes;
 use loki_api::{Api, Config, Sources};
+use loki_cli::client::plain;
 use loki_core::generate::inventory;
 use loki_core::{State as Tree, decide};
 use loki_domain::LogId;
@@ -39,7 +40,7 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     let shutdown = Shutdown::new();
     let ours = format!("http://{}{PATH}", ours(folder.path(), &shutdown).await?);
-    let answer = reqwest::get(&ours).await?.error_for_status()?;
+    let answer = plain().build()?.get(&ours).send().await?.error_for_status()?;
     let headers = own_headers(answer.headers());
     let etag = headers.get(header::ETAG).context("no tag")?.to_str()?.to_owned();
     let body = answer.bytes().await?;
@@ -137,7 +138,7 @@ fn own_headers(headers: &HeaderMap) -> HeaderMap {
 }
 
 async fn ask(url: &str, etag: Option<&str>) -> Result<(StatusCode, HeaderMap, Bytes)> {
-    let mut request = reqwest::Client::new().get(url);
+    let mut request = plain().build()?.get(url);
     if let Some(etag) = etag {
         request = request.header(header::IF_NONE_MATCH, etag);
     }

@@ -13,7 +13,7 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(address: &str) -> Self {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let client = loki_cli::client::plain().timeout(Duration::from_secs(20)).build().unwrap();
         Self { base: format!("http://{address}"), client }
     }
 

@@ -136,12 +136,12 @@ impl Platform {
 
     /// Waits until a process says that it is ready.
     pub(crate) async fn ready(&mut self, name: &str) {
-        let address = std::fs::read_to_string(self.file(name, "address")).unwrap();
+        let asking = Api::new(&std::fs::read_to_string(self.file(name, "address")).unwrap());
         let started = Instant::now();
         loop {
-            let said = match reqwest::get(format!("http://{address}/readyz")).await {
-                Ok(answer) if answer.status().is_success() => return,
-                Ok(answer) => answer.text().await.unwrap_or_default(),
+            let said = match asking.get("/readyz").await {
+                Ok((200, _)) => return,
+                Ok((_, body)) => body.to_string(),
                 Err(error) => error.to_string(),
             };
             let ended = self.processes.get_mut(name).and_then(|child| child.try_wait().unwrap());

@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(address: std::net::SocketAddr) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let http = loki_cli::client::plain().timeout(Duration::from_secs(30)).build().unwrap();
         Self { address, http, token: None }
     }
 

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::problem::Problem;
+use super::tls;
 use crate::exit::{Exit, Failure};
 use crate::output::text::printable;
 
@@ -14,6 +15,8 @@ pub enum Error {
     NothingListens { api: String },
     #[error("cannot reach {api}: {cause}: name another address with `--api`")]
     Unreachable { api: String, cause: String },
+    #[error("cannot speak to {api}: {reason}")]
+    Untrusted { api: String, reason: String },
     #[error("{0}")]
     Problem(Box<Problem>),
     #[error("{api} answered {status}, and not as Loki does: does `--api` name another server? {excerpt}")]
@@ -40,6 +43,8 @@ impl Error {
             Self::Request(format!("the request cannot be made: {cause}"))
         } else if !error.is_connect() {
             Self::Broken { api, cause }
+        } else if let Some(reason) = tls::reason(error) {
+            Self::Untrusted { api, reason }
         } else if has_kind(error, ErrorKind::ConnectionRefused) {
             Self::NothingListens { api }
         } else {
@@ -58,7 +63,7 @@ impl Error {
             Self::NothingListens { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Broken { .. } => true,
             Self::Problem(problem) => is_passing(problem.status),
             Self::Foreign { status, .. } => is_passing(*status),
-            Self::TooLarge { .. } | Self::Unreadable { .. } | Self::Request(_) => false,
+            Self::Untrusted { .. } | Self::TooLarge { .. } | Self::Unreadable { .. } | Self::Request(_) => false,
         }
     }
 
@@ -109,7 +114,7 @@ fn is_passing(status: u16) -> bool {
     matches!(status, 429 | 502 | 503 | 504)
 }
 
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -12,7 +12,9 @@ mod pages;
 mod problem;
 mod request;
 mod retry;
+mod tls;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ pub use pages::Listed;
 pub use problem::Problem;
 pub use request::Request;
 pub use retry::Patience;
+pub use tls::plain;
 
 use crate::exit::Failure;
 
@@ -41,9 +44,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// `ca_file`: the authorities that are believed instead of the system's.
+    ///
     /// # Errors
-    /// The token cannot be sent.
-    pub fn new(api: Url, token: Option<&Secret>) -> Result<Self, Failure> {
+    /// The token cannot be sent, or there are no certificates to believe.
+    pub fn new(api: Url, token: Option<&Secret>, ca_file: Option<&Path>) -> Result<Self, Failure> {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
@@ -51,7 +56,7 @@ impl Client {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let mut builder = reqwest::Client::builder()
+        let mut builder = tls::builder(&api, ca_file)?
             .user_agent(concat!("loki-cli/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .connect_timeout(CONNECT)
@@ -60,7 +65,11 @@ impl Client {
         if address::is_loopback(&api) {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| Failure::usage(format!("no HTTP client can be made: {error}")))?;
+        let http = builder.build().map_err(|error| {
+            let (cause, fix) =
+                (error::innermost(&error), if api.scheme() == "https" { ": name the authorities' file by `--ca-file`" } else { "" });
+            Failure::usage(format!("no HTTP client can be made: {cause}{fix}"))
+        })?;
         Ok(Self { http, api, answered: AtomicBool::new(false), patience: Patience::default() })
     }
 

@@ -11,4 +11,5 @@ mod reach;
 mod reads;
 mod run;
 mod scripted;
+mod tls;
 mod undo;

@@ -90,7 +90,12 @@ fn a_token_or_an_address_that_cannot_be_used() {
         assert!(client(&["--token-file", path]).unwrap_err().contains(told), "{told}");
     }
     assert!(client(&["--token-file", "/no/such/file"]).unwrap_err().contains("cannot read the token"));
-    assert!(client(&["--api", "https://loki.example"]).unwrap_err().contains("TLS"));
+    for (text, told) in [("", "holds no certificate"), ("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n", "in PEM")] {
+        std::fs::write(path, text).unwrap();
+        assert!(client(&["--api", "https://a", "--ca-file", path]).unwrap_err().contains(told), "{text}");
+        assert!(client(&["--api", "http://a", "--ca-file", path]).is_ok(), "it is of no concern without TLS");
+    }
+    assert!(client(&["--api", "https://a", "--ca-file", "/no/such/file"]).unwrap_err().contains("cannot be read"));
     assert!(client(&["--api", "127.0.0.1:8470"]).is_ok());
 }
 
