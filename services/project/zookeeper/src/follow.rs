@@ -63,6 +63,8 @@ impl Follower {
                     self.live.withdraw(why);
                     published();
                 }
+                // had it been wrong, its revision would have said that it is being filled
+                Ended::Anew => tracing::info!("the store was filled anew: the tree is read again as a whole"),
                 other => return other,
             }
         }
@@ -73,7 +75,7 @@ impl Follower {
         metrics::read_anew();
         loop {
             let Some((revision, entities)) = self.watching.whole().await? else {
-                self.live.replace(View::default(), None);
+                self.live.replace(View::default(), None, 0);
                 published();
                 self.watching.announced().await?;
                 continue;
@@ -89,7 +91,7 @@ impl Follower {
                 task::sleep(self.settle).await;
                 continue;
             }
-            self.live.replace(view, Some(revision.mark.stored));
+            self.live.replace(view, Some(revision.mark.stored), revision.mark.generation);
             return Ok(revision);
         }
     }
@@ -140,14 +142,14 @@ impl Follower {
 /// Whether what was published may be changed into this revision.
 fn follows(revision: &Revision, last: &Revision) -> Result<(), Ended> {
     let (now, before) = (revision.mark.stored, last.mark.stored);
-    if revision.mark.generation != last.mark.generation {
-        return Err(Ended::Doubt("the store was filled anew"));
-    }
     if now.log != before.log {
         return Err(Ended::Doubt("the store is of another log"));
     }
     if now.position < before.position {
         return Err(Ended::Doubt("the store was set back"));
+    }
+    if revision.mark.generation != last.mark.generation {
+        return Err(Ended::Anew);
     }
     Ok(())
 }

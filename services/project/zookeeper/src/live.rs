@@ -34,8 +34,11 @@ struct Published {
     stored: Option<Stored>,
     /// Why nothing is answered, when nothing is.
     why_not: Option<String>,
-    /// The highest position that was answered: never an older truth after it.
+    /// The highest position that was answered: never an older truth after it, unless the store was filled from the log again since.
     seen: u64,
+    /// How often the store was filled, as it counts that itself: now, and when it was last answered from.
+    filled: u64,
+    filled_seen: u64,
     /// The log that it was answered from, kept while the store is empty.
     log: Option<LogId>,
     /// Moves when the view is another one: its versions say nothing about the one before.
@@ -62,7 +65,16 @@ impl Default for Live {
     fn default() -> Self {
         let why_not = Some("it was not read yet".to_owned());
         Self {
-            published: RwLock::new(Published { view: View::default(), stored: None, why_not, seen: 0, log: None, generation: 0 }),
+            published: RwLock::new(Published {
+                view: View::default(),
+                stored: None,
+                why_not,
+                seen: 0,
+                filled: 0,
+                filled_seen: 0,
+                log: None,
+                generation: 0,
+            }),
             kept: RwLock::default(),
             changes: watch::channel(0).0,
         }
@@ -97,10 +109,12 @@ impl Live {
         if found == entities { Ok(()) } else { Err(found) }
     }
 
-    /// Puts another view in this one's place.
-    pub fn replace(&self, view: View, stored: Option<Stored>) {
+    /// Puts another view in this one's place: of a store that was `filled` so often. One that was filled again since it was answered from may
+    /// be at a lower position, because its log was set back; one that was not is an older copy of itself, or was emptied.
+    pub fn replace(&self, view: View, stored: Option<Stored>, filled: u64) {
         let mut published = self.write();
         published.view = view;
+        published.filled = filled;
         published.generation += 1;
         published.set(stored);
         drop(published);
@@ -230,6 +244,9 @@ impl Published {
         {
             self.seen = 0;
         }
+        if self.filled > self.filled_seen {
+            self.seen = 0;
+        }
         self.stored = stored;
         self.why_not = match stored {
             None => Some("it is empty and waits to be filled".to_owned()),
@@ -238,7 +255,7 @@ impl Published {
                 Some(format!("it is at f{}, which is older than what was answered before", stored.position))
             }
             Some(stored) => {
-                self.seen = stored.position;
+                (self.seen, self.filled_seen) = (stored.position, self.filled);
                 None
             }
         };

@@ -14,14 +14,14 @@ use crate::view::View;
 
 /// Cheap to clone; all clones are the same store.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<Live>, Arc<Mutex<()>>);
+pub struct Memory(Arc<Live>, Arc<Mutex<u64>>);
 
 /// The writing end.
 #[derive(Debug)]
 pub struct MemoryProjection {
     main: Arc<Live>,
-    /// Held from looking at the position to moving it.
-    writing: Arc<Mutex<()>>,
+    /// How often it was filled. Held from looking at the position to moving it.
+    writing: Arc<Mutex<u64>>,
     shadow: Option<(View, Stored)>,
 }
 
@@ -33,7 +33,9 @@ impl Memory {
 
     /// Empties it, as if the process had just started.
     pub fn clear(&self) {
-        self.0.replace(View::default(), None);
+        let mut filled = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        *filled = 0;
+        self.0.replace(View::default(), None, *filled);
     }
 
     /// Lines `<kind>/<id> <json>`, sorted by key, and where they are true.
@@ -101,10 +103,11 @@ impl Projection for MemoryProjection {
     }
 
     async fn finish_rebuild(&mut self, log: LogId, at: u64, ended_ms: i64) -> Result<Applied, StoreError> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut filled = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         match self.shadow.take() {
             Some((view, stored)) if stored.log == log && stored.position == at => {
-                self.main.replace(view, Some(Stored { state: State::Live, ended_ms, ..stored }));
+                *filled += 1;
+                self.main.replace(view, Some(Stored { state: State::Live, ended_ms, ..stored }), *filled);
                 Ok(Applied::Done)
             }
             other => {

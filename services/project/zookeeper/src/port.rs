@@ -8,7 +8,8 @@ use bytes::Bytes;
 use loki_domain::NodeRef;
 use loki_runner::Stored;
 
-/// Reads the tree from memory. There is no answer while the store is empty, being filled, unreachable, or older than what was answered before.
+/// Reads the tree from memory. There is no answer while the store is empty, being filled, unreachable, or older than what was answered before. A
+/// store that was filled from the log again is not older, whatever its position: the log itself may have been set back.
 #[async_trait]
 pub trait TreeReader: Send + Sync + 'static {
     /// What the store says of itself, also while it is being filled; `None` when it is empty. For status pages.

@@ -27,8 +27,12 @@ pub(crate) enum Ended {
     Failed(#[from] Error),
     #[error("the connection to zookeeper is lost: {0}")]
     Session(zk::SessionState),
+    /// What was published may be wrong.
     #[error("{0}")]
     Doubt(&'static str),
+    /// What was published holds at its position, but what comes after it is elsewhere.
+    #[error("the store was filled anew")]
+    Anew,
 }
 
 /// A connection with its watch.

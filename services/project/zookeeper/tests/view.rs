@@ -70,7 +70,7 @@ proptest! {
             live.publish(batch, stored(position as u64 + 1));
             batch.iter().for_each(|change| view.apply(change));
             let anew = Live::default();
-            anew.replace(view.clone(), Some(stored(position as u64 + 1)));
+            anew.replace(view.clone(), Some(stored(position as u64 + 1)), 1);
             for question in &questions {
                 for recursive in [false, true] {
                     let (kept, made) = (live.servers(question, recursive), anew.servers(question, recursive));

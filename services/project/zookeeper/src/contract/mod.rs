@@ -64,6 +64,8 @@ macro_rules! tree_contract {
             a_reader_sees_whole_steps_only
             a_kept_answer_changes_with_what_it_shows
             a_reader_follows_a_rebuild
+            a_rebuild_takes_no_answer_away
+            a_log_that_was_set_back_is_followed
         }
     };
     (@each $world:expr; $($case:ident)*) => {

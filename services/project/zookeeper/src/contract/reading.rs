@@ -130,6 +130,44 @@ pub async fn a_reader_follows_a_rebuild(world: &dyn World) {
     assert_eq!(reader.stored().await.unwrap(), Some(writer.stored()));
 }
 
+pub async fn a_rebuild_takes_no_answer_away(world: &dyn World) {
+    let changes = |count: u32| -> Vec<Change> { (0..count).map(|number| node(number, None, &format!("n{number}"))).collect() };
+    let mut writer = Given::live(world, changes(100)).await;
+    let reader = world.reader().await;
+    reader.wait(writer.position - 1, PATIENCE).await.unwrap();
+    let rebuilt = Arc::new(AtomicBool::new(false));
+    let watching = task::spawn_blocking("reader", {
+        let (reader, rebuilt, started) = (reader.clone(), rebuilt.clone(), Stopwatch::start());
+        move || {
+            loop {
+                let ends = rebuilt.load(Ordering::SeqCst) || started.elapsed() > PATIENCE;
+                let at = reader.tree(&node_ref("/"), 1)?.position;
+                if ends {
+                    return Ok::<u64, Refusal>(at);
+                }
+            }
+        }
+    });
+    for count in 101..104 {
+        assert_eq!(writer.rebuild(changes(count)).await.unwrap(), Applied::Done);
+        reader.wait(writer.position - 1, PATIENCE).await.unwrap();
+    }
+    rebuilt.store(true, Ordering::SeqCst);
+    assert_eq!(watching.await.unwrap(), Ok(103));
+}
+
+pub async fn a_log_that_was_set_back_is_followed(world: &dyn World) {
+    let mut writer = Given::live(world, vec![node(1, None, "a"), node(2, None, "b"), node(3, None, "c")]).await;
+    let reader = world.reader().await;
+    reader.wait(2, PATIENCE).await.unwrap();
+    // rebuilt from what the log holds now: that is no older copy of the store
+    assert_eq!(writer.rebuild(vec![node(1, None, "a"), node(4, None, "d")]).await.unwrap(), Applied::Done);
+    until("the reader follows", || reader.tree(&node_ref("/d"), 0).is_ok_and(|answer| answer.value.is_some())).await;
+    assert_eq!(reader.tree(&node_ref("/"), 0).unwrap().position, 2);
+    assert_eq!(writer.write(&[node(5, None, "e")]).await, Applied::Done);
+    reader.wait(2, PATIENCE).await.unwrap();
+}
+
 /// Waits for a condition.
 pub(super) async fn until(what: &str, condition: impl Fn() -> bool) {
     let started = Stopwatch::start();
