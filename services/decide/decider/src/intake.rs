@@ -27,7 +27,8 @@ pub struct Asked {
     pub command: Command,
     pub digest: Digest,
     pub expires_ms: Option<i64>,
-    /// The sender gave the id: it can come again.
+    /// The sender gave the id: it can come again. The decider's own steps are no such commands: their ids can be guessed and written by others,
+    /// and what guards a step from being done twice is the sweep that it belongs to.
     pub is_repeatable: bool,
 }
 
@@ -46,13 +47,15 @@ pub fn read(record: &Record) -> (Sender, Result<Asked, DeadReason>) {
             return (sender, Err(reason(&error)));
         }
     };
-    let sender = Sender {
-        id: envelope.id.clone().unwrap_or(numbered),
+    let mut sender = Sender {
+        id: envelope.id.clone().unwrap_or_else(|| numbered.clone()),
         actor: envelope.actor.clone(),
         kind: envelope.kind.clone(),
         traceparent: envelope.traceparent.clone(),
     };
     if let Some(field) = reserved(&envelope) {
+        // the letter keeps the names; in an outcome they would pass for somebody else's
+        (sender.id, sender.actor) = (numbered, ANONYMOUS.to_owned());
         let message = "may not begin with `@`: only the decider's own do".to_owned();
         let error = loki_wire::Error::Envelope { field, message };
         return (sender, Err(reason(&error)));
@@ -61,15 +64,18 @@ pub fn read(record: &Record) -> (Sender, Result<Asked, DeadReason>) {
         command: intake.command,
         digest: intake.digest,
         expires_ms: envelope.expires_ms,
-        is_repeatable: envelope.id.is_some(),
+        is_repeatable: envelope.id.is_some() && envelope.actor != DECIDER,
     });
     (sender, asked.map_err(|error| reason(&error)))
 }
 
 /// The field with a name that only the decider uses. A forged follow-up does no harm: it is a step that is due anyway, or nothing.
 fn reserved(envelope: &Envelope) -> Option<&'static str> {
-    let own_id = envelope.id.as_ref().is_some_and(|id| id.starts_with('@'));
-    if envelope.actor == DECIDER && own_id && envelope.kind == "membership.sweep" {
+    let id = envelope.id.as_deref().unwrap_or_default();
+    let own_id = id.starts_with('@');
+    // `@c5` is what a command without an id is called
+    let of_step = own_id && id.contains('-');
+    if envelope.actor == DECIDER && of_step && envelope.kind == "membership.sweep" {
         return None;
     }
     if own_id {
@@ -106,6 +112,7 @@ mod tests {
 
     fn dead(value: &str) -> (String, String) {
         let (sender, asked) = read(&record(value));
+        assert!(!sender.actor.starts_with('@'), "{sender:?}");
         (sender.id, asked.expect_err("it is dead").code)
     }
 
@@ -129,11 +136,19 @@ mod tests {
         let sweep = |id: &str, actor: &str, kind: &str| {
             format!(r#"{{"id":"{id}","actor":"{actor}","type":"{kind}","data":{{"membership":"0123456789abcdef"}}}}"#)
         };
-        assert!(read(&record(&sweep("@a", DECIDER, "membership.sweep"))).1.is_ok());
-        assert_eq!(dead(&sweep("@a", "ann", "membership.sweep")).1, "bad_envelope");
-        assert_eq!(dead(&sweep("a", "@ann", "membership.sweep")).1, "bad_envelope");
-        assert_eq!(dead(&sweep("a", DECIDER, "membership.sweep")).1, "bad_envelope");
-        assert_eq!(dead(&sweep("@a", DECIDER, "membership.remove")).1, "bad_envelope");
+        assert!(read(&record(&sweep("@a-1-2", DECIDER, "membership.sweep"))).1.is_ok());
+        // whoever is asked about `@c5` must not be told of another command
+        let refused = [
+            ("@a-1", "ann", "membership.sweep"),
+            ("a", "@ann", "membership.sweep"),
+            ("a", DECIDER, "membership.sweep"),
+            ("@a-1", DECIDER, "membership.remove"),
+            ("@c5", DECIDER, "membership.sweep"),
+            ("@c5", "ann", "node.remove"),
+        ];
+        for (id, actor, kind) in refused {
+            assert_eq!(dead(&sweep(id, actor, kind)), ("@c17".to_owned(), "bad_envelope".to_owned()), "{id} {actor} {kind}");
+        }
     }
 
     #[test]

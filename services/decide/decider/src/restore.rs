@@ -17,7 +17,7 @@ use loki_wire::{Change, Outcome, Verdict, fact, outcome};
 use crate::book::Book;
 use crate::config::{Config, Partitions};
 use crate::error::Error;
-use crate::intake::numbered;
+use crate::intake::{DECIDER, numbered};
 
 /// Records asked for at once.
 const READ_MAX: usize = 2_000;
@@ -227,7 +227,8 @@ struct Found {
     entities: bool,
 }
 
-/// As when it was decided: dead commands take no id, a reused one keeps its first answer, and a number given here cannot come again.
+/// As when it was decided: dead commands take no id, nor do the decider's own steps, a reused one keeps its first answer, and a number given
+/// here cannot come again.
 fn remember(ids: &mut Ids, outcome: &Outcome) {
     let first = match &outcome.verdict {
         Verdict::Accepted { after, .. } => First::Accepted { after: *after },
@@ -235,7 +236,7 @@ fn remember(ids: &mut Ids, outcome: &Outcome) {
         Verdict::Rejected(_) | Verdict::Duplicate { .. } | Verdict::Dead { .. } => return,
     };
     let Some(digest) = outcome.digest else { return };
-    if outcome.id == numbered(outcome.command) {
+    if outcome.actor == DECIDER || outcome.id == numbered(outcome.command) {
         return;
     }
     let key = IdKey::of(&Origin { actor: &outcome.actor, id: &outcome.id });
@@ -248,4 +249,31 @@ fn read_outcome(record: &Record) -> Result<Outcome, Error> {
 
 fn unreadable(record: &Record, reason: loki_wire::Error) -> Error {
     Error::Unreadable { topic: record.partition.topic.to_string(), offset: record.offset, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As in `intake`: who repeats a step of the decider repeats nothing.
+    #[test]
+    fn steps_of_the_decider_are_not_remembered() {
+        let remembered = |actor: &str, id: &str| {
+            let mut ids = Ids::default();
+            let outcome = Outcome {
+                id: id.to_owned(),
+                actor: actor.to_owned(),
+                kind: "membership.sweep".to_owned(),
+                command: 17,
+                at_ms: 5,
+                rules: outcome::RULES,
+                previous: Default::default(),
+                digest: Some(sha256(&[b"x"])),
+                verdict: Verdict::Accepted { after: Some(3), facts: Vec::new() },
+            };
+            remember(&mut ids, &outcome);
+            ids.len()
+        };
+        assert_eq!([remembered("ann", "1"), remembered("ann", "@c17"), remembered(DECIDER, "@0123456789abcdef-0-16")], [1, 0, 0]);
+    }
 }

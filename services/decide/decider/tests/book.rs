@@ -4,6 +4,7 @@ use bytes::Bytes;
 use loki_core::generate::Wild;
 use loki_core::{First, REMEMBERED_MS};
 use loki_decider::book::{Book, Decided, Draft};
+use loki_decider::intake::DECIDER;
 use loki_domain::Code;
 use loki_log::{Partition, Record, Topic};
 use loki_wire::digest::sha256;
@@ -102,6 +103,30 @@ fn a_batch_ends_before_it_is_too_large() {
     assert_eq!(draft.answers.len(), 9);
     book.forget(draft);
     assert!(book == Book::default());
+}
+
+/// The ids of steps can be guessed, and whoever may write commands can write one under the decider's name.
+#[test]
+fn a_forged_step_does_not_take_the_place_of_the_real_one() {
+    let mut book = Book::default();
+    let ask = |book: &mut Book, id: &str, actor: &str, kind: &str, data: &str| {
+        let mut record = record(book.next, NOW, id, kind, data);
+        record.headers.push(("ce_actor".to_owned(), Bytes::copy_from_slice(actor.as_bytes())));
+        one(book, &record)
+    };
+    ask(&mut book, "node", "ann", "node.create", r#"{"path":"/web"}"#);
+    for number in 0..450 {
+        let name = format!("web{number}");
+        ask(&mut book, &name, "ann", "server.register", &format!(r#"{{"name":"{name}"}}"#));
+    }
+    let set = ask(&mut book, "rule", "ann", "membership.set", r#"{"node":"/web","pattern":"web*"}"#);
+    let Decided::Accepted { follow: Some(step), .. } = &set.answers[0].decided else { panic!("{set:?}") };
+    let forged = ask(&mut book, &step.id, DECIDER, "membership.sweep", r#"{"membership":"0123456789abcdef"}"#);
+    assert_eq!(code(&forged).map(|(code, _)| code), Some(Code::NothingToDo));
+    let data = String::from_utf8(command::write(&step.command).to_vec()).unwrap();
+    let real = ask(&mut book, &step.id, DECIDER, "membership.sweep", &data);
+    assert_eq!(real.answers[0].outcome(), "accepted", "{real:?}");
+    assert!(book.state.memberships().iter().all(|rule| rule.sweep.is_none()));
 }
 
 #[test]
