@@ -183,7 +183,13 @@ impl Seat {
         match event {
             Event::Assigned(partitions) if partitions.contains(&self.partition) => self.assigned(),
             Event::Revoked(partitions) if self.is_held() && partitions.contains(&self.partition) => self.place = Place::Revoked,
-            Event::Revoked(others) => self.member.release(&others).await?,
+            // Nothing was begun with what came again, so it may go at once.
+            Event::Revoked(partitions) => {
+                if matches!(self.place, Place::Lost { .. }) && partitions.contains(&self.partition) {
+                    self.place = Place::Lost { again: false };
+                }
+                self.member.release(&partitions).await?;
+            }
             Event::Lost(partitions) if self.place != Place::Waiting && partitions.contains(&self.partition) => {
                 self.place = Place::Lost { again: false };
             }
@@ -214,5 +220,94 @@ impl Seat {
             self.paused = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use async_trait::async_trait;
+    use loki_log::Topic;
+    use loki_telemetry::Health;
+
+    use super::*;
+
+    /// Tells what it was made with, then nothing.
+    struct Scripted {
+        events: VecDeque<Event>,
+        released: Arc<Mutex<Vec<Partition>>>,
+    }
+
+    #[async_trait]
+    impl Member for Scripted {
+        async fn next(&mut self, _max: usize, _wait: Duration) -> loki_log::Result<Event> {
+            Ok(self.events.pop_front().unwrap_or(Event::Idle))
+        }
+
+        async fn start(&mut self, _partition: &Partition, _offset: u64) -> loki_log::Result<()> {
+            Ok(())
+        }
+
+        async fn pause(&mut self, _partition: &Partition) -> loki_log::Result<()> {
+            Ok(())
+        }
+
+        async fn resume(&mut self, _partition: &Partition) -> loki_log::Result<()> {
+            Ok(())
+        }
+
+        async fn release(&mut self, partitions: &[Partition]) -> loki_log::Result<()> {
+            self.released.lock().unwrap().extend_from_slice(partitions);
+            Ok(())
+        }
+
+        async fn commit(&mut self, _partition: &Partition, _position: u64) -> loki_log::Result<()> {
+            Ok(())
+        }
+
+        fn group(&self) -> loki_log::Result<Group> {
+            Err(loki_log::Error::Invalid("a scripted member has no group".to_owned()))
+        }
+
+        async fn leave(self: Box<Self>) -> loki_log::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whether the place is held once all was told in one turn and the turn is over, and how often it was given back.
+    async fn after(told: &[fn(Vec<Partition>) -> Event]) -> (bool, usize) {
+        let partition = Partition::only(&Topic::new("t"));
+        let released = Arc::default();
+        let events = told.iter().map(|event| event(vec![partition.clone()])).collect();
+        let mut seat = Seat {
+            member: Box::new(Scripted { events, released: Arc::clone(&released) }),
+            partition,
+            place: Place::Waiting,
+            paused: false,
+            waiting: VecDeque::new(),
+            at_end: false,
+            component: Health::new().component("decider"),
+            away: false,
+            recovered: false,
+            backoff: Backoff::for_backend(),
+        };
+        for _ in told {
+            seat.listen(1, STEP).await.unwrap();
+        }
+        seat.release().await.unwrap();
+        let count = released.lock().unwrap().len();
+        (seat.is_held(), count)
+    }
+
+    #[tokio::test]
+    async fn a_place_that_came_again_is_held_unless_it_went_again() {
+        use Event::{Assigned, Lost, Revoked};
+        assert_eq!(after(&[Assigned, Revoked]).await, (false, 1));
+        assert_eq!(after(&[Assigned, Lost]).await, (false, 0));
+        assert_eq!(after(&[Assigned, Lost, Assigned]).await, (true, 0));
+        assert_eq!(after(&[Assigned, Lost, Assigned, Lost]).await, (false, 0));
+        assert_eq!(after(&[Assigned, Lost, Assigned, Revoked]).await, (false, 1));
+        assert_eq!(after(&[Assigned, Lost, Assigned, Revoked, Assigned]).await, (true, 1));
     }
 }
