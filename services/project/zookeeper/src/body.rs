@@ -1,6 +1,7 @@
 //! The encoded answer to "which servers are on this node".
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use loki_domain::{NodeId, Ratio, Server, ServerId, Source, Text, Weighed, weights};
@@ -29,7 +30,7 @@ struct ServerLine<'a> {
     addresses: Vec<&'a str>,
     idc: Option<&'a str>,
     labels: BTreeMap<&'a str, &'a str>,
-    mounts: Vec<MountLine>,
+    mounts: &'a [MountLine],
 }
 
 #[derive(Serialize)]
@@ -43,8 +44,14 @@ struct MountLine {
     membership: Option<String>,
 }
 
-/// The servers mounted on a node, or with `recursive` on it and all under it, sorted by name, each with its mounts there.
-pub fn servers(view: &View, node: Option<NodeId>, recursive: bool) -> Encoded {
+/// What an answer shows, taken out of the view: it is encoded while the view may change.
+pub struct Found {
+    node: NodeLine,
+    servers: Vec<(Arc<Server>, Vec<MountLine>)>,
+}
+
+/// The servers mounted on a node, or with `recursive` on it and all under it, each with its mounts there.
+pub fn find(view: &View, node: Option<NodeId>, recursive: bool) -> Found {
     let nodes = if recursive { view.under(node) } else { node.into_iter().collect() };
     let mut mounts: BTreeMap<ServerId, Vec<MountLine>> = BTreeMap::new();
     for node in nodes {
@@ -61,26 +68,27 @@ pub fn servers(view: &View, node: Option<NodeId>, recursive: bool) -> Encoded {
             mounts.entry(server.id).or_default().push(line);
         }
     }
-    let mut servers: Vec<(&Server, Vec<MountLine>)> = mounts
-        .into_iter()
-        .filter_map(|(id, mut mounts)| {
-            mounts.sort_by(|a, b| a.node.cmp(&b.node));
-            Some((view.server(id)?, mounts))
-        })
-        .collect();
-    servers.sort_by(|(a, _), (b, _)| (&a.name, a.id).cmp(&(&b.name, b.id)));
     let path = node.and_then(|id| view.path(id)).unwrap_or_default().to_string();
-    let body = Body {
+    Found {
         node: NodeLine { id: node.map(|id| id.to_string()), path },
-        servers: servers.into_iter().map(|(server, mounts)| line(server, mounts)).collect(),
-    };
-    // texts and numbers always serialise
-    let body = serde_json::to_vec(&body).unwrap_or_default();
-    let etag = format!("\"{}\"", &loki_wire::digest::to_hex(&loki_wire::digest::sha256(&[&body]))[..32]);
-    Encoded { body: Bytes::from(body), etag }
+        servers: mounts.into_iter().filter_map(|(id, mounts)| Some((view.server(id)?.clone(), mounts))).collect(),
+    }
 }
 
-fn line(server: &Server, mounts: Vec<MountLine>) -> ServerLine<'_> {
+impl Found {
+    /// Sorted by name.
+    pub fn encode(mut self) -> Encoded {
+        self.servers.iter_mut().for_each(|(_, mounts)| mounts.sort_by(|a, b| a.node.cmp(&b.node)));
+        self.servers.sort_by(|(a, _), (b, _)| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        let servers = self.servers.iter().map(|(server, mounts)| line(server, mounts)).collect();
+        // texts and numbers always serialise
+        let body = serde_json::to_vec(&Body { node: self.node, servers }).unwrap_or_default();
+        let etag = format!("\"{}\"", &loki_wire::digest::to_hex(&loki_wire::digest::sha256(&[&body]))[..32]);
+        Encoded { body: Bytes::from(body), etag }
+    }
+}
+
+fn line<'a>(server: &'a Server, mounts: &'a [MountLine]) -> ServerLine<'a> {
     ServerLine {
         id: server.id.to_string(),
         name: server.name.as_str(),

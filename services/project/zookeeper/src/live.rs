@@ -17,8 +17,9 @@ use crate::view::View;
 /// Kept answers, and their bytes; beyond that all are dropped and made again when asked for.
 const KEPT_MAX: usize = 10_000;
 const KEPT_BYTES_MAX: usize = 256 << 20;
-/// A deeper answer is asked for in parts.
+/// A deeper answer is asked for in parts, and so is one of more nodes: nothing is published while it is made.
 pub const DEPTH_MAX: usize = 64;
+pub const NODES_MAX: usize = 10_000;
 
 #[derive(Debug)]
 pub struct Live {
@@ -160,7 +161,12 @@ impl Live {
     pub fn tree(&self, node: &NodeRef, depth: usize) -> Result<Answer<Option<Branch>>, Refusal> {
         let published = self.ready()?;
         let position = published.position();
-        let value = published.view.resolve(node).map(|node| body::tree(&published.view, node, depth.min(DEPTH_MAX)));
+        let (view, depth) = (&published.view, depth.min(DEPTH_MAX));
+        let found = view.resolve(node);
+        if found.is_some_and(|node| view.exceeds(node, depth, NODES_MAX)) {
+            return Err(Refusal::TooLarge { limit: NODES_MAX });
+        }
+        let value = found.map(|node| body::tree(view, node, depth));
         Ok(Answer { value, position })
     }
 
@@ -193,15 +199,11 @@ impl Live {
             self.keep(key, answered);
             return Ok(Answer { value: Some(encoded), position });
         }
-        let encoded = Arc::new(body::servers(&published.view, found, recursive));
-        let answered = Answered {
-            generation: published.generation,
-            shape: published.view.shape(),
-            node: found,
-            version: published.view.version(found),
-            encoded: encoded.clone(),
-        };
+        let gathered = body::find(&published.view, found, recursive);
+        let (generation, shape, version) = (published.generation, published.view.shape(), published.view.version(found));
         drop(published);
+        let encoded = Arc::new(gathered.encode());
+        let answered = Answered { generation, shape, node: found, version, encoded: encoded.clone() };
         self.keep(key, answered);
         Ok(Answer { value: Some(encoded), position })
     }

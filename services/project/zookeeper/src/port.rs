@@ -69,4 +69,7 @@ pub enum Refusal {
     /// The node's path or id cannot be one: 400.
     #[error("`node`: {0}")]
     Invalid(String),
+    /// The tree has too many nodes at this depth: 400.
+    #[error("`depth` gives more than {limit} nodes: ask for a smaller depth, or for a subtree")]
+    TooLarge { limit: usize },
 }

@@ -4,6 +4,7 @@
 //! answer compares one number.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use loki_domain::{Entity, Key, Membership, MembershipId, Mount, Node, NodeId, NodeName, NodePath, NodeRef, Server, ServerId};
 use loki_wire::Change;
@@ -15,7 +16,7 @@ const STEPS_MAX: usize = 64;
 pub struct View {
     nodes: HashMap<NodeId, Node>,
     children: HashMap<Option<NodeId>, BTreeSet<(NodeName, NodeId)>>,
-    servers: HashMap<ServerId, Server>,
+    servers: HashMap<ServerId, Arc<Server>>,
     mounts: BTreeMap<(NodeId, ServerId), Mount>,
     places: BTreeSet<(ServerId, NodeId)>,
     memberships: BTreeMap<MembershipId, Membership>,
@@ -34,7 +35,7 @@ impl View {
             Change::Log(_) => {}
             Change::Set(Entity::Node(node)) => self.set_node(node.clone()),
             Change::Set(Entity::Server(server)) => {
-                self.servers.insert(server.id, server.clone());
+                self.servers.insert(server.id, Arc::new(server.clone()));
                 self.touch_server(server.id);
             }
             Change::Set(Entity::Mount(mount)) => {
@@ -80,6 +81,8 @@ impl View {
         self.touch(Some(id));
         self.leave_parent(id);
         self.nodes.remove(&id);
+        // made again it gets one that is newer than all before
+        self.versions.remove(&Some(id));
     }
 
     fn leave_parent(&mut self, id: NodeId) {
@@ -98,13 +101,13 @@ impl View {
         nodes.into_iter().for_each(|node| self.touch(Some(node)));
     }
 
-    /// A new version for a node and everything above it.
+    /// A new version for a node and everything above it. What does not exist (yet) needs none: nobody keeps an answer about it.
     fn touch(&mut self, node: Option<NodeId>) {
         let mut at = node;
         for _ in 0..STEPS_MAX {
+            let Some(node) = at.and_then(|id| self.nodes.get(&id)) else { break };
             self.versions.insert(at, self.clock);
-            let Some(id) = at else { return };
-            at = self.nodes.get(&id).and_then(|node| node.parent);
+            at = node.parent;
         }
         self.versions.insert(None, self.clock);
     }
@@ -142,7 +145,7 @@ impl View {
         self.nodes.get(&id)
     }
 
-    pub fn server(&self, id: ServerId) -> Option<&Server> {
+    pub fn server(&self, id: ServerId) -> Option<&Arc<Server>> {
         self.servers.get(&id)
     }
 
@@ -188,6 +191,23 @@ impl View {
         found
     }
 
+    /// Whether there are more than `limit` nodes when `depth` levels under a node are counted as well; `/` counts as a node.
+    pub fn exceeds(&self, node: Option<NodeId>, depth: usize, limit: usize) -> bool {
+        let mut count = 1;
+        let mut open = vec![(node, depth)];
+        while let Some((parent, depth)) = open.pop() {
+            if count > limit {
+                return true;
+            }
+            if depth > 0 {
+                let before = open.len();
+                open.extend(self.children(parent).take(limit + 1).map(|child| (Some(child), depth - 1)));
+                count += open.len() - before;
+            }
+        }
+        count > limit
+    }
+
     /// How many entities there are.
     pub fn entities(&self) -> u64 {
         (self.nodes.len() + self.servers.len() + self.mounts.len() + self.memberships.len()) as u64
@@ -196,7 +216,7 @@ impl View {
     /// Lines `<kind>/<id> <json>`, sorted by key.
     pub fn dump(&self) -> Vec<String> {
         let nodes = self.nodes.values().cloned().map(Entity::Node);
-        let servers = self.servers.values().cloned().map(Entity::Server);
+        let servers = self.servers.values().map(|server| Entity::Server(Server::clone(server)));
         let mounts = self.mounts.values().cloned().map(Entity::Mount);
         let memberships = self.memberships.values().cloned().map(Entity::Membership);
         let mut lines: Vec<(String, String)> = nodes
@@ -268,6 +288,37 @@ mod tests {
         let (old, new) = (view.version(Some(node_id(1))), view.version(Some(node_id(4))));
         view.apply(&node(2, Some(4), "b"));
         assert!(view.version(Some(node_id(1))) > old && view.version(Some(node_id(4))) > new);
+    }
+
+    #[test]
+    fn a_node_that_is_removed_leaves_no_version_behind() {
+        let mut view = View::default();
+        for round in 0..10 {
+            view.apply(&node(1, None, "a"));
+            let before = view.version(Some(node_id(1)));
+            // also of one that was never there, and of one whose mount outlives it
+            for change in [node(10 + round, Some(1), "b"), mount(10 + round, 9), mount(50 + round, 9)] {
+                view.apply(&change);
+            }
+            view.apply(&Change::Removed(Key::Node(node_id(10 + round))));
+            view.apply(&mount(10 + round, 9));
+            assert_eq!(view.versions.len(), 2, "`/` and `/a`");
+            // made again it has no version that it had before
+            view.apply(&Change::Removed(Key::Node(node_id(1))));
+            view.apply(&node(1, None, "a"));
+            assert!(view.version(Some(node_id(1))) > before);
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_known() {
+        let mut view = View::default();
+        for change in [node(1, None, "a"), node(2, Some(1), "b"), node(3, Some(1), "c"), node(4, Some(3), "d"), node(5, None, "e")] {
+            view.apply(&change);
+        }
+        let root = |depth| (0..10).find(|limit| !view.exceeds(None, depth, *limit));
+        assert_eq!([0, 1, 2, 3, 64].map(root), [Some(1), Some(3), Some(5), Some(6), Some(6)]);
+        assert!(view.exceeds(Some(node_id(1)), 2, 3) && !view.exceeds(Some(node_id(1)), 2, 4));
     }
 
     #[test]
