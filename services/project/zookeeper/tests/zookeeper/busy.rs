@@ -138,3 +138,41 @@ async fn a_writer_that_never_rests_starves_nobody() {
     assert!(dumps > 0, "no dump while it is written to");
     writer.check(&world).await;
 }
+
+/// Servers that each command renames: with paths so long they are too many for one question.
+const RENAMED: u32 = 1_500;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_is_too_large_for_one_question_is_seen_whole() {
+    let servers = task::spawn_blocking("shared", || real::shared().zookeeper.clone()).await.unwrap();
+    let mut world = Real::new(servers);
+    world.config.chroot.push_str(&format!("/{}", "x".repeat(200)));
+    let rename = |step: u32| (0..RENAMED).map(move |number| server(10 + number, &format!("v{step}-{number}")));
+    let mounts = (0..RENAMED).map(|number| mount(1, 10 + number));
+    let mut writer = Given::live(&world, [node(1, None, "a")].into_iter().chain(rename(0)).chain(mounts).collect()).await;
+    let first = writer.position;
+    let reader = world.reader().await;
+    reader.wait(first - 1, PATIENCE).await.unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let _ends = Ends(done.clone());
+    let watching = task::spawn_blocking("reader", {
+        let (reader, done) = (reader.clone(), done.clone());
+        move || {
+            while !done.load(Ordering::SeqCst) {
+                let answer = reader.servers("/a", false).unwrap();
+                let body = String::from_utf8(answer.value.unwrap().body.to_vec()).unwrap();
+                let step = (answer.position - first) / u64::from(RENAMED);
+                assert_eq!(body.matches(&format!("\"name\":\"v{step}-")).count(), RENAMED as usize, "at {}", answer.position);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    });
+    for step in 1..=10 {
+        let facts = writer.command(&rename(step).collect::<Vec<_>>());
+        assert_eq!(writer.apply(Target::Main, &facts).await.unwrap(), Applied::Done);
+    }
+    reader.wait(writer.position - 1, PATIENCE).await.unwrap();
+    done.store(true, Ordering::SeqCst);
+    watching.await.unwrap();
+    writer.check(&world).await;
+}
