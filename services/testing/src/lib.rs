@@ -1,7 +1,8 @@
 //! What the tests of every crate stand on; never a dependency of production code.
 //!
-//! `real` starts Kafka, ZooKeeper, MariaDB and Redis as plain processes, or says where the shared ones listen. This library depends on no
+//! `child` starts processes that die with the test. `real` starts Kafka, ZooKeeper, MariaDB and Redis as plain processes, or says where the shared ones listen. This library depends on no
 //! other crate of Loki, so that all of them can use it in their tests.
 #![allow(clippy::disallowed_methods, reason = "tests measure real time")]
 
+pub mod child;
 pub mod real;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use loki_testing::child;
 use serde_json::Value;
 
 /// How long anything may take on a busy machine.
@@ -13,7 +14,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary with no setting but these.
 pub(crate) fn command(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_loki"));
+    placed(Command::new(env!("CARGO_BIN_EXE_loki")), folder, arguments, settings)
+}
+
+fn placed(mut command: Command, folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     command.args(arguments).env_clear().current_dir(folder).stdin(Stdio::null());
     command.envs(settings.iter().copied());
     command
@@ -57,11 +61,12 @@ impl Running {
     /// The same with another place for what it says.
     pub(crate) fn start_into(folder: &Path, service: &str, settings: &[(&str, &str)], output: &Path) -> Self {
         let address = free_address();
-        let mut command = command(folder, &[service], settings);
+        let bound = child::bound(env!("CARGO_BIN_EXE_loki")).unwrap();
+        let mut command = placed(bound, folder, &[service], settings);
         command.env("LOKI__API__LISTEN", &address).env("LOKI__TELEMETRY__LISTEN", &address);
         let file = File::options().append(true).open(output).unwrap();
-        let child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
-        Self { child, address, output: output.to_owned() }
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Self { child: child::spawn(command).unwrap(), address, output: output.to_owned() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Option<(u16, Value)> {

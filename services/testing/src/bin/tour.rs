@@ -12,6 +12,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use loki_testing::child;
 
 /// The address that the README names.
 const ADDRESS: &str = "127.0.0.1:8470";
@@ -129,16 +130,16 @@ impl Loki {
         let home = tempfile::Builder::new().prefix("loki-tour-").tempdir()?;
         let address = format!("127.0.0.1:{}", TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
         let log = File::create(home.path().join("log"))?;
-        let child = Command::new(binaries.join("loki"))
+        let mut command = child::bound(binaries.join("loki"))?;
+        command
             .arg("all")
             .env("LOKI__DATA_DIR", home.path().join("data"))
             .env("LOKI__API__LISTEN", &address)
             .current_dir(root)
             .stdin(Stdio::null())
             .stdout(Stdio::from(log.try_clone()?))
-            .stderr(Stdio::from(log))
-            .spawn()?;
-        let loki = Self { home, address, binaries, child };
+            .stderr(Stdio::from(log));
+        let loki = Self { home, address, binaries, child: child::spawn(command)? };
         loki.wait()?;
         Ok(loki)
     }

@@ -1,5 +1,6 @@
 //! Where the stack's files lie, where its programs are found, and copies of folders.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,12 @@ use anyhow::{Context, Result};
 
 /// `target/stack` of this workspace, or `$LOKI_STACK_DIR`: what `install.sh` fetched and what `stack up` runs.
 pub fn stack_dir() -> PathBuf {
-    match std::env::var_os("LOKI_STACK_DIR") {
+    chosen(std::env::var_os("LOKI_STACK_DIR"))
+}
+
+/// An empty variable is none, as it is for make and the shell.
+fn chosen(folder: Option<OsString>) -> PathBuf {
+    match folder.filter(|folder| !folder.is_empty()) {
         Some(folder) => PathBuf::from(folder),
         None => {
             let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -17,7 +23,7 @@ pub fn stack_dir() -> PathBuf {
 }
 
 /// A program's full path; the folders for servers are searched although ordinary users do not have them on their path.
-pub(super) fn program(name: &str) -> Result<PathBuf> {
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
@@ -49,5 +55,18 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_is_none() {
+        assert_eq!(chosen(Some("/elsewhere".into())), Path::new("/elsewhere"));
+        for none in [None, Some(OsString::new())] {
+            assert!(chosen(none).ends_with("target/stack"));
+        }
     }
 }

@@ -28,6 +28,7 @@ mod zookeeper;
 
 pub use backend::{Backend, Durability, Place};
 pub use detached::{State, down, status, up};
+pub(crate) use folder::program;
 pub use folder::stack_dir;
 pub use isolation::{mysql_database, topic_prefix, zookeeper_chroot};
 pub use kafka::Kafka;

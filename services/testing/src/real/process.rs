@@ -4,14 +4,13 @@ use std::fs::OpenOptions;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use super::backend::{Backend, Place};
-use super::folder::program;
+use crate::child;
 
 /// How long a backend may take until it serves.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -33,31 +32,12 @@ fn logged(mut command: Command, place: &Place) -> Result<Command> {
     Ok(command)
 }
 
-/// Starts a child that the kernel kills when this process dies, however it dies.
+/// Starts a child that dies with this process.
 pub(super) fn spawn_bound(backend: &dyn Backend, place: &Place) -> Result<Child> {
-    let bound = logged(bind_to_parent(&backend.command(place)?)?, place)?;
-    let (answer, child) = mpsc::channel();
-    SPAWNER.send((bound, answer)).ok().context("the thread that starts processes has ended")?;
-    child.recv().context("the thread that starts processes has ended")?.context("cannot start the process")
-}
-
-/// The kernel counts the death of the *thread* that started the child: this one lives as long as the process.
-static SPAWNER: LazyLock<mpsc::Sender<(Command, mpsc::Sender<std::io::Result<Child>>)>> = LazyLock::new(|| {
-    let (orders, inbox) = mpsc::channel::<(Command, mpsc::Sender<std::io::Result<Child>>)>();
-    thread::spawn(move || {
-        for (mut command, answer) in inbox {
-            // Whoever asked may be gone; its child then dies with this process.
-            drop(answer.send(command.spawn()));
-        }
-    });
-    orders
-});
-
-/// The same command behind `setpriv --pdeathsig KILL`, which becomes the command: the process id is the backend's.
-fn bind_to_parent(command: &Command) -> Result<Command> {
-    let mut bound = Command::new(program("setpriv")?);
-    bound.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
-    Ok(bound)
+    let command = backend.command(place)?;
+    let mut bound = child::bound(command.get_program())?;
+    bound.args(command.get_args());
+    child::spawn(logged(bound, place)?)
 }
 
 /// Asks until the backend serves. `ended` says how the process ended, if it did.

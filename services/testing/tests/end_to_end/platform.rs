@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use loki_testing::real;
+use loki_testing::{child, real};
 use sqlx::{AssertSqlSafe, Connection};
 
 use crate::api::Api;
@@ -124,14 +124,9 @@ impl Platform {
         )
         .unwrap();
         let log = File::options().create(true).append(true).open(self.file(name, "log")).unwrap();
-        let child = self
-            .command(&[service])
-            .env("LOKI__TELEMETRY__LISTEN", telemetry)
-            .stdout(Stdio::from(log.try_clone().unwrap()))
-            .stderr(Stdio::from(log))
-            .spawn()
-            .unwrap();
-        self.processes.insert(name.to_owned(), child);
+        let mut command = self.placed(child::bound(binary()).unwrap(), &[service]);
+        command.env("LOKI__TELEMETRY__LISTEN", telemetry).stdout(Stdio::from(log.try_clone().unwrap())).stderr(Stdio::from(log));
+        self.processes.insert(name.to_owned(), child::spawn(command).unwrap());
     }
 
     /// Waits until a process says that it is ready.
@@ -202,7 +197,10 @@ impl Platform {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        self.placed(Command::new(binary()), arguments)
+    }
+
+    fn placed(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.args(arguments).envs(&self.environment).current_dir(self.home.path()).stdin(Stdio::null());
         command
     }
