@@ -17,6 +17,8 @@ pub(crate) fn finish(mut description: OpenApi) -> OpenApi {
         description.paths.paths.insert(path.replace("{*", "{"), item);
     }
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    // taken from the crate, which names none
+    description.info.license = description.info.license.filter(|license| !license.name.is_empty());
     description.components.get_or_insert_with(Components::new).add_security_scheme("token", scheme);
     // the empty requirement: a process without `api.token` asks for none
     description.security = Some(vec![SecurityRequirement::new("token", [""; 0]), SecurityRequirement::default()]);
