@@ -9,7 +9,7 @@
       (list "api" "token" "api.existingSecret") (list "zookeeper" "auth" "zookeeper.existingSecret")
       (list "kafka" "brokers" "kafka.brokers") (list "kafka" "options" "kafka.options") (list "kafka" "replication" "kafka.replication")
       (list "zookeeper" "servers" "zookeeper.servers") (list "zookeeper" "chroot" "zookeeper.chroot")
-      (list "api" "listen" "api.service") (list "telemetry" "listen" "api.service") -}}
+      (list "api" "listen" "listenHost") (list "telemetry" "listen" "listenHost") -}}
 {{- range $owned -}}
 {{- if hasKey (get $.Values.settings (index . 0) | default dict) (index . 1) -}}
 {{- fail (printf "\n\n`settings.%s.%s` is not for this place: use `%s`" (index . 0) (index . 1) (index . 2)) -}}
@@ -22,7 +22,7 @@ drain = {{ printf "%ds" (int .Values.drainSeconds) | toJson }}
 data_dir = "/tmp/loki"
 {{- $sections := dict
       "logs" (dict "format" "json")
-      "telemetry" (dict "listen" "0.0.0.0:8471")
+      "telemetry" (dict "listen" (printf "%s:8471" .Values.listenHost))
       "kafka" (dict "brokers" .Values.kafka.brokers "replication" .Values.kafka.replication)
       "zookeeper" (dict "servers" .Values.zookeeper.servers "chroot" .Values.zookeeper.chroot) -}}
 {{- range $section, $keys := mergeOverwrite $sections (deepCopy .Values.settings) }}
@@ -64,7 +64,7 @@ data_dir = "/tmp/loki"
 {{- if eq .component "api" }}
 # only here: an address that is not loopback needs the token, which the others have not
 - name: LOKI__API__LISTEN
-  value: 0.0.0.0:8470
+  value: {{ printf "%s:8470" $values.listenHost | quote }}
 {{- end }}
 {{- if eq .component "test" }}
 - name: LOKI_API

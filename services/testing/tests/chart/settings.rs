@@ -89,12 +89,24 @@ fn values_arrive_as_they_were_written() {
     assert_eq!(cell["kafka"]["options"]["quoted"].as_str(), Some("a \"b\" \\c"));
 }
 
+/// The defaults are IPv4 only; where pods have IPv6 only nobody could ask them.
+#[test]
+fn processes_listen_where_they_are_told() {
+    for (name, host) in [("defaults", "0.0.0.0"), ("cell", "[::]")] {
+        let file = file(of(variant(name), "ConfigMap").find(|manifest| manifest.hook().is_none()).unwrap());
+        assert_eq!(file["telemetry"]["listen"].as_str(), Some(format!("{host}:8471").as_str()));
+        let api = pods(variant(name)).find(|pod| pod.component() == "api").unwrap();
+        assert_eq!(api.variables()["LOKI__API__LISTEN"].unwrap(), format!("{host}:8470"));
+    }
+}
+
 #[test]
 fn what_has_its_own_place_is_refused_elsewhere() {
     let refused = [
         ("settings.mysql.url=mysql://x", "mysql.existingSecret"),
         ("settings.api.token=x", "api.existingSecret"),
-        ("settings.api.listen=0.0.0.0:80", "api.service"),
+        ("settings.api.listen=0.0.0.0:80", "listenHost"),
+        ("settings.telemetry.listen=[::]:80", "listenHost"),
         ("settings.zookeeper.auth=a:b", "zookeeper.existingSecret"),
         ("settings.kafka.brokers=k:1", "kafka.brokers"),
         ("kafka.options.a=b,kafka.existingSecret=k", "exclude each other"),

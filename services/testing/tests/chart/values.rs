@@ -37,6 +37,7 @@ fn what_is_wrong_is_refused_and_named() {
         ("decider.replicas=two", "/decider/replicas"),
         ("decider.replicas=-1", "/decider/replicas"),
         ("drainSeconds=0", "/drainSeconds"),
+        ("listenHost=127.0.0.1", "/listenHost"),
         ("runAsUser=0", "/runAsUser"),
         ("topicPrefix=a/b", "/topicPrefix"),
         ("mysql.existingSecret=", "/mysql/existingSecret"),
