@@ -3,8 +3,11 @@
 //!
 //! `actor`, `keyid`, `expires` and `signature` are extension attributes. They are carried from the start; who may say what is checked elsewhere.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::error::Error;
@@ -42,7 +45,8 @@ pub struct Envelope {
     pub data: Bytes,
 }
 
-/// The JSON form: structured CloudEvents, and the bare object (which has only `type` and `data`, perhaps `id`, `actor`, `expires`).
+/// The JSON form: structured CloudEvents, which may have extensions that nobody here knows, and the bare object (which has only `type` and
+/// `data`, perhaps `id`, `actor`, `expires`), which may not: a field that is passed over is a mistake that nobody hears of.
 #[derive(Deserialize)]
 struct Structured<'a> {
     id: Option<String>,
@@ -59,6 +63,10 @@ struct Structured<'a> {
     #[serde(borrow)]
     data: Option<&'a RawValue>,
 }
+
+/// The fields of `Structured`.
+const FIELDS: [&str; 11] =
+    ["id", "type", "actor", "source", "dataschema", "expires", "keyid", "signature", "traceparent", "specversion", "data"];
 
 impl Envelope {
     /// A new command to be written in binary mode.
@@ -84,12 +92,11 @@ impl Envelope {
         };
         check_size(value, headers)?;
         let content_type = header(headers, "content-type")?.unwrap_or_default();
-        let envelope = if content_type.to_ascii_lowercase().starts_with("application/cloudevents+json") {
-            Self::read_structured(value, headers)?
-        } else if header(headers, "ce_specversion")?.is_some() {
+        let is_event = content_type.to_ascii_lowercase().starts_with("application/cloudevents+json");
+        let envelope = if !is_event && header(headers, "ce_specversion")?.is_some() {
             Self::read_binary(value, headers)?
         } else {
-            Self::read_structured(value, headers)?
+            Self::read_structured(value, headers, is_event)?
         };
         envelope.check()
     }
@@ -97,11 +104,14 @@ impl Envelope {
     /// Reads a JSON body: structured CloudEvents or the bare object.
     pub fn read_body(body: &Bytes) -> Result<Self, Error> {
         check_size(body, &[])?;
-        Self::read_structured(body, &[])?.check()
+        Self::read_structured(body, &[], false)?.check()
     }
 
-    fn read_structured(value: &Bytes, headers: &[(String, Bytes)]) -> Result<Self, Error> {
+    fn read_structured(value: &Bytes, headers: &[(String, Bytes)], is_event: bool) -> Result<Self, Error> {
         let event: Structured<'_> = read_json(value)?;
+        if !is_event && event.specversion.is_none() {
+            check_fields(value)?;
+        }
         if event.specversion.as_ref().is_some_and(|version| version != "1.0") {
             return Err(Error::Envelope { field: "specversion", message: "must be `1.0`".to_owned() });
         }
@@ -192,6 +202,17 @@ pub(crate) fn header(headers: &[(String, Bytes)], name: &'static str) -> Result<
 /// A trace context that cannot be read is none.
 fn trace(headers: &[(String, Bytes)], name: &'static str) -> Option<String> {
     header(headers, name).ok().flatten()
+}
+
+fn check_fields(object: &[u8]) -> Result<(), Error> {
+    let fields: BTreeMap<String, IgnoredAny> = read_json(object)?;
+    match fields.into_keys().find(|name| !FIELDS.contains(&name.as_str())) {
+        Some(field) => {
+            let message = format!("unknown field `{field}`, expected `type` and `data`, perhaps `id`, `actor`, `expires`");
+            Err(Error::Shape { field, message })
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_text(field: &'static str, text: &str, max: usize) -> Result<(), Error> {
@@ -291,6 +312,23 @@ mod tests {
         assert_eq!(read(r#"{"type":"x","data":{},"expires":"tomorrow"}"#), "bad_envelope");
         assert_eq!(read(&format!(r#"{{"type":"x","data":{{}},"id":"{}"}}"#, "i".repeat(65))), "bad_envelope");
         assert!(Envelope::read(None, &[]).is_err());
+    }
+
+    #[test]
+    fn a_field_that_a_bare_object_does_not_have_is_refused() {
+        let bare = r#"{"type":"node.create","data":{"path":"/acme"},"idempotency_key":"x"}"#;
+        let error = Envelope::read_body(&text(bare)).unwrap_err();
+        assert_eq!((error.code(), error.field()), ("schema_violation", Some("idempotency_key")));
+        assert!(error.to_string().contains("`idempotency_key`"), "{error}");
+        assert_eq!(Envelope::read(Some(&text(bare)), &[]).unwrap_err(), error);
+        // CloudEvents may have extensions that nobody here knows
+        let event = r#"{"specversion":"1.0","id":"a","source":"ci","type":"node.create","data":{"path":"/acme"},"region":"x"}"#;
+        assert!(Envelope::read_body(&text(event)).is_ok());
+        let of_event = vec![("content-type".to_owned(), text("application/cloudevents+json"))];
+        assert!(Envelope::read(Some(&text(bare)), &of_event).is_ok());
+        let all = r#"{"id":"a","type":"t","actor":"b","source":"c","dataschema":"d","expires":"2026-01-31T11:00:00Z","keyid":"e",
+            "signature":"f","traceparent":"g","data":{}}"#;
+        assert!(Envelope::read_body(&text(all)).is_ok());
     }
 
     #[test]
