@@ -1,5 +1,10 @@
 //! Hostile records and requests: dead letters or a clear refusal; good ones pass.
 
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
+
 use loki_core::generate::{Asked, Random, Wild};
 use loki_log::kafka::{Config, KafkaLog};
 use loki_log::{Log, NewRecord, Partition, Topic};
@@ -17,7 +22,7 @@ async fn hostile_requests_are_refused_and_good_ones_pass() {
     let create = |path: &str| json!({ "type": "node.create", "data": { "path": path } }).to_string();
     let big = format!("{{\"type\":\"node.create\",\"data\":{{\"path\":\"{}\"}}}}", "x".repeat(5 << 20));
     let huge = "x".repeat(9 << 20);
-    let cases: [(&str, Vec<u8>, u16, &str); 14] = [
+    let cases: [(&str, Vec<u8>, u16, &str); 15] = [
         ("nothing", vec![], 400, "bad_json"),
         ("bytes", vec![0xff, 0xfe, 0, 1], 400, "bad_json"),
         ("truncated", br#"{"type":"node.create","data":{"path":"/a"#.to_vec(), 400, "bad_json"),
@@ -25,6 +30,12 @@ async fn hostile_requests_are_refused_and_good_ones_pass() {
         ("5 MB", big.into_bytes(), 413, "too_large"),
         ("unknown type", br#"{"type":"node.explode","data":{}}"#.to_vec(), 422, "unknown_type"),
         ("unknown field", br#"{"type":"node.create","data":{"path":"/a","colour":"red"}}"#.to_vec(), 422, "schema_violation"),
+        (
+            "unknown field beside the data",
+            br#"{"type":"node.create","data":{"path":"/a"},"idempotency_key":"x"}"#.to_vec(),
+            422,
+            "schema_violation",
+        ),
         ("missing field", br#"{"type":"node.create","data":{}}"#.to_vec(), 422, "schema_violation"),
         ("wrong kind", br#"{"type":"node.create","data":{"path":7}}"#.to_vec(), 422, "schema_violation"),
         ("bad value", br#"{"type":"node.create","data":{"path":"a//b"}}"#.to_vec(), 422, "invalid"),
@@ -106,6 +117,9 @@ async fn hostile_records_are_dead_once_and_good_ones_pass() {
     for part in records.chunks(50) {
         log.append(&partition, part.to_vec()).await.unwrap();
     }
+    // another producer compresses: small to the broker, larger than any record that can be copied
+    foreign(&backends.kafka, partition.topic.as_str(), vec![b'x'; 5_000_000]).await;
+    let (count, bad) = (count + 1, bad + 1);
     platform.api.until("/v1/status", |_, status| status["commands"] == format!("c{count}") && status["undecided"] == 0).await;
     platform.api.settled().await;
     platform.verify();
@@ -114,4 +128,23 @@ async fn hostile_records_are_dead_once_and_good_ones_pass() {
     assert_eq!(audit.iter().filter(|line| line["outcome"] == "dead").count(), bad);
     let (_, dead) = platform.api.get("/v1/dead?limit=1000").await.unwrap();
     assert_eq!(dead["items"].as_array().map(Vec::len), Some(bad));
+    let largest = &dead["items"][bad - 1];
+    assert_eq!(largest["code"], "too_large");
+    assert!(largest["bytes"].as_u64() >= Some(5_000_000), "{largest}");
+    let path = format!("/v1/dead/{}/replay", largest["id"].as_str().unwrap().replace('/', "%2F"));
+    let (status, problem) = platform.api.post(&path, "").await.unwrap();
+    assert_eq!((status, problem["code"].as_str()), (409, Some("not_kept")), "{problem}");
+}
+
+/// Appends a record as kcat does it.
+async fn foreign(address: &str, topic: &str, value: Vec<u8>) {
+    let mut kcat = Command::new("kcat");
+    kcat.args(["-P", "-z", "lz4", "-X", "message.max.bytes=16000000", "-b", address, "-t", topic, "-p", "0"]);
+    kcat.args(["-H".as_ref(), OsStr::from_bytes(b"\xff=no text")]).stdin(Stdio::piped());
+    let work = move || {
+        let mut child = kcat.spawn().expect("kcat is installed by `services/testing/stack/install.sh`");
+        child.stdin.take().unwrap().write_all(&value).unwrap();
+        assert!(child.wait().unwrap().success());
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
 }
