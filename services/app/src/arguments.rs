@@ -42,6 +42,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Action,
     },
+    /// Print a script that completes this command line, as in `source <(loki completions bash)`.
+    Completions { shell: clap_complete::Shell },
     #[command(flatten)]
     Client(loki_cli::Command),
 }

@@ -57,6 +57,7 @@ async fn dispatch(arguments: Arguments, settings: Settings) -> anyhow::Result<Ex
         Command::Mysql => run::run(settings, service(Service::Mysql)).await?,
         Command::Zookeeper => run::run(settings, service(Service::Zookeeper)).await?,
         Command::Api => run::run(settings, service(Service::Api)).await?,
+        Command::Completions { shell } => admin::completions::print(shell, &mut out)?,
         Command::Config => admin::config::print(&settings, &mut out)?,
         Command::Migrate => admin::migrate::migrate(&settings, &mut out).await?,
         Command::Topics { action } => return admin::topics::run(&settings, action, &mut out).await,

@@ -1,6 +1,7 @@
 //! The operators' commands that work on backends themselves. The others talk to the API and are in `loki-cli`.
 
 pub(crate) mod client;
+pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod migrate;
 pub(crate) mod operations;

@@ -9,7 +9,7 @@ use crate::loki::{Running, command, refusal};
 #[test]
 fn a_reader_that_has_enough_is_no_error() {
     let home = tempfile::tempdir().unwrap();
-    for arguments in [&["config"] as &[_], &["--version"], &["help"], &["config", "--help"]] {
+    for arguments in [&["config"] as &[_], &["completions", "bash"], &["--version"], &["help"], &["config", "--help"]] {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
         let output =
@@ -34,6 +34,18 @@ fn the_exit_code_is_kept_when_nobody_can_be_told() {
     for (arguments, code) in [(["decider", "--set", "backends=embedded"], 1), (["config", "--set", "drain=soon"], 2)] {
         let status = command(home.path(), &arguments, &[]).stdout(full()).stderr(full()).status().unwrap();
         assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn shells_are_told_every_command() {
+    let home = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = command(home.path(), &["completions", shell], &[]).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        for word in ["decider", "migrate", "rebuild", "ca-file"] {
+            assert!(output.status.success() && script.contains(word), "{shell} is not told of `{word}`");
+        }
     }
 }
 
