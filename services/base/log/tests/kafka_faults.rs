@@ -198,19 +198,25 @@ async fn a_position_that_is_gone_is_told_until_it_was_heard() {
                 quiet = Stopwatch::start();
             }
             Some(Ok(_)) | None => task::sleep(Duration::from_millis(10)).await,
-            Some(Err(error)) => panic!("{error}"),
+            // On a busy machine the answer may be there within one poll: then it was heard, and is told again all the same.
+            Some(Err(error)) => assert!(gone(&error, read), "{error}"),
         }
         assert!(watch.elapsed() < PATIENCE, "{read} records");
     }
     assert!(read < 48, "nothing was left to be removed");
     for _ in 0..2 {
         let error = member.next(1, PATIENCE).await.unwrap_err();
-        assert!(matches!(error, Error::OutOfRange { position, start: 48, end: 48, .. } if position == read as u64), "{error}");
+        assert!(gone(&error, read), "{error}");
     }
     member.start(&partition, 0).await.unwrap();
     log.append(&partition, vec![record("after")]).await.unwrap();
     expect(&mut *member, "a record", |event| matches!(event, Event::Records { batch, .. } if batch.records.len() == 1)).await;
     member.leave().await.unwrap();
+}
+
+/// Says that the 49th record is the next, and not the one after `read`.
+fn gone(error: &Error, read: usize) -> bool {
+    matches!(error, Error::OutOfRange { position, start: 48, end: 48, .. } if *position == read as u64)
 }
 
 async fn remove_all(address: &str, partition: &Partition) {
