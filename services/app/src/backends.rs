@@ -6,10 +6,10 @@ use anyhow::Context;
 use async_trait::async_trait;
 use loki_log::kafka::KafkaLog;
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Log, TopicSpec, kafka};
+use loki_log::{Log, TopicSpec};
 use loki_mysql::{HistoryProjection, Projected, Readers, StateProjection};
 use loki_runner::{Projection, Stored};
-use loki_runtime::{Secret, Shutdown};
+use loki_runtime::Shutdown;
 use loki_telemetry::Health;
 use loki_wire::{Fact, Topics};
 use loki_zookeeper::{Memory, TreeReader};
@@ -85,24 +85,13 @@ impl Backends {
     }
 
     fn real(settings: &Settings, topics: Topics, specs: Vec<TopicSpec>) -> anyhow::Result<Self> {
-        let relational = relational_of(settings, &settings.mysql.url, "url")?;
-        let reader = if settings.mysql.reader_url.is_empty() {
-            relational.clone()
-        } else {
-            relational_of(settings, &settings.mysql.reader_url, "reader_url")?
-        };
         Ok(Self {
             topics,
             specs,
-            log: Arc::new(KafkaLog::connect(kafka_config(settings)).context("`kafka`")?),
-            relational,
-            reader,
-            tree: Tree::Zookeeper(loki_zookeeper::Config {
-                chroot: settings.zookeeper.chroot.clone(),
-                session_timeout: settings.zookeeper.session_timeout.0,
-                auth: settings.zookeeper.auth.clone(),
-                ..loki_zookeeper::Config::new(&settings.zookeeper.servers)
-            }),
+            log: Arc::new(KafkaLog::connect(settings.kafka_config()).context("`kafka`")?),
+            relational: settings.mysql_config(),
+            reader: settings.mysql_reader_config(),
+            tree: Tree::Zookeeper(settings.zookeeper_config()),
             embedded_log: None,
         })
     }
@@ -180,20 +169,6 @@ impl Backends {
             log.close().await;
         }
     }
-}
-
-/// The relational store at the address that `mysql.<key>` names.
-pub(crate) fn relational_of(settings: &Settings, url: &Secret, key: &str) -> anyhow::Result<loki_mysql::Config> {
-    let config = loki_mysql::Config { url: url.clone(), connections_max: settings.mysql.connections, ..loki_mysql::Config::default() };
-    match config.check().into_iter().next() {
-        Some(mistake) => Err(anyhow::anyhow!(mistake).context(format!("`mysql.{key}`"))),
-        None => Ok(config),
-    }
-}
-
-fn kafka_config(settings: &Settings) -> kafka::Config {
-    let options = settings.kafka.options.iter().map(|(key, value)| (key.clone(), Secret::new(value.clone()))).collect();
-    kafka::Config { options, ..kafka::Config::new(&settings.kafka.brokers) }
 }
 
 /// Lets one loop run whichever adapter was chosen.

@@ -10,6 +10,7 @@ use loki_api::{Api, Sources};
 use loki_decider::Decider;
 use loki_log::{Cleanup, Topic};
 use loki_runner::{Projection, Runner, RunnerConfig};
+use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Shutdown, task};
 use loki_telemetry::describe::describe;
 use loki_telemetry::{Health, Metrics, logs, routes};
@@ -20,6 +21,9 @@ use crate::backends::{Backends, Chosen, Set};
 use crate::service::Service;
 use crate::settings::Settings;
 use crate::this_machine;
+
+/// Of the bound of a shutdown, the API and the decider may use one part in so many; what they leave is the projectors'.
+const FRONT_PART: u32 = 2;
 
 /// What is to be run.
 pub(crate) struct Plan {
@@ -95,11 +99,11 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
     }
 
     let failed = until_done(&shutdown, &mut fronts, &mut backs).await;
+    let (watch, drain) = (Stopwatch::start(), settings.drain.0);
     front.begin();
-    let drain = settings.drain.0;
-    let first = join(&mut fronts, drain).await;
+    let first = join(&mut fronts, drain / FRONT_PART).await;
     back.begin();
-    let second = join(&mut backs, drain).await;
+    let second = join(&mut backs, drain.saturating_sub(watch.elapsed())).await;
     shutdown.begin();
     if let Ok(backends) = Arc::try_unwrap(backends).map_err(drop) {
         backends.close().await;
@@ -158,6 +162,8 @@ async fn join(tasks: &mut Tasks, bound: Duration) -> anyhow::Result<()> {
 fn runner<P: Projection>(settings: &Settings, backends: &Backends, health: &Health, projection: P, topic: &str) -> Runner<P> {
     let group = backends.topics.group(projection.name());
     let mut config = RunnerConfig::new(Topic::new(topic), Topic::new(&backends.topics.facts), group);
+    // it finishes a step, and then leaves the group
+    config.drain = settings.drain.0 / FRONT_PART / 2;
     config.batch_records_max = settings.projectors.batch_records;
     config.rebuild_records_max = settings.projectors.rebuild_batch_records;
     let spec = backends.specs.iter().find(|spec| spec.name == topic);
@@ -175,7 +181,7 @@ fn api_config(settings: &Settings) -> anyhow::Result<loki_api::Config> {
         body_max: usize::try_from(settings.api.body_max.0).unwrap_or(usize::MAX),
         wait_max: settings.api.wait_max.0,
         concurrency_max: settings.api.concurrency_max,
-        drain: settings.drain.0,
+        drain: settings.drain.0 / FRONT_PART,
     })
 }
 

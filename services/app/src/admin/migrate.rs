@@ -4,14 +4,13 @@ use loki_cli::Output;
 use loki_mysql::MigrateError;
 
 use super::unreached::{Unreached, need_real};
-use crate::backends;
 use crate::settings::Settings;
 
 pub(crate) async fn migrate(settings: &Settings, out: &mut Output) -> anyhow::Result<()> {
     need_real(settings, "migrate")?;
-    let (key, url) = settings.mysql.migrating();
-    let config = backends::relational_of(settings, url, key)?;
-    let store = Unreached { setting: format!("mysql.{key}"), value: place(url.expose()), command: "migrate" };
+    let config = settings.mysql_migrate_config();
+    let setting = if settings.mysql.migrate_url.is_empty() { "mysql.url" } else { "mysql.migrate_url" };
+    let store = Unreached { setting: setting.to_owned(), value: place(config.url.expose()), command: "migrate" };
     let applied = loki_mysql::migrate(&config).await.map_err(|error| {
         let away = matches!(error, MigrateError::Away(_));
         store.tell(error.into(), away, settings)

@@ -25,7 +25,8 @@ impl Layers {
     pub(super) fn file(&mut self, name: &str, text: &str) {
         match text.parse::<Table>() {
             Ok(table) => overlay(&mut self.settings, table, "", name, &mut self.mistakes),
-            Err(error) => self.mistakes.push(format!("{name}: {}", error.to_string().trim_end())),
+            // not its Display, which quotes the line: that may hold a secret
+            Err(error) => self.mistakes.push(format!("{name}{}: {}", line(text, &error), error.message())),
         }
     }
 
@@ -62,6 +63,12 @@ impl Layers {
             None => self.mistakes.push(format!("{source}: `{dotted}` must be {}", kind(slot))),
         }
     }
+}
+
+/// Where in the file it is wrong.
+fn line(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map(|before| format!(" line {}", before.matches('\n').count() + 1)).unwrap_or_default()
 }
 
 fn find<'a>(table: &'a mut Table, path: &[&str]) -> Option<&'a mut Value> {

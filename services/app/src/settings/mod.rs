@@ -1,5 +1,6 @@
 //! Settings: `default.toml` < file < `LOKI__A__B` < flags. An unknown key is an error, and all mistakes are listed at once.
 
+mod adapters;
 mod layers;
 pub(crate) mod units;
 
@@ -123,13 +124,6 @@ pub(crate) struct Api {
 #[error("the settings are wrong:\n{}", .0.iter().map(|mistake| format!("  - {mistake}")).collect::<Vec<_>>().join("\n"))]
 pub(crate) struct Mistakes(pub(crate) Vec<String>);
 
-impl Mysql {
-    /// The key and the address of the user of `loki migrate`.
-    pub(crate) fn migrating(&self) -> (&'static str, &Secret) {
-        if self.migrate_url.is_empty() { ("url", &self.url) } else { ("migrate_url", &self.migrate_url) }
-    }
-}
-
 impl Settings {
     /// Reads all sources. The only place that looks at the environment. `listens`: the API is to be started.
     pub(crate) fn load(flags: &Flags, listens: bool) -> Result<Self, Mistakes> {
@@ -163,16 +157,18 @@ impl Settings {
             }
         }
         let mut mistakes = std::mem::take(&mut layers.mistakes);
-        let table = layers.into_table();
-        // each value on its own first, so that every bad one is named
-        mistakes.extend(bad_values(&table));
-        if mistakes.is_empty() {
-            let settings: Self = table.try_into().map_err(|error: toml::de::Error| Mistakes(vec![error.to_string()]))?;
-            mistakes.extend(settings.check());
-            mistakes.extend(settings.unguarded().filter(|_| listens));
-            if mistakes.is_empty() {
-                return Ok(settings);
+        let mut table = layers.into_table();
+        // each value on its own first: what its type refuses is named, and the others are looked at all the same
+        mistakes.extend(replace_bad_values(&mut table));
+        match table.try_into::<Self>() {
+            Ok(settings) => {
+                mistakes.extend(settings.check());
+                mistakes.extend(settings.unguarded().filter(|_| listens));
+                if mistakes.is_empty() {
+                    return Ok(settings);
+                }
             }
+            Err(error) => mistakes.push(error.to_string()),
         }
         Err(Mistakes(mistakes))
     }
@@ -208,9 +204,11 @@ impl Settings {
         need((1024..=1 << 30).contains(&self.api.body_max.0), format!("`api.body_max` must be 1KiB to 1GiB, not `{}`", self.api.body_max));
         need(self.drain.0.as_secs() <= 600, format!("`drain` must be at most 10m, not `{}`", self.drain));
         need(
-            self.zookeeper.chroot.is_empty() || (self.zookeeper.chroot.starts_with('/') && !self.zookeeper.chroot.ends_with('/')),
-            "`zookeeper.chroot` begins with `/` and does not end with it".to_owned(),
+            self.api.token.expose().chars().all(|c| c.is_ascii_graphic()),
+            "`api.token` may have visible ASCII characters only, no spaces and no line ends: no request could carry it".to_owned(),
         );
+        mistakes.extend(logs::check(&self.logs.filter).err().map(|error| error.to_string()));
+        mistakes.extend(self.refused_by_adapters());
         mistakes
     }
 
@@ -243,30 +241,32 @@ impl Settings {
     }
 }
 
-/// Names every value that its type refuses, by trying each key alone over the defaults.
-fn bad_values(table: &toml::Table) -> Vec<String> {
+/// Names every value that its type refuses, by trying each key alone over the defaults, and puts the default in its place.
+fn replace_bad_values(table: &mut toml::Table) -> Vec<String> {
     let Ok(defaults) = DEFAULTS.parse::<toml::Table>() else {
         return vec!["default.toml cannot be read".to_owned()];
     };
     let mut mistakes = Vec::new();
-    let mut try_one = |path: &[&str], value: &toml::Value| {
+    let mut try_one = |path: &[&str], value: &mut toml::Value| {
         let mut alone = defaults.clone();
         let slot = match path {
             [key] => alone.get_mut(*key),
             [section, key] => alone.get_mut(*section).and_then(|section| section.get_mut(*key)),
             _ => None,
         };
-        if let Some(slot) = slot {
-            *slot = value.clone();
-            if let Err(error) = alone.try_into::<Settings>() {
-                mistakes.push(format!("`{}`: {}", path.join("."), error.message()));
-            }
+        let Some(slot) = slot else { return };
+        let default = std::mem::replace(slot, value.clone());
+        if let Err(error) = alone.try_into::<Settings>() {
+            // its message quotes the value, which may be a secret
+            let message = if path == ["kafka", "options"] { "every value must be a text in quotes" } else { error.message() };
+            mistakes.push(format!("`{}`: {message}", path.join(".")));
+            *value = default;
         }
     };
-    for (key, value) in table {
+    for (key, value) in table.iter_mut() {
         match value {
-            toml::Value::Table(section) => section.iter().for_each(|(name, value)| try_one(&[key, name], value)),
-            value => try_one(&[key], value),
+            toml::Value::Table(section) => section.iter_mut().for_each(|(name, value)| try_one(&[key.as_str(), name], value)),
+            value => try_one(&[key.as_str()], value),
         }
     }
     mistakes
@@ -296,7 +296,9 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_listed_at_once() {
-        let file = "nonsense = 1\ndrain = \"soon\"\n[api]\nlisten = \"here\"\nspeed = 3\n";
+        let file = "nonsense = 1\ndrain = \"soon\"\n[api]\nlisten = \"here\"\nspeed = 3\n[logs]\nfilter = \"loud=very\"\n\
+                    [mysql]\nreader_url = \"mysql://u:hunter2@h\"\n[zookeeper]\nauth = \"alone\"\n\
+                    [kafka.options]\nacks = \"0\"\n\"no.such\" = \"1\"\n";
         let mistakes =
             load(file, &[("LOKI__DECIDER__BATCH_COMMANDS", "many"), ("LOKI__NO__KEY", "1")], &["backends=paper", "x"]).unwrap_err().0;
         let expected = [
@@ -307,11 +309,18 @@ mod tests {
             "KEY=VALUE",
             "`drain`",
             "`backends`",
+            "`api.listen`",
+            "`logs.filter`",
+            "`mysql.reader_url` names no database",
+            "`options.acks` cannot be set",
+            "`options`: ",
+            "`auth` must be",
         ];
         for part in expected {
             assert!(mistakes.iter().any(|mistake| mistake.contains(part)), "{part} in {mistakes:#?}");
         }
         assert_eq!(mistakes.len(), expected.len(), "{mistakes:#?}");
+        assert!(!format!("{mistakes:?}").contains("hunter2"));
     }
 
     #[test]
@@ -320,6 +329,21 @@ mod tests {
             load("", &[("LOKI__API__LISTEN", "0.0.0.0:80"), ("LOKI__LOGS__FORMAT", "loud")], &["decider.batch_commands=0"]).unwrap_err().0;
         assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
         assert!(load("", &[("LOKI__API__LISTEN", "0.0.0.0:80"), ("LOKI__API__TOKEN", "t")], &[]).is_ok());
+    }
+
+    #[test]
+    fn mistakes_quote_no_secret() {
+        for (file, part) in [
+            ("# a\n[api]\ntoken = hunter2\n", "loki.toml line 3: "),
+            ("[kafka.options]\n\"sasl.password\" = 12345678\n", "`kafka.options`: every value must be a text"),
+            ("[api]\ntoken = 12345678\n", "`api.token` must be a text"),
+            ("[api]\ntoken = \"hunter2\\n\"\n", "`api.token` may have visible ASCII"),
+            ("[mysql]\nurl = \"hunter2\"\n", "`mysql.url` begins with neither"),
+        ] {
+            let mistakes = load(file, &[], &[]).unwrap_err().0;
+            assert!(mistakes.len() == 1 && mistakes[0].contains(part), "{part} in {mistakes:?}");
+            assert!(!mistakes[0].contains("hunter2") && !mistakes[0].contains("12345678"), "{mistakes:?}");
+        }
     }
 
     #[test]

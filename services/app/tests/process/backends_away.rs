@@ -25,7 +25,7 @@ async fn check(service: &str, named: &[&str]) {
     loki.terminate();
     let (status, took, said) = loki.ended().await;
     assert!(status.success(), "{service}: {status}\n{said}");
-    assert!(took < Duration::from_secs(22), "{service} took {took:?}");
+    assert!(took < Duration::from_secs(20), "{service} took {took:?}");
     assert!(said.contains("not ready"), "{said}");
 }
 

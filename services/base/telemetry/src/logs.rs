@@ -17,15 +17,24 @@ pub enum Format {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("`log.filter`: {0}")]
+    #[error("`logs.filter`: {0}")]
     Filter(String),
     #[error("logs are set up already")]
     Twice,
 }
 
+/// Whether this is a filter.
+pub fn check(filter: &str) -> Result<(), Error> {
+    parse(filter).map(drop)
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::try_new(filter).map_err(|error| Error::Filter(error.to_string()))
+}
+
 /// Starts logging with a filter such as `info,loki_runner=debug`.
 pub fn start(filter: &str, format: Format) -> Result<(), Error> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| Error::Filter(error.to_string()))?;
+    let filter = parse(filter)?;
     // a line that cannot be written is lost; telling that would panic, as it goes to standard error too
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let json = match format {

@@ -41,16 +41,29 @@ impl Config {
 
     /// Refuses what would break the log's promise, or librdkafka's rules.
     pub(super) fn check(&self) -> Result<()> {
+        match self.mistakes() {
+            mistakes if mistakes.is_empty() => Ok(()),
+            mistakes => Err(Error::Fatal(mistakes.join("; "))),
+        }
+    }
+
+    /// All that is wrong with it.
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
         if self.bootstrap_servers.trim().is_empty() {
-            return Err(Error::Fatal("`bootstrap_servers` is empty: name at least one `host:port`".into()));
+            mistakes.push("`bootstrap_servers` is empty: name at least one `host:port`".to_owned());
         }
-        if let Some(name) = self.options.keys().find(|name| PROMISED.contains(&name.as_str())) {
-            return Err(Error::Fatal(format!("`options.{name}` cannot be set: the log's promise depends on it")));
-        }
+        let promised = |name: &&String| PROMISED.contains(&name.as_str());
+        mistakes.extend(
+            self.options.keys().filter(promised).map(|name| format!("`options.{name}` cannot be set: the log's promise depends on it")),
+        );
         if self.heartbeat * 3 > self.session_timeout {
-            return Err(Error::Fatal("`heartbeat` must be at most a third of `session_timeout`".into()));
+            mistakes.push("`heartbeat` must be at most a third of `session_timeout`".to_owned());
         }
-        self.transactional("check").create_native_config().map(drop).map_err(|error| Error::Fatal(format!("`options`: {error}")))
+        if let Err(error) = self.transactional("check").create_native_config() {
+            mistakes.push(format!("`options`: {error}"));
+        }
+        mistakes
     }
 
     /// Appends outside of transactions.
