@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the clock")]
 
 mod backends_away;
+mod logs;
 mod loki;
 mod output;
 mod refusals;

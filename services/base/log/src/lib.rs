@@ -17,5 +17,5 @@ pub mod topic;
 pub use declared::{Declared, declared};
 pub use error::{Class, Error, Result};
 pub use port::{Event, Log, Member, Reader, Writer};
-pub use record::{Batch, Bounds, Group, NewRecord, Partition, Record};
+pub use record::{Batch, Bounds, Committed, Group, NOTE_BYTES_MAX, NewRecord, Partition, Record};
 pub use topic::{Cleanup, Timestamp, Topic, TopicChange, TopicSpec};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::record::{Batch, Bounds, Group, NewRecord, Partition};
+use crate::record::{Batch, Bounds, Committed, Group, NewRecord, Partition};
 use crate::topic::{Topic, TopicChange, TopicSpec};
 
 /// The event log. Records of a partition are totally ordered; what was acknowledged survives a crash of the process and of the log.
@@ -33,8 +33,12 @@ pub trait Log: Send + Sync + 'static {
     /// commit was already under way, finished before this returns; later calls of theirs fail with `Class::Fenced`).
     async fn writer(&self, id: &str) -> Result<Box<dyn Writer>>;
 
-    /// The offset that `group` committed, read from outside the group.
-    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<u64>>;
+    /// The offset that `group` committed, and its note, read from outside the group.
+    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<Committed>>;
+
+    /// How many members `group` has, those included that hold nothing; `None` when the log knows of no such group. One that was killed counts
+    /// until its session has expired.
+    async fn members(&self, group: &str) -> Result<Option<usize>>;
 
     /// Differences between `specs` and the log's topics; with `apply` it also carries out every `Create` and `Alter`.
     async fn reconcile_topics(&self, specs: &[TopicSpec], apply: bool) -> Result<Vec<TopicChange>>;
@@ -88,8 +92,9 @@ pub trait Member: Send {
     /// Acknowledges a revocation; the partitions go when all that were revoked together are released.
     async fn release(&mut self, partitions: &[Partition]) -> Result<()>;
 
-    /// Stores the group's offset outside of any transaction, for an assigned partition.
-    async fn commit(&mut self, partition: &Partition, position: u64) -> Result<()>;
+    /// Stores the group's offset outside of any transaction, for an assigned partition, and a note for whoever asks from outside: both replace
+    /// what was there, so that no note means none. One of more than `NOTE_BYTES_MAX` bytes is `Invalid`, an empty one is none.
+    async fn commit(&mut self, partition: &Partition, position: u64, note: Option<&str>) -> Result<()>;
 
     /// What a writer needs to commit this group's offset in a transaction; fetched anew for each transaction.
     fn group(&self) -> Result<Group>;
@@ -108,7 +113,8 @@ pub trait Writer: Send {
     async fn append(&mut self, partition: &Partition, records: Vec<NewRecord>) -> Result<Vec<u64>>;
 
     /// Makes all appended records visible and stores the group's position, in one atomic step. An error of class `Retry` means: call `commit` again;
-    /// `Abort`: nothing happened, call `abort` and redo; `Fenced`: unknown or superseded, restore.
+    /// `Abort`: nothing happened, call `abort` and redo; `Fenced`: unknown or superseded, restore. The position has no note: one that was there
+    /// is gone.
     async fn commit(&mut self, consumed: Option<(&Group, &Partition, u64)>) -> Result<()>;
 
     /// Undoes the open transaction, if any.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::error::{Error, Result};
 use crate::topic::Topic;
 
 /// One partition of one topic.
@@ -76,6 +77,27 @@ pub struct Batch {
 pub struct Bounds {
     pub start: u64,
     pub end: u64,
+}
+
+/// The longest note, in bytes. Kafka's brokers allow four times that by default (`offset.metadata.max.bytes`).
+pub const NOTE_BYTES_MAX: usize = 1024;
+
+/// What a group has committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    pub position: u64,
+    /// What the member that committed it had to say.
+    pub note: Option<String>,
+}
+
+/// A note as it is kept: an empty one is none.
+pub(crate) fn check_note(note: Option<&str>) -> Result<Option<String>> {
+    match note.filter(|note| !note.is_empty()) {
+        Some(note) if note.len() > NOTE_BYTES_MAX => {
+            Err(Error::Invalid(format!("a note of {} bytes is over the limit of {NOTE_BYTES_MAX}: shorten it", note.len())))
+        }
+        note => Ok(note.map(str::to_owned)),
+    }
 }
 
 /// A consumer group as a writer needs it to commit an offset in its transaction. Made by `Member::group`, read only by the same adapter.

@@ -66,6 +66,7 @@ async fn all_calls_are_away(address: &str) {
     away("member", log.member("g", std::slice::from_ref(&partition.topic))).await;
     away("writer", log.writer("w")).await;
     away("committed", log.committed("g", &partition)).await;
+    away("members", log.members("g")).await;
     away("reconcile", log.reconcile_topics(&[spec("t")], true)).await;
 }
 

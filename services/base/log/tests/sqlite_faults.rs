@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Class, Cleanup, Error, Log, NewRecord, Partition, Record, Timestamp, Topic, TopicSpec};
+use loki_log::{Class, Cleanup, Committed, Error, Event, Log, NewRecord, Partition, Record, Timestamp, Topic, TopicSpec};
 use loki_runtime::{Clock, task};
 
 fn spec(name: &str) -> TopicSpec {
@@ -77,6 +77,39 @@ async fn a_file_that_is_no_log_is_refused() {
     std::fs::write(directory.path().join("control.db"), vec![7; 100_000]).unwrap();
     let error = refusal(directory.path()).await;
     assert!(matches!(&error, Error::Fatal(text) if text.contains("control.db")), "{error}");
+}
+
+/// The first builds kept positions without notes. Theirs and ours share the file in either order: an update can be taken back.
+#[tokio::test]
+async fn a_file_without_notes_is_used_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, partition) = open(Options::new(directory.path())).await;
+    log.close().await;
+    let url = format!("sqlite://{}", directory.path().join("control.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let before = "DROP TABLE committed; \
+        CREATE TABLE committed (consumers TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL, \
+        PRIMARY KEY (consumers, partition)) STRICT, WITHOUT ROWID;";
+    sqlx::raw_sql(before).execute(&pool).await.unwrap();
+    let as_before = "INSERT INTO committed (consumers, partition, position) SELECT 'g', id, ? FROM partition WHERE true \
+        ON CONFLICT (consumers, partition) DO UPDATE SET position = excluded.position";
+    sqlx::query(as_before).bind(7).execute(&pool).await.unwrap();
+    pool.close().await;
+
+    let (log, _) = open(Options::new(directory.path())).await;
+    assert_eq!(log.committed("g", &partition).await.unwrap(), Some(Committed { position: 7, note: None }));
+    let mut member = log.member("g", std::slice::from_ref(&partition.topic)).await.unwrap();
+    assert!(matches!(member.next(1, Duration::from_secs(10)).await.unwrap(), Event::Assigned(_)));
+    member.commit(&partition, 8, Some("away")).await.unwrap();
+    assert_eq!(log.committed("g", &partition).await.unwrap(), Some(Committed { position: 8, note: Some("away".into()) }));
+    log.close().await;
+
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query(as_before).bind(9).execute(&pool).await.unwrap();
+    pool.close().await;
+    let (log, _) = open(Options::new(directory.path())).await;
+    assert_eq!(log.committed("g", &partition).await.unwrap().map(|committed| committed.position), Some(9));
+    log.close().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a process tells of itself: logs, metrics, health, and the trace that a command carries.
 
 pub mod describe;
+pub mod fields;
 pub mod health;
 pub mod logs;
 pub mod metrics_endpoint;

@@ -5,12 +5,9 @@
 pub struct TraceParent(String);
 
 impl TraceParent {
-    /// The sender's, when it is valid; else a new one.
-    pub fn accept(text: Option<&str>) -> Self {
-        match text {
-            Some(text) if is_valid(text) => Self(text.to_owned()),
-            _ => Self::new(),
-        }
+    /// The first that is valid of those that the sender gave; else a new one.
+    pub fn accept<'t>(given: impl IntoIterator<Item = &'t str>) -> Self {
+        given.into_iter().find(|text| is_valid(text)).map_or_else(Self::new, |text| Self(text.to_owned()))
     }
 
     /// A new, sampled trace.
@@ -36,9 +33,9 @@ impl Default for TraceParent {
     }
 }
 
-/// The trace id within a header, for log lines; empty when it is not valid.
-pub fn trace_id(text: &str) -> &str {
-    if is_valid(text) { &text[3..35] } else { "" }
+/// The trace id within a header, for log lines; `None` when it is not valid.
+pub fn id(text: &str) -> Option<&str> {
+    is_valid(text).then(|| &text[3..35])
 }
 
 fn is_valid(text: &str) -> bool {
@@ -55,15 +52,17 @@ mod tests {
     #[test]
     fn a_valid_one_is_kept_and_another_replaced() {
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(TraceParent::accept(Some(given)).as_str(), given);
-        assert_eq!(trace_id(given), "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(TraceParent::accept([given]).as_str(), given);
+        assert_eq!(TraceParent::accept(["nonsense", given]).as_str(), given);
+        assert_eq!(id(given), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(id("00-0-0-0"), None);
         for bad in [
             "",
             "00-0-0-0",
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4BF92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         ] {
-            let made = TraceParent::accept(Some(bad));
+            let made = TraceParent::accept([bad]);
             assert!(is_valid(made.as_str()) && made.as_str() != bad);
         }
         assert_ne!(TraceParent::new(), TraceParent::new());

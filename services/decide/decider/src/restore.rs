@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use loki_core::{First, IdKey, Ids, Origin, REMEMBERED_MS};
 use loki_domain::{Code, LogId};
-use loki_log::{Bounds, Log, NewRecord, Partition, Reader, Record, Writer};
+use loki_log::{Bounds, Committed, Log, NewRecord, Partition, Reader, Record, Writer};
 use loki_runtime::Backoff;
 use loki_telemetry::Component;
 use loki_wire::digest::sha256;
@@ -154,7 +154,7 @@ impl Restore<'_> {
             }
         };
         match committed {
-            Some(committed) if committed != answered => {
+            Some(Committed { position: committed, .. }) if committed != answered => {
                 Err(Error::Disagree { group: group.to_owned(), topic: commands.topic.to_string(), committed, answered })
             }
             _ => Ok(()),

@@ -262,7 +262,7 @@ mod tests {
             Ok(())
         }
 
-        async fn commit(&mut self, _partition: &Partition, _position: u64) -> loki_log::Result<()> {
+        async fn commit(&mut self, _partition: &Partition, _position: u64, _note: Option<&str>) -> loki_log::Result<()> {
             Ok(())
         }
 

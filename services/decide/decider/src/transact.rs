@@ -10,10 +10,10 @@
 use loki_log::{Class, Writer};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Backoff, Shutdown};
-use loki_telemetry::Component;
+use loki_telemetry::{Component, fields, trace};
 
 use crate::answer;
-use crate::book::{Book, Decided, Draft};
+use crate::book::{Answer, Book, Decided, Draft};
 use crate::config::Partitions;
 use crate::error::Error;
 use crate::metrics;
@@ -124,18 +124,25 @@ fn tell(draft: &Draft) {
             metrics::answered(outcome, count);
         }
     }
-    for answer in &draft.answers {
-        let trace = answer.sender.traceparent.as_deref().map_or("", loki_telemetry::trace::trace_id);
-        if let Decided::Dead(letter) = &answer.decided {
-            tracing::warn!(
-                command.id = %answer.sender.id, command.position = answer.offset, trace.id = trace,
-                reason = %letter.reason.code, error = %letter.reason.message, "a command is dead"
-            );
-        } else {
-            tracing::debug!(
-                command.id = %answer.sender.id, command.kind = %answer.sender.kind, command.position = answer.offset, trace.id = trace,
-                outcome = answer.outcome(), "decided"
-            );
-        }
+    draft.answers.iter().for_each(log);
+}
+
+/// One line for each command. What was not done is seen by default; what was, by whoever asks for it.
+fn log(answer: &Answer) {
+    let (id, kind, position) = (&answer.sender.id, &answer.sender.kind, answer.offset);
+    let trace = answer.sender.traceparent.as_deref().and_then(trace::id);
+    match &answer.decided {
+        Decided::Dead(letter) => tracing::warn!(
+            { fields::COMMAND_ID } = %id, { fields::COMMAND_TYPE } = %kind, { fields::COMMAND_POSITION } = position,
+            { fields::TRACE_ID } = trace, reason = %letter.reason.code, error = %letter.reason.message, "a command is dead"
+        ),
+        Decided::Rejected(rejection) => tracing::info!(
+            { fields::COMMAND_ID } = %id, { fields::COMMAND_TYPE } = %kind, { fields::COMMAND_POSITION } = position,
+            { fields::TRACE_ID } = trace, reason = rejection.code.as_str(), error = %rejection.message, "a command is rejected"
+        ),
+        Decided::Accepted { .. } | Decided::Duplicate { .. } => tracing::debug!(
+            { fields::COMMAND_ID } = %id, { fields::COMMAND_TYPE } = %kind, { fields::COMMAND_POSITION } = position,
+            { fields::TRACE_ID } = trace, outcome = answer.outcome(), "decided"
+        ),
     }
 }

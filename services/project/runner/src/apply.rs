@@ -4,12 +4,13 @@
 //! `to`, and the next one is; anywhere else, and the loop enters again. What was read from the log is kept meanwhile.
 
 use loki_runtime::clock::Stopwatch;
+use loki_telemetry::fields;
 
 use crate::course::{Course, Leg};
 use crate::error::{Break, Flow};
 use crate::metrics;
 use crate::pending::Cut;
-use crate::projection::{Applied, Batch, Projection, State, Stored, Target};
+use crate::projection::{Applied, Batch, Item, Projection, State, Stored, Target};
 use crate::runner::Loop;
 
 impl<P: Projection> Loop<P> {
@@ -81,6 +82,18 @@ impl<P: Projection> Loop<P> {
 
     /// The store holds the step.
     fn moved(&mut self, course: &mut Course, cut: Cut, state: State, reached_ms: Option<i64>) {
+        let items = self.pending.first(cut.items);
+        if let (Some(first), Some(last)) = (items.first(), items.last()) {
+            tracing::debug!(
+                projection = self.report.name(),
+                from = course.at,
+                to = cut.to,
+                records = cut.items,
+                { fields::COMMAND_FIRST } = first.command(),
+                { fields::COMMAND_LAST } = last.command(),
+                "applied"
+            );
+        }
         self.pending.drop_first(cut.items);
         course.at = cut.to;
         course.ended_ms = reached_ms.or(course.ended_ms);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loki_domain::LogId;
-use loki_log::{Bounds, Class, Partition, Reader};
+use loki_log::{Bounds, Class, Committed, Partition, Reader};
 use loki_runtime::task;
 use loki_wire::Change;
 
@@ -16,7 +16,7 @@ use crate::runner::Loop;
 use crate::status::Mode;
 
 /// How long the log may take to answer.
-const LOG_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const LOG_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one read waits for the log's first records.
 const LOG_ID_WAIT: Duration = Duration::from_secs(1);
 /// The log's id is written by the decider's first transaction, so it lies among the first records.
@@ -26,14 +26,17 @@ impl<P: Projection> Loop<P> {
     /// Where to go on.
     pub(crate) async fn enter(&mut self) -> Flow<Course> {
         self.left_at = None;
+        self.upkeep.committed_is(None);
         self.entered_at = self.requests.newest();
         self.report.entering();
         let log = self.log_id().await?;
         // The store first: another member may still be writing, and a position read later than the end would look like one beyond it.
         let stored = self.stored().await?;
         let committed = self.committed().await?;
+        self.upkeep.committed_is(Some(committed.clone()));
         let bounds = self.bounds().await?;
         let now_ms = self.clock.now_ms();
+        let committed = committed.map(|committed| committed.position);
         let situation = Situation { stored, committed, log, bounds, now_ms, removals_kept_ms: self.config.removals_kept_ms };
         // A request does not make up for what is wrong: readers must not see the store until the swap.
         let entry = match (entry::decide(&situation), self.requests.open()) {
@@ -81,7 +84,7 @@ impl<P: Projection> Loop<P> {
         }
     }
 
-    async fn committed(&mut self) -> Flow<Option<u64>> {
+    async fn committed(&mut self) -> Flow<Option<Committed>> {
         loop {
             let call = task::timeout(LOG_TIMEOUT, self.log.committed(&self.config.group, &self.partition));
             match self.seat.unless_gone(call).await? {
@@ -138,6 +141,7 @@ impl<P: Projection> Loop<P> {
             if batch.records.is_empty() {
                 self.report.log_back();
                 self.report.waits(Mode::WaitingForLog);
+                self.commit_now_and_then().await;
             }
         }
     }

@@ -14,7 +14,7 @@
 //!
 //! To read on: `runner` is the loop from the top; `enter` gathers what `entry` decides on; `follow` reads, `apply` writes one step, `rebuild` fills
 //! a new generation, `upkeep` compares now and then. Below them, `seat` keeps the place in the group, `decode` and `pending` make whole commands
-//! of records. `report` is what `status`, readiness and metrics are told by; `control` is what an operator may ask.
+//! of records. `report` is what `status`, readiness and metrics are told by, `note` what other processes are; `control` is what an operator may ask.
 
 mod apply;
 pub mod config;
@@ -26,6 +26,7 @@ pub mod entry;
 pub mod error;
 mod follow;
 pub mod metrics;
+mod note;
 mod pending;
 pub mod projection;
 mod rebuild;
@@ -44,4 +45,4 @@ pub use entry::{Entry, Reason};
 pub use error::{Error, Unreadable};
 pub use projection::{Applied, Batch, Item, Projection, State, StoreError, Stored, Target};
 pub use runner::Runner;
-pub use status::{Mode, Phase, Snapshot, Status};
+pub use status::{Mode, Phase, Snapshot, Status, Told};

@@ -36,7 +36,7 @@ impl Report {
             mode: Mode::Joining,
             store_away: None,
             log_away: None,
-            last_error: None,
+            trouble: None,
             last_rebuild: None,
         });
         Self(Arc::new(Inner { name, clock, component: health.component(name), sender }))
@@ -120,16 +120,19 @@ impl Report {
         self.0.sender.borrow().stored
     }
 
+    /// What the group's offset shall say.
+    pub(crate) fn note(&self) -> Option<String> {
+        self.0.sender.borrow().trouble.as_ref().map(Told::to_note)
+    }
+
     pub(crate) fn position(&self) -> Option<u64> {
         self.0.sender.borrow().position()
     }
 
     pub(crate) fn stopped(&self, reason: String) {
-        let told = self.told(reason.clone());
         self.change(|snapshot| {
             snapshot.phase = Phase::Stopped;
             snapshot.mode = Mode::Stopped { reason };
-            snapshot.last_error = Some(told);
         });
     }
 
@@ -139,17 +142,13 @@ impl Report {
             snapshot.phase = Phase::Stopped;
             snapshot.mode = Mode::Ended;
             if told.is_some() {
-                snapshot.last_error = told;
+                snapshot.trouble = told;
             }
         });
     }
 
     pub(crate) fn store_away(&self, why: String) {
-        let told = self.told(why.clone());
-        self.change(|snapshot| {
-            snapshot.store_away = Some(why);
-            snapshot.last_error = Some(told);
-        });
+        self.change(|snapshot| snapshot.store_away = Some(why));
     }
 
     pub(crate) fn store_back(&self) {
@@ -159,11 +158,7 @@ impl Report {
     }
 
     pub(crate) fn log_away(&self, why: String) {
-        let told = self.told(why.clone());
-        self.change(|snapshot| {
-            snapshot.log_away = Some(why);
-            snapshot.last_error = Some(told);
-        });
+        self.change(|snapshot| snapshot.log_away = Some(why));
     }
 
     pub(crate) fn log_back(&self) {
@@ -177,7 +172,11 @@ impl Report {
     }
 
     fn change(&self, change: impl FnOnce(&mut Snapshot)) {
-        self.0.sender.send_modify(change);
+        self.0.sender.send_modify(|snapshot| {
+            let before = snapshot.kind();
+            change(snapshot);
+            snapshot.retell(&before, || self.0.clock.now_ms());
+        });
         let snapshot = self.0.sender.borrow();
         match snapshot.why_not_ready() {
             None => self.0.component.ready(),

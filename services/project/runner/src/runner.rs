@@ -109,12 +109,12 @@ impl<P: Projection> Loop<P> {
                 }
             }
         };
-        self.commit().await;
-        self.seat.leave().await;
         if let Err(error) = &result {
             tracing::error!(projection = self.report.name(), error = %error, "the projection ends");
         }
         self.report.ended(result.as_ref().err().map(ToString::to_string));
+        self.commit().await;
+        self.seat.leave().await;
         result
     }
 
@@ -171,6 +171,7 @@ impl<P: Projection> Loop<P> {
             self.seat.unless_gone(task::sleep(self.config.check_every)).await?;
             let stored = self.stored().await?;
             self.store_works();
+            self.commit_now_and_then().await;
             if self.requests.newest() > self.entered_at || stored.map(place) != left {
                 return Ok(());
             }

@@ -191,10 +191,15 @@ impl<I: Item> Seat<I> {
         }
     }
 
-    /// Stores the group's offset; a failure is counted, and the caller tries again when it commits next.
-    pub(crate) async fn commit(&mut self, position: u64) -> bool {
+    /// Stores the group's offset and what it shall say; a failure is counted, and the caller tries again when it commits next.
+    pub(crate) async fn commit(&mut self, position: u64, note: Option<&str>) -> bool {
         let Some(member) = &mut self.member else { return false };
-        match member.commit(&self.partition, position).await {
+        let mut stored = member.commit(&self.partition, position, note).await;
+        if stored.as_ref().is_err_and(|error| note.is_some() && error.class() == Class::Invalid) {
+            // a broker that takes no note of this length shall have the offset all the same
+            stored = member.commit(&self.partition, position, None).await;
+        }
+        match stored {
             Ok(()) => true,
             Err(error) => {
                 metrics::retry(self.report.name(), metrics::CAUSE_COMMIT);

@@ -1,7 +1,9 @@
 //! What a projection tells of itself: to the API, to operators, to whoever waits for it.
 
+use std::mem::Discriminant;
+
 use loki_domain::LogId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::projection::Stored;
@@ -83,13 +85,14 @@ pub struct Snapshot {
     pub store_away: Option<String>,
     /// Why the log cannot be read, while it cannot.
     pub log_away: Option<String>,
-    pub last_error: Option<Told>,
+    /// Why it does not get on, and since when; `None` while it does.
+    pub trouble: Option<Told>,
     /// The last rebuild that was begun, and why.
     pub last_rebuild: Option<Told>,
 }
 
 /// A text with its time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     pub at_ms: i64,
     pub text: String,
@@ -104,6 +107,28 @@ impl Snapshot {
     /// Follows the log and had everything in it when it looked last.
     pub fn is_caught_up(&self) -> bool {
         self.mode == Mode::Following && self.lag_records == Some(0) && self.why_not_ready().is_none()
+    }
+
+    /// After a change: `before` is what it was. The time is that of the first word of this kind: one outage has many words.
+    pub(crate) fn retell(&mut self, before: &Kind, now_ms: impl FnOnce() -> i64) {
+        let kind = self.kind();
+        if kind == Kind::Passing {
+            return;
+        }
+        self.trouble = self.why_not_ready().map(|text| match self.trouble.take() {
+            Some(told) if *before == kind || told.text == text => Told { text, ..told },
+            _ => Told { at_ms: now_ms(), text },
+        });
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match &self.mode {
+            Mode::Ended => Kind::Passing,
+            _ if self.store_away.is_some() => Kind::StoreAway,
+            _ if self.log_away.is_some() => Kind::LogAway,
+            Mode::Joining | Mode::Entering => Kind::Passing,
+            mode => Kind::Mode(std::mem::discriminant(mode)),
+        }
     }
 
     /// For `/readyz`.
@@ -122,6 +147,16 @@ impl Snapshot {
             Mode::Ended => Some("ended".to_owned()),
         }
     }
+}
+
+/// What tells one trouble from another.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    StoreAway,
+    LogAway,
+    /// Says nothing new: soon it will be known whether the trouble has gone, and who has ended cannot mend it any more.
+    Passing,
+    Mode(Discriminant<Mode>),
 }
 
 /// A view of a projection. Cheap to clone.

@@ -27,7 +27,7 @@ impl Trouble {
 pub(crate) type Answer<T> = Option<Result<T, StoreError>>;
 
 impl<P: Projection> Loop<P> {
-    /// Says what is wrong and waits; in the group, the partition paused.
+    /// Says what is wrong, beside the group's offset as well, and waits; in the group, the partition paused.
     pub(crate) async fn store_fails(&mut self, error: Option<StoreError>) -> Flow<()> {
         let (cause, error) = match error {
             None => (metrics::CAUSE_TIMEOUT, StoreError::Away("no answer in time".to_owned())),
@@ -37,11 +37,13 @@ impl<P: Projection> Loop<P> {
         metrics::retry(self.report.name(), cause);
         self.report.store_away(error.to_string());
         self.trouble.since.get_or_insert_with(Stopwatch::start);
+        self.commit_now_and_then().await;
         let wait = match error {
             StoreError::Away(_) => self.trouble.backoff.step(),
             StoreError::Unusable(_) => self.trouble.unusable_retry,
         };
         self.seat.unless_gone(task::sleep(wait)).await?;
+        self.commit_now_and_then().await;
         self.watch_end().await
     }
 

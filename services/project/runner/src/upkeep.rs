@@ -1,11 +1,14 @@
-//! What is done now and then beside following: comparing the store, the end and the log's id with what was left, the group's offset, lag.
+//! What is done now and then beside following: comparing the store, the end and the log's id with what was left, the group's offset and what it
+//! says, lag.
 
 use std::time::Duration;
 
+use loki_log::Committed;
 use loki_runtime::clock::Stopwatch;
 
 use crate::config::RunnerConfig;
 use crate::course::{Course, Leg};
+use crate::enter::LOG_TIMEOUT;
 use crate::error::{Break, Flow};
 use crate::pending::Cut;
 use crate::projection::{Projection, Target};
@@ -18,8 +21,8 @@ pub(crate) struct Upkeep {
     commit: Every,
     /// When the store was last where it should be.
     seen: Stopwatch,
-    /// What the group's offset is, as far as this member knows.
-    committed: Option<u64>,
+    /// What the group has committed; `None` when this member does not know.
+    committed: Option<Option<Committed>>,
 }
 
 impl Upkeep {
@@ -37,8 +40,12 @@ impl Upkeep {
     pub(crate) fn begin(&mut self) {
         self.check.restart();
         self.touch.restart();
-        self.committed = None;
         self.seen();
+    }
+
+    /// What the group has committed, as the log says; `None` from when on others may have done so.
+    pub(crate) fn committed_is(&mut self, committed: Option<Option<Committed>>) {
+        self.committed = committed;
     }
 
     /// The store is where it should be.
@@ -53,9 +60,7 @@ impl<P: Projection> Loop<P> {
         if self.requests.open().is_some() && course.target() == Target::Main {
             return Err(Break::EnterAgain);
         }
-        if self.upkeep.commit.is_due() {
-            self.commit().await;
-        }
+        self.commit_now_and_then().await;
         if !self.upkeep.check.is_due() {
             return Ok(());
         }
@@ -111,12 +116,48 @@ impl<P: Projection> Loop<P> {
         Ok(())
     }
 
-    /// Stores the group's offset when it has changed: the live store's position, never more.
-    pub(crate) async fn commit(&mut self) {
-        let Some(position) = self.left_at.filter(|position| self.upkeep.committed != Some(*position)) else { return };
-        if self.seat.may_commit() && self.seat.commit(position).await {
-            self.upkeep.committed = Some(position);
+    /// The same at most once in a while, however often the trouble changes.
+    pub(crate) async fn commit_now_and_then(&mut self) {
+        if self.upkeep.commit.is_due() {
+            self.commit().await;
         }
+    }
+
+    /// Stores the group's offset when it, or what it shall say, has changed: the live store's position, never more. While there is none the offset
+    /// stays what it was.
+    pub(crate) async fn commit(&mut self) {
+        if !self.seat.may_commit() {
+            return;
+        }
+        let note = self.report.note();
+        let position = match self.left_at {
+            Some(position) => position,
+            None => match self.committed_before().await {
+                Some(Some(before)) => before.position,
+                // No store can be below the first offset: it says no more than no offset.
+                Some(None) if note.is_some() => 0,
+                Some(None) | None => return,
+            },
+        };
+        let commit = Committed { position, note };
+        if self.upkeep.committed.as_ref().is_some_and(|known| known.as_ref() == Some(&commit)) {
+            return;
+        }
+        if self.seat.commit(commit.position, commit.note.as_deref()).await {
+            self.upkeep.committed = Some(Some(commit));
+        }
+    }
+
+    /// What the group has committed; `None` when nobody can say now.
+    async fn committed_before(&mut self) -> Option<Option<Committed>> {
+        if self.upkeep.committed.is_none() {
+            let log = self.log.clone();
+            let call = loki_runtime::task::timeout(LOG_TIMEOUT, log.committed(&self.config.group, &self.partition));
+            if let Ok(Some(Ok(committed))) = self.seat.unless_gone(call).await {
+                self.upkeep.committed = Some(committed);
+            }
+        }
+        self.upkeep.committed.clone()
     }
 
     /// How far the store falls behind while it cannot be written to.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use loki_log::kafka::{Config, KafkaLog};
-use loki_log::{Class, Cleanup, Log, Partition, Timestamp, Topic, TopicSpec, Writer};
+use loki_log::{Class, Cleanup, Committed, Log, Partition, Timestamp, Topic, TopicSpec, Writer};
 use loki_runner::testing::{MemoryStore, command, fold, log_id, node, opening};
 use loki_runner::{Error, Mode, Runner, RunnerConfig, Snapshot, Status};
 use loki_runtime::clock::Stopwatch;
@@ -175,7 +175,7 @@ async fn a_store_follows_kafka() {
     other.until("standing by", |snapshot| snapshot.mode == Mode::StandingBy && snapshot.log_away.is_none()).await;
     caught_up(&log, &facts, &store, &holder).await;
     holder.stop().await;
-    assert_eq!(log.committed(GROUP, &facts).await.unwrap(), Some(end));
+    assert_eq!(log.committed(GROUP, &facts).await.unwrap(), Some(Committed { position: end, note: None }));
     write(&log, &mut *writer, &facts, 4_200..4_400).await;
     caught_up(&log, &facts, &store, &other).await;
     other.stop().await;

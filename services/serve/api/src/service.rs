@@ -25,6 +25,7 @@ pub type App = Arc<Shared>;
 pub struct Shared {
     pub config: Config,
     pub log: Arc<dyn Log>,
+    pub topics: Topics,
     pub commands: Topic,
     pub facts: Topic,
     pub outcomes: Topic,
@@ -68,6 +69,7 @@ impl Api {
         let app = Arc::new(Shared {
             config,
             log: sources.log,
+            topics: topics.clone(),
             commands: Topic::new(&topics.commands),
             facts: Topic::new(&topics.facts),
             outcomes: Topic::new(&topics.outcomes),

@@ -1,4 +1,7 @@
-//! `GET /v1/status`: how far every projection is.
+//! `GET /v1/status`: how far every projection is, as its store says, and what keeps it from getting on, as its projector says beside its group's
+//! offset: it may be a process of its own.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -6,12 +9,17 @@ use axum::response::{IntoResponse, Response};
 use loki_domain::{Position, Stream};
 use loki_log::{Partition, Topic};
 use loki_mysql::port::ReadError;
-use loki_runner::Stored;
+use loki_runner::{Stored, Told};
+use loki_runtime::task;
+use loki_wire::envelope::write_time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::problem::Result;
+
+/// How long may be asked what a projector says: the rest of the status does not wait for it.
+const SAID_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the platform says of itself.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,8 +45,10 @@ pub(crate) struct Projection {
     lag: Option<u64>,
     /// `live`, `building`, `empty` or `unknown`.
     state: &'static str,
-    /// Why it cannot be read, or what its projector said last.
+    /// Why it cannot be read, or why its projector does not get on, in whatever process that is; absent while all is well.
     last_error: Option<String>,
+    /// Since when its projector does not get on.
+    last_error_since: Option<String>,
 }
 
 /// How far every projection is, and how many commands wait for their outcome.
@@ -48,11 +58,13 @@ pub(crate) struct Projection {
 )]
 pub(crate) async fn get_status(State(app): State<App>) -> Result<Response> {
     let commands = app.log.bounds(&Partition::only(&app.commands)).await?.end;
-    let projections = vec![
-        projection(&app, "mysql", &app.facts, Stream::Fact, app.state.stored().await).await?,
-        projection(&app, "history", &app.outcomes, Stream::Outcome, app.history.stored().await).await?,
-        projection(&app, "zookeeper", &app.facts, Stream::Fact, app.tree.stored().await.map_err(|error| ReadError::Away(error.0))).await?,
-    ];
+    let tree = async { app.tree.stored().await.map_err(|error| ReadError::Away(error.0)) };
+    let (mysql, history, zookeeper) = futures::try_join!(
+        projection(&app, "mysql", &app.facts, Stream::Fact, app.state.stored()),
+        projection(&app, "history", &app.outcomes, Stream::Outcome, app.history.stored()),
+        projection(&app, "zookeeper", &app.facts, Stream::Fact, tree),
+    )?;
+    let projections = vec![mysql, history, zookeeper];
     let undecided = commands.saturating_sub(app.tail.decided());
     Ok(Json(Status { commands: Position::command(commands).to_string(), undecided, projections }).into_response())
 }
@@ -62,17 +74,17 @@ async fn projection(
     name: &'static str,
     topic: &Topic,
     stream: Stream,
-    stored: std::result::Result<Option<Stored>, ReadError>,
+    stored: impl Future<Output = std::result::Result<Option<Stored>, ReadError>>,
 ) -> Result<Projection> {
-    let end = app.log.bounds(&Partition::only(topic)).await?.end;
-    let (stored, mut last_error) = match stored {
+    let partition = Partition::only(topic);
+    let end = app.log.bounds(&partition).await?.end;
+    let (stored, said) = futures::join!(stored, said(app, name, &partition));
+    let (stored, unread) = match stored {
         Ok(stored) => (Some(stored), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    if last_error.is_none() {
-        last_error = app.health.report().components.get(name).filter(|said| *said != "ready").cloned();
-    }
     let known = stored.flatten();
+    let errors: Vec<String> = unread.into_iter().chain(said.error).collect();
     Ok(Projection {
         name,
         log: known.map(|stored| stored.log.to_string()),
@@ -84,6 +96,39 @@ async fn projection(
             Some(None) => "empty",
             None => "unknown",
         },
-        last_error,
+        last_error: (!errors.is_empty()).then(|| errors.join("; ")),
+        last_error_since: said.since_ms.map(write_time),
     })
+}
+
+/// What a projector says of itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    error: Option<String>,
+    since_ms: Option<i64>,
+}
+
+/// Asks the log, which knows whether somebody is there and what was said last.
+async fn said(app: &App, name: &str, partition: &Partition) -> Said {
+    let group = app.topics.group(name);
+    let asked = async { futures::try_join!(app.log.committed(&group, partition), app.log.members(&group)) };
+    match task::timeout(SAID_WITHIN, asked).await {
+        Some(Ok((committed, members))) => {
+            // where something was committed there is a group: then one that the log does not know of is no news
+            let nobody = members.map_or(committed.is_none(), |members| members == 0);
+            say(nobody, committed.and_then(|committed| committed.note).and_then(|note| Told::from_note(&note)))
+        }
+        Some(Err(error)) => Said { error: Some(format!("what its projector says cannot be read: {error}")), since_ms: None },
+        None => Said { error: Some("what its projector says was not told in time".to_owned()), since_ms: None },
+    }
+}
+
+fn say(nobody: bool, told: Option<Told>) -> Said {
+    let since_ms = told.as_ref().map(|told| told.at_ms);
+    let error = match (nobody, told) {
+        (true, Some(told)) => Some(format!("no projector is running, the last one said: {}", told.text)),
+        (true, None) => Some("no projector is running".to_owned()),
+        (false, told) => told.map(|told| told.text),
+    };
+    Said { error, since_ms }
 }

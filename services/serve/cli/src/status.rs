@@ -13,7 +13,8 @@ Examples:
   loki status -o json | jq '.projections[] | select(.state != \"live\")'
 
 A projection is `live` when it can be read, `building` while it is filled anew, `empty` before anything was written, `unknown` when its \
-store is away. Exit code 1 when one is not live. LAG counts the positions that it has yet to apply.";
+store is away. Exit code 1 when one is not live. LAG counts the positions that it has yet to apply; LAST ERROR says why it cannot be read, or why its \
+projector does not get on, and SINCE when.";
 
 /// Tell how far every projection is
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,7 @@ pub(crate) struct Projection {
     lag: Option<u64>,
     pub(crate) state: String,
     pub(crate) last_error: Option<String>,
+    last_error_since: Option<String>,
 }
 
 impl Projection {
@@ -66,11 +68,12 @@ impl Options {
 }
 
 fn render(status: &Status) -> String {
-    let mut table = Table::new(["PROJECTION", "STATE", "POSITION", "END", "LAG", "LOG", "LAST ERROR"]);
+    let mut table = Table::new(["PROJECTION", "STATE", "POSITION", "END", "LAG", "LOG", "SINCE", "LAST ERROR"]);
     for projection in &status.projections {
-        let Projection { name, log, position, end, lag, state, last_error } = projection.clone();
+        let Projection { name, log, position, end, lag, state, last_error, last_error_since } = projection.clone();
         let text = |text: Option<String>| text.unwrap_or_default();
-        table.row([name, state, text(position), end, text(lag.map(|lag| lag.to_string())), text(log), text(last_error)]);
+        let lag = text(lag.map(|lag| lag.to_string()));
+        table.row([name, state, text(position), end, lag, text(log), text(last_error_since), text(last_error)]);
     }
     format!("{}commands end at {}, without an outcome: {}\n", table.render(), status.commands, status.undecided)
 }

@@ -74,7 +74,8 @@ impl Site {
     pub(crate) async fn decided(&self, command: u64) -> Result<()> {
         let wait = async {
             loop {
-                if self.log.committed(&self.topics.group("decider"), &self.commands()).await?.is_some_and(|next| next > command) {
+                let committed = self.log.committed(&self.topics.group("decider"), &self.commands()).await?;
+                if committed.is_some_and(|committed| committed.position > command) {
                     return Ok(());
                 }
                 task::sleep(std::time::Duration::from_millis(5)).await;

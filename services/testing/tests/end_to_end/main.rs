@@ -9,3 +9,4 @@ mod hostile;
 mod load;
 mod platform;
 mod rebuild;
+mod status;

@@ -100,7 +100,8 @@ impl Platform {
         platform
     }
 
-    fn set(&mut self, name: &str, value: String) {
+    /// For processes that are started from now on.
+    pub(crate) fn set(&mut self, name: &str, value: String) {
         self.environment.insert(name.to_owned(), value);
     }
 

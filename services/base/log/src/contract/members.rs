@@ -10,7 +10,7 @@ use super::given::{STEP, assigned, create, event, member_records, numbered, reco
 use super::{PATIENCE, World};
 use crate::error::Class;
 use crate::port::{Event, Member};
-use crate::record::Partition;
+use crate::record::{Committed, NOTE_BYTES_MAX, Partition};
 
 pub async fn the_only_member_gets_all_partitions(world: &impl World) {
     let topic = create(world, spec(&world.topic("all"), 3)).await;
@@ -105,7 +105,7 @@ async fn take_over(world: &impl World, name: &str, end: impl FnOnce(Box<dyn Memb
     assigned(&mut *first, 1).await;
     first.start(&partition, 0).await.unwrap();
     member_records(&mut *first, 1).await;
-    first.commit(&partition, 1).await.unwrap();
+    first.commit(&partition, 1, None).await.unwrap();
 
     let other = world.another().await;
     let mut second = other.member(group.as_str(), topics).await.unwrap();
@@ -119,7 +119,7 @@ async fn take_over(world: &impl World, name: &str, end: impl FnOnce(Box<dyn Memb
     }
     end(first).await;
     assert_eq!(assigned(&mut *second, 1).await, std::slice::from_ref(&partition));
-    let position = other.committed(group.as_str(), &partition).await.unwrap().expect("the first had committed");
+    let position = other.committed(group.as_str(), &partition).await.unwrap().expect("the first had committed").position;
     assert_eq!(position, 1);
     second.start(&partition, position).await.unwrap();
     assert_eq!(values(&member_records(&mut *second, 1).await), ["b"]);
@@ -174,11 +174,63 @@ pub async fn a_committed_position_is_seen_from_outside(world: &impl World) {
     assert_eq!(log.committed(group.as_str(), &partition).await.unwrap(), None);
     let mut member = log.member(group.as_str(), std::slice::from_ref(&partition.topic)).await.unwrap();
     assigned(&mut *member, 1).await;
-    member.commit(&partition, 4).await.unwrap();
-    assert_eq!(world.another().await.committed(group.as_str(), &partition).await.unwrap(), Some(4));
-    member.commit(&partition, 3).await.unwrap();
-    assert_eq!(log.committed(group.as_str(), &partition).await.unwrap(), Some(3), "it may go back");
+    member.commit(&partition, 4, None).await.unwrap();
+    assert_eq!(world.another().await.committed(group.as_str(), &partition).await.unwrap(), Some(at(4)));
+    member.commit(&partition, 3, None).await.unwrap();
+    assert_eq!(log.committed(group.as_str(), &partition).await.unwrap(), Some(at(3)), "it may go back");
     member.leave().await.unwrap();
+}
+
+fn at(position: u64) -> Committed {
+    Committed { position, note: None }
+}
+
+pub async fn a_note_is_kept_with_the_position(world: &impl World) {
+    let partition = single(world, "noted").await;
+    let group = world.topic("noted-group");
+    let log = world.log();
+    let mut member = log.member(group.as_str(), std::slice::from_ref(&partition.topic)).await.unwrap();
+    assigned(&mut *member, 1).await;
+    let other = world.another().await;
+    let longest = "ü".repeat(NOTE_BYTES_MAX / 2);
+    let notes = [Some("the store is \"away\""), Some("and still is"), None, Some(longest.as_str()), Some(""), Some("kept")];
+    for note in notes {
+        member.commit(&partition, 0, note).await.unwrap();
+        let note = note.filter(|note| !note.is_empty()).map(str::to_owned);
+        assert_eq!(other.committed(group.as_str(), &partition).await.unwrap(), Some(Committed { note, ..at(0) }));
+    }
+    let refused = member.commit(&partition, 1, Some(&"x".repeat(NOTE_BYTES_MAX + 1))).await.expect_err("it is too long");
+    assert_eq!(refused.class(), Class::Invalid, "{refused}");
+    member.leave().await.unwrap();
+    drop((log, other));
+    world.reopen().await;
+    let kept = Committed { note: Some("kept".to_owned()), ..at(0) };
+    assert_eq!(world.log().committed(group.as_str(), &partition).await.unwrap(), Some(kept));
+}
+
+pub async fn members_are_counted_from_outside(world: &impl World) {
+    let topic = create(world, spec(&world.topic("counted"), 1)).await;
+    let group = world.topic("counted-group");
+    let log = world.another().await;
+    assert_eq!(log.members(group.as_str()).await.unwrap(), None);
+    let (mut first, mut of_first) = (world.log().member(group.as_str(), std::slice::from_ref(&topic)).await.unwrap(), BTreeSet::new());
+    let (mut second, mut of_second) = (log.member(group.as_str(), std::slice::from_ref(&topic)).await.unwrap(), BTreeSet::new());
+    let watch = Stopwatch::start();
+    while log.members(group.as_str()).await.unwrap() != Some(2) {
+        follow(&mut *first, &mut of_first).await;
+        follow(&mut *second, &mut of_second).await;
+        assert!(watch.elapsed() < PATIENCE, "they are not both counted");
+    }
+    first.leave().await.unwrap();
+    while log.members(group.as_str()).await.unwrap() != Some(1) {
+        follow(&mut *second, &mut of_second).await;
+        assert!(watch.elapsed() < PATIENCE, "who has left is still counted");
+    }
+    second.leave().await.unwrap();
+    while log.members(group.as_str()).await.unwrap().is_some_and(|count| count > 0) {
+        task::sleep(STEP / 10).await;
+        assert!(watch.elapsed() < PATIENCE, "the last one is still counted");
+    }
 }
 
 pub async fn a_member_is_woken_by_an_append(world: &impl World) {

@@ -77,6 +77,7 @@ macro_rules! log_contract {
             a_position_outside_the_log_is_refused
             bounds_follow_the_appends
             a_commit_shows_records_and_position_together
+            a_transaction_leaves_no_note
             an_abort_leaves_nothing
             an_open_transaction_is_invisible
             others_append_while_a_transaction_is_open
@@ -90,6 +91,8 @@ macro_rules! log_contract {
             a_second_member_takes_over_when_the_first_is_dropped
             no_partition_has_two_holders
             a_committed_position_is_seen_from_outside
+            a_note_is_kept_with_the_position
+            members_are_counted_from_outside
             a_member_is_woken_by_an_append
             compaction_keeps_the_newest_of_each_key
             removals_go_after_their_time

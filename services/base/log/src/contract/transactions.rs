@@ -7,6 +7,7 @@ use loki_runtime::clock::Stopwatch;
 use super::given::{STEP, assigned, numbered, read_count, read_to_end, records, single, until_end, values};
 use super::{PATIENCE, World};
 use crate::error::Class;
+use crate::record::Committed;
 
 pub async fn a_commit_shows_records_and_position_together(world: &impl World) {
     let commands = single(world, "tx-commands").await;
@@ -32,7 +33,22 @@ pub async fn a_commit_shows_records_and_position_together(world: &impl World) {
     assert_eq!(read.iter().map(|record| record.offset).collect::<Vec<_>>(), expected, "the offsets were the real ones");
     let read = read_to_end(&*log, &outcomes).await;
     assert_eq!(read.iter().map(|record| record.offset).collect::<Vec<_>>(), of_outcomes);
-    assert_eq!(world.another().await.committed(name.as_str(), &commands).await.unwrap(), Some(2));
+    let committed = world.another().await.committed(name.as_str(), &commands).await.unwrap();
+    assert_eq!(committed, Some(Committed { position: 2, note: None }));
+    member.leave().await.unwrap();
+}
+
+pub async fn a_transaction_leaves_no_note(world: &impl World) {
+    let commands = single(world, "tx-noted").await;
+    let log = world.log();
+    let name = world.topic("tx-noted-group");
+    let mut member = log.member(name.as_str(), std::slice::from_ref(&commands.topic)).await.unwrap();
+    assigned(&mut *member, 1).await;
+    member.commit(&commands, 0, Some("said before")).await.unwrap();
+    let mut writer = log.writer(name.as_str()).await.unwrap();
+    let group = member.group().unwrap();
+    writer.commit(Some((&group, &commands, 0))).await.unwrap();
+    assert_eq!(log.committed(name.as_str(), &commands).await.unwrap(), Some(Committed { position: 0, note: None }));
     member.leave().await.unwrap();
 }
 

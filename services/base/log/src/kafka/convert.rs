@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::{Bytes, BytesMut};
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 
-use crate::record::{NewRecord, Partition, Record};
+use crate::record::{Committed, NewRecord, Partition, Record};
 use crate::topic::Topic;
 
 /// Stands for the name of a header that is no text.
@@ -86,4 +86,21 @@ pub(super) fn at(partition: &Partition, offset: Offset) -> rdkafka::error::Kafka
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition_offset(partition.topic.as_str(), partition.number as i32, offset)?;
     Ok(list)
+}
+
+/// A position to be committed.
+pub(super) fn position(partition: &Partition, position: u64, note: Option<&str>) -> rdkafka::error::KafkaResult<TopicPartitionList> {
+    let list = at(partition, Offset::Offset(position as i64))?;
+    if let (Some(note), Some(mut element)) = (note, list.elements().pop()) {
+        element.set_metadata(note);
+    }
+    Ok(list)
+}
+
+/// What was committed; `None` for nothing.
+pub(super) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committed> {
+    let Offset::Offset(position) = element.offset() else { return None };
+    // rdkafka panics over a note that is not UTF-8, which another tool may have left: it says nothing to us
+    let note = catch_unwind(AssertUnwindSafe(|| element.metadata().to_owned())).unwrap_or_default();
+    Some(Committed { position: position as u64, note: (!note.is_empty()).then_some(note) })
 }

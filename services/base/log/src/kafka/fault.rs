@@ -73,6 +73,7 @@ fn by_code(code: Code, text: String) -> Error {
             Error::Invalid(text)
         }
         Code::InvalidReplicationFactor | Code::InvalidRequest | Code::PolicyViolation | Code::InvalidTimestamp => Error::Invalid(text),
+        Code::OffsetMetadataTooLarge => Error::Invalid(text),
         _ if is_too_large(code) => Error::Invalid(text),
         _ => Error::Away(text),
     }

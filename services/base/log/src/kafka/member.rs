@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
-use rdkafka::Offset;
 use rdkafka::consumer::{CommitMode, Consumer};
 
 use super::context::{self, Change};
@@ -17,7 +16,7 @@ use super::source::{Closing, Source};
 use super::{Shared, convert, fault};
 use crate::error::{Error, Result};
 use crate::port::{Event, Member};
-use crate::record::{Group, Partition};
+use crate::record::{self, Group, Partition};
 use crate::topic::Topic;
 
 pub(super) struct KafkaMember {
@@ -194,10 +193,11 @@ impl Member for KafkaMember {
         Ok(())
     }
 
-    async fn commit(&mut self, partition: &Partition, position: u64) -> Result<()> {
+    async fn commit(&mut self, partition: &Partition, position: u64, note: Option<&str>) -> Result<()> {
         self.held(partition)?;
+        let note = record::check_note(note)?;
         let failed = |error| fault::classify(&format!("the position of `{partition}` was not committed"), &error);
-        let list = convert::at(partition, Offset::Offset(position as i64)).map_err(failed)?;
+        let list = convert::position(partition, position, note.as_deref()).map_err(failed)?;
         let consumer = self.client.get().source.consumer().clone();
         let work = blocking("kafka.commit", move || consumer.commit(&list, CommitMode::Sync));
         match task::timeout(self.shared.config.request_timeout, work).await {

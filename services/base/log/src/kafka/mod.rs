@@ -46,7 +46,7 @@ use self::reader::KafkaReader;
 use self::writer::KafkaWriter;
 use crate::error::{Class, Result};
 use crate::port::{Log, Member, Reader, Writer};
-use crate::record::{Bounds, NewRecord, Partition};
+use crate::record::{Bounds, Committed, NewRecord, Partition};
 use crate::topic::{Topic, TopicChange, TopicSpec};
 
 /// A Kafka cluster as a log. Cheap to clone.
@@ -113,9 +113,13 @@ impl Log for KafkaLog {
         Ok(Box::new(KafkaWriter::open(self.shared.clone(), id).await?))
     }
 
-    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<u64>> {
+    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<Committed>> {
         self.shared.questions.expect(partition).await?;
-        questions::committed(&self.shared.config, group, partition).await
+        self.shared.questions.committed(&self.shared.config, group, partition).await
+    }
+
+    async fn members(&self, group: &str) -> Result<Option<usize>> {
+        self.shared.questions.members(group).await
     }
 
     async fn reconcile_topics(&self, specs: &[TopicSpec], apply: bool) -> Result<Vec<TopicChange>> {

@@ -1,7 +1,7 @@
 //! Questions about topics, offsets and groups. librdkafka's calls block, so they are made elsewhere and end in time.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use loki_runtime::task;
@@ -14,11 +14,13 @@ use super::context::Context;
 use super::source::{Closing, Source};
 use super::{convert, fault};
 use crate::error::{Error, Result};
-use crate::record::{Bounds, Partition};
+use crate::record::{Bounds, Committed, Partition};
 use crate::topic::Topic;
 
 pub(super) struct Questions {
     source: Closing<Source>,
+    /// Consumers of the groups that were asked about.
+    of_groups: Mutex<HashMap<String, Arc<Closing<Source>>>>,
     timeout: Duration,
     /// Partition counts, which never change.
     counts: Mutex<HashMap<Topic, u32>>,
@@ -38,7 +40,8 @@ pub(super) async fn blocking<T: Send + 'static>(name: &'static str, work: impl F
 
 impl Questions {
     pub(super) fn new(config: &Config) -> Result<Self> {
-        Ok(Self { source: Closing::new(Source::open(&config.reader())?), timeout: config.request_timeout, counts: Mutex::default() })
+        let source = Closing::new(Source::open(&config.reader())?);
+        Ok(Self { source, of_groups: Mutex::default(), timeout: config.request_timeout, counts: Mutex::default() })
     }
 
     /// `NoSuchTopic` or `Invalid` unless it exists.
@@ -131,34 +134,58 @@ impl Questions {
         }
     }
 
+    /// What a group committed. Only a consumer of that group may ask; it does not join, and is kept: who asks once asks again.
+    pub(super) async fn committed(&self, config: &Config, group: &str, partition: &Partition) -> Result<Option<Committed>> {
+        let source = self.of_group(config, group)?;
+        let asked = partition.clone();
+        self.ask_with(source.peek(), "kafka.committed", move |consumer, timeout| {
+            let list = consumer.committed_offsets(convert::list([&asked]), timeout)?;
+            match list.elements().first() {
+                Some(element) => element.error().map(|()| convert::committed(element)),
+                None => Ok(None),
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn members(&self, group: &str) -> Result<Option<usize>> {
+        let asked = group.to_owned();
+        self.ask("kafka.members", move |consumer, timeout| {
+            let list = consumer.fetch_group_list(Some(&asked), timeout)?;
+            Ok(list.groups().iter().find(|found| found.name() == asked).map(|found| found.members().len()))
+        })
+        .await
+    }
+
+    fn of_group(&self, config: &Config, group: &str) -> Result<Arc<Closing<Source>>> {
+        let mut kept = self.of_groups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = kept.get(group) {
+            return Ok(source.clone());
+        }
+        let source = Arc::new(Closing::new(Source::open(&config.member(group))?));
+        kept.insert(group.to_owned(), source.clone());
+        Ok(source)
+    }
+
     async fn ask<T: Send + 'static>(
         &self,
         name: &'static str,
         question: impl FnOnce(&BaseConsumer<Context>, Duration) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T> {
-        let (consumer, timeout) = (self.source.peek().consumer().clone(), self.timeout);
+        self.ask_with(self.source.peek(), name, question).await
+    }
+
+    async fn ask_with<T: Send + 'static>(
+        &self,
+        source: &Source,
+        name: &'static str,
+        question: impl FnOnce(&BaseConsumer<Context>, Duration) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let (consumer, timeout) = (source.consumer().clone(), self.timeout);
         let answer = blocking(name, move || question(&consumer, timeout)).await?;
         // Nobody else takes its log lines and connection errors; the answer tells what matters.
-        let _told = self.source.peek().serve();
+        let _told = source.serve();
         answer.map_err(|error| fault::classify(name, &error))
-    }
-}
-
-/// The position that a group committed, asked by a consumer that does not join it.
-pub(super) async fn committed(config: &Config, group: &str, partition: &Partition) -> Result<Option<u64>> {
-    let source = Source::open(&config.member(group))?;
-    let (asked, timeout) = (partition.clone(), config.request_timeout);
-    let answer = blocking("kafka.committed", move || {
-        let list = source.consumer().committed_offsets(convert::list([&asked]), timeout);
-        drop(source);
-        list
-    })
-    .await?;
-    let list = answer.map_err(|error| fault::classify("the committed position cannot be read", &error))?;
-    match list.elements().first().map(|element| (element.error(), element.offset())) {
-        Some((Err(error), _)) => Err(fault::classify("the committed position cannot be read", &error)),
-        Some((Ok(()), Offset::Offset(offset))) => Ok(Some(offset as u64)),
-        _ => Ok(None),
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
-use rdkafka::Offset;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::KafkaResult;
 use rdkafka::producer::Producer as _;
@@ -155,7 +154,7 @@ impl Writer for KafkaWriter {
         {
             let metadata = Arc::downcast::<ConsumerGroupMetadata>(group.metadata.clone())
                 .map_err(|_| Error::Invalid(format!("group `{}` belongs to another log", group.name)))?;
-            let list = convert::at(partition, Offset::Offset(position as i64)).map_err(|error| Error::Invalid(error.to_string()))?;
+            let list = convert::position(partition, position, None).map_err(|error| Error::Invalid(error.to_string()))?;
             self.transact("position", move |producer, timeout| producer.send_offsets_to_transaction(&list, &metadata, timeout)).await?;
             self.state = State::Open { position_sent: true };
         }

@@ -160,12 +160,13 @@ impl Batch {
         }
         for consumed in &self.positions {
             sqlx::query(
-                "INSERT INTO committed (consumers, partition, position) VALUES (?, ?, ?) \
-                 ON CONFLICT (consumers, partition) DO UPDATE SET position = excluded.position",
+                "INSERT INTO committed (consumers, partition, position, note) VALUES (?, ?, ?, ?) \
+                 ON CONFLICT (consumers, partition) DO UPDATE SET position = excluded.position, note = excluded.note",
             )
             .bind(consumed.membership.group().to_owned())
             .bind(consumed.part.id)
             .bind(consumed.position as i64)
+            .bind(consumed.note.clone())
             .execute(&mut *sql)
             .await?;
         }

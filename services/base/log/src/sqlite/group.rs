@@ -48,6 +48,11 @@ impl Groups {
         state.members.push_back(member);
         Ok(Membership { groups: self.clone(), group: group.to_owned(), member, holder: state.holder.subscribe() })
     }
+
+    /// How many members it has; `None` for no such group.
+    pub(super) fn size(&self, group: &str) -> Option<usize> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).get(group).map(|state| state.members.len())
+    }
 }
 
 impl Membership {

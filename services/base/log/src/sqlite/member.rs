@@ -16,7 +16,7 @@ use super::group::Membership;
 use super::request::{Consumed, Request};
 use crate::error::{Error, Result};
 use crate::port::{Event, Member};
-use crate::record::{Group, Partition};
+use crate::record::{self, Group, Partition};
 
 pub(super) struct SqliteMember {
     shared: Arc<Shared>,
@@ -126,9 +126,9 @@ impl Member for SqliteMember {
         Ok(())
     }
 
-    async fn commit(&mut self, partition: &Partition, position: u64) -> Result<()> {
+    async fn commit(&mut self, partition: &Partition, position: u64, note: Option<&str>) -> Result<()> {
         let part = self.slot(partition)?.part.clone();
-        let consumed = Consumed { membership: self.membership.clone(), part, position };
+        let consumed = Consumed { membership: self.membership.clone(), part, position, note: record::check_note(note)? };
         self.shared.ask(|reply| Request::CommitPosition { consumed, reply }).await
     }
 

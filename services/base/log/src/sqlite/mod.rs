@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use loki_runtime::{Clock, Shutdown, task};
-use sqlx::SqlitePool;
+use sqlx::{Row, SqlitePool};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::catalog::Catalog;
@@ -59,7 +59,7 @@ pub use self::sweep::Swept;
 use self::writer::SqliteWriter;
 use crate::error::{Error, Result};
 use crate::port::{Log, Member, Reader, Writer};
-use crate::record::{Bounds, NewRecord, Partition};
+use crate::record::{Bounds, Committed, NewRecord, Partition};
 use crate::topic::{Topic, TopicChange, TopicSpec};
 
 /// Requests that wait to be written; appends are bounded in bytes as well.
@@ -176,15 +176,19 @@ impl Log for SqliteLog {
         Ok(Box::new(SqliteWriter::new(self.shared.clone(), writer)))
     }
 
-    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<u64>> {
+    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<Committed>> {
         let part = self.shared.catalog.part(partition)?;
-        let position: Option<i64> = sqlx::query_scalar("SELECT position FROM committed WHERE consumers = ? AND partition = ?")
+        let row = sqlx::query("SELECT position, note FROM committed WHERE consumers = ? AND partition = ?")
             .bind(group.to_owned())
             .bind(part.id)
             .fetch_optional(&self.shared.readers)
             .await
             .map_err(fault::classify)?;
-        Ok(position.map(|position| position as u64))
+        Ok(row.map(|row| Committed { position: row.get::<i64, _>("position") as u64, note: row.get("note") }))
+    }
+
+    async fn members(&self, group: &str) -> Result<Option<usize>> {
+        Ok(self.shared.groups.size(group))
     }
 
     async fn reconcile_topics(&self, specs: &[TopicSpec], apply: bool) -> Result<Vec<TopicChange>> {

@@ -26,6 +26,7 @@ pub(super) struct Consumed {
     pub(super) membership: Arc<Membership>,
     pub(super) part: Arc<Part>,
     pub(super) position: u64,
+    pub(super) note: Option<String>,
 }
 
 #[derive(Debug)]

@@ -36,7 +36,7 @@ pub(super) async fn prepare(connection: &mut SqliteConnection, path: &Path) -> R
     let at_open = |error| fault::at_open(path, error);
     let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(at_open)?;
     match found {
-        VERSION => Ok(()),
+        VERSION => add_notes(connection).await.map_err(at_open),
         0 => {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(at_open)?;
             sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(at_open)?;
@@ -47,6 +47,16 @@ pub(super) async fn prepare(connection: &mut SqliteConnection, path: &Path) -> R
             Err(Error::Fatal(format!("`{}` has format {other}, this build knows {VERSION}: use the build that wrote it", path.display())))
         }
     }
+}
+
+/// Files of the first builds have no notes. The version stays: those builds name their columns, and go on with a file that has one more.
+async fn add_notes(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM pragma_table_info('committed') WHERE name = 'note'").fetch_optional(&mut *connection).await?;
+    if found.is_none() {
+        sqlx::raw_sql("ALTER TABLE committed ADD COLUMN note TEXT").execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Connections that only read.

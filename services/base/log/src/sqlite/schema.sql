@@ -43,6 +43,7 @@ CREATE TABLE committed (
     consumers TEXT NOT NULL,
     partition INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    note TEXT,
     PRIMARY KEY (consumers, partition)
 ) STRICT, WITHOUT ROWID;
 

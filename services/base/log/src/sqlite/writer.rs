@@ -38,7 +38,7 @@ impl Writer for SqliteWriter {
             Some((group, partition, position)) => {
                 let membership = Arc::downcast::<Membership>(group.metadata.clone())
                     .map_err(|_| Error::Invalid(format!("group `{}` belongs to another log", group.name)))?;
-                Some(Consumed { membership, part: self.shared.catalog.part(partition)?, position })
+                Some(Consumed { membership, part: self.shared.catalog.part(partition)?, position, note: None })
             }
         };
         let writer = self.id.clone();

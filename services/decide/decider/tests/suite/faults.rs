@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use loki_core::generate::Random;
 use loki_log::{
-    Batch, Bounds, Error, Event, Group, Log, Member, NewRecord, Partition, Reader, Record, Result, Topic, TopicChange, TopicSpec, Writer,
+    Batch, Bounds, Committed, Error, Event, Group, Log, Member, NewRecord, Partition, Reader, Record, Result, Topic, TopicChange,
+    TopicSpec, Writer,
 };
 
 /// Passes everything on, except now and then.
@@ -84,9 +85,14 @@ impl Log for FaultyLog {
         Ok(Box::new(FaultyWriter { inner: self.inner.writer(id).await?, log: self.clone(), gone: false, committed: false }))
     }
 
-    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<u64>> {
+    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<Committed>> {
         self.may_be_away()?;
         self.inner.committed(group, partition).await
+    }
+
+    async fn members(&self, group: &str) -> Result<Option<usize>> {
+        self.may_be_away()?;
+        self.inner.members(group).await
     }
 
     async fn reconcile_topics(&self, specs: &[TopicSpec], apply: bool) -> Result<Vec<TopicChange>> {
@@ -144,8 +150,8 @@ impl Member for FaultyMember {
         self.inner.release(partitions).await
     }
 
-    async fn commit(&mut self, partition: &Partition, position: u64) -> Result<()> {
-        self.inner.commit(partition, position).await
+    async fn commit(&mut self, partition: &Partition, position: u64, note: Option<&str>) -> Result<()> {
+        self.inner.commit(partition, position, note).await
     }
 
     fn group(&self) -> Result<Group> {

@@ -247,7 +247,7 @@ pub(crate) async fn a_log_that_lost_a_part_is_refused(site: &Site) {
     while !held {
         held = matches!(member.next(1, std::time::Duration::from_millis(200)).await.expect("an event"), loki_log::Event::Assigned(_));
     }
-    member.commit(&site.commands(), 0).await.expect("a position");
+    member.commit(&site.commands(), 0, None).await.expect("a position");
     let Err(Error::Disagree { committed: 0, answered: 1, .. }) = given_up(site, member).await else { panic!("it went on") };
 
     // a fact that cannot be read

@@ -99,7 +99,7 @@ impl Site {
         let watch = Stopwatch::start();
         loop {
             let committed = self.log.committed(&self.group(), &self.commands()).await.expect("the group's position");
-            if committed == Some(position) {
+            if committed.as_ref().is_some_and(|committed| committed.position == position) {
                 return;
             }
             assert!(watch.elapsed() < PATIENCE, "the group is at {committed:?}, not at {position}");

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_log::{Batch, Bounds, Error, Log, Member, NewRecord, Partition, Reader, Record, Result, Topic, TopicChange, TopicSpec, Writer};
+use loki_log::{
+    Batch, Bounds, Committed, Error, Log, Member, NewRecord, Partition, Reader, Record, Result, Topic, TopicChange, TopicSpec, Writer,
+};
 use loki_runtime::task;
 use tokio::sync::watch;
 
@@ -158,11 +160,19 @@ impl MemoryLog {
 
     /// Sets a group's offset from outside.
     pub fn set_committed(&self, group: &str, partition: &Partition, position: u64) {
-        self.lock().groups.entry(group.to_owned()).or_default().committed.insert(partition.clone(), position);
+        self.store_committed(group, partition, Committed { position, note: None });
+    }
+
+    pub(super) fn store_committed(&self, group: &str, partition: &Partition, committed: Committed) {
+        self.lock().groups.entry(group.to_owned()).or_default().committed.insert(partition.clone(), committed);
     }
 
     pub fn committed_now(&self, group: &str, partition: &Partition) -> Option<u64> {
-        self.lock().groups.get(group).and_then(|group| group.committed.get(partition).copied())
+        self.committed_with_note(group, partition).map(|committed| committed.position)
+    }
+
+    pub fn committed_with_note(&self, group: &str, partition: &Partition) -> Option<Committed> {
+        self.lock().groups.get(group).and_then(|group| group.committed.get(partition).cloned())
     }
 
     pub fn end(&self, partition: &Partition) -> u64 {
@@ -279,9 +289,13 @@ impl Log for MemoryLog {
         Err(Error::Invalid("this log has no transactional writers: use `MemoryLog::write`".to_owned()))
     }
 
-    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<u64>> {
+    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<Committed>> {
         drop(self.up()?);
-        Ok(self.committed_now(group, partition))
+        Ok(self.committed_with_note(group, partition))
+    }
+
+    async fn members(&self, group: &str) -> Result<Option<usize>> {
+        Ok(self.up()?.groups.get(group).map(Group::size))
     }
 
     async fn reconcile_topics(&self, _specs: &[TopicSpec], _apply: bool) -> Result<Vec<TopicChange>> {

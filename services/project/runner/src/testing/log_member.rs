@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_log::{Error, Event, Member, Partition, Result};
+use loki_log::{Committed, Error, Event, Member, Partition, Result};
 use loki_runtime::task;
 
 use super::log::{Cursor, MemoryLog};
@@ -15,7 +15,7 @@ pub(super) struct Group {
     holder: Option<u64>,
     revoking: bool,
     lost: BTreeSet<u64>,
-    pub(super) committed: HashMap<Partition, u64>,
+    pub(super) committed: HashMap<Partition, Committed>,
     pub(super) polls: u64,
     pub(super) starts: u64,
 }
@@ -172,10 +172,10 @@ impl Member for MemoryMember {
         Ok(())
     }
 
-    async fn commit(&mut self, partition: &Partition, position: u64) -> Result<()> {
+    async fn commit(&mut self, partition: &Partition, position: u64, note: Option<&str>) -> Result<()> {
         self.up()?;
         self.check()?;
-        self.log.set_committed(&self.group, partition, position);
+        self.log.store_committed(&self.group, partition, Committed { position, note: note.map(str::to_owned) });
         Ok(())
     }
 

@@ -87,7 +87,7 @@ async fn a_log_that_begins_without_its_id_stops_the_partition() {
     world.append(0..1_001);
     let running = world.run();
     let snapshot = running.until("stopped", |snapshot| matches!(snapshot.mode, Mode::Stopped { .. })).await;
-    assert!(snapshot.last_error.is_some_and(|told| told.text.contains("none of the first 1000 records is the log's id")));
+    assert!(snapshot.trouble.is_some_and(|told| told.text.contains("none of the first 1000 records is the log's id")));
     running.stop().await;
 }
 

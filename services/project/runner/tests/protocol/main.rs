@@ -4,6 +4,7 @@ mod batches;
 mod entering;
 mod group;
 mod log_faults;
+mod notes;
 mod random;
 mod sqlite;
 mod stopped;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Cleanup, Committed, Log, Partition, Timestamp, Topic, TopicSpec};
 use loki_runner::testing::{MemoryStore, command, fold, log_id, node, opening};
 use loki_runner::{Runner, RunnerConfig, Snapshot};
 use loki_runtime::{Clock, Shutdown, task};
@@ -76,7 +76,7 @@ async fn a_store_follows_the_embedded_log() {
         assert_eq!((store.breaches(), store.swaps()), (Vec::new(), 1), "round {round}");
         shutdown.begin();
         running.await.unwrap().unwrap();
-        assert_eq!(log.committed("store", &facts).await.unwrap(), Some(end));
+        assert_eq!(log.committed("store", &facts).await.unwrap(), Some(Committed { position: end, note: None }));
         clock.set(clock.now_ms() + 2 * HOUR);
         log.compact(clock.now_ms()).await.unwrap();
         drop(writer);

@@ -56,9 +56,9 @@ async fn a_log_without_id_does_not_make_a_request_spin() {
     running.control.rebuild();
     stops(&running).await;
     looks_on(&world).await;
-    let before = running.status.now().last_error;
+    let (told, readers) = (running.status.now().trouble, world.log.readers());
     looks_on(&world).await;
-    assert_eq!(running.status.now().last_error, before, "stopped once");
+    assert_eq!((running.status.now().trouble, world.log.readers()), (told, readers), "stopped once");
     running.stop().await;
 }
 

@@ -4,10 +4,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use loki_log::{NewRecord, Partition};
+use loki_telemetry::fields;
 use loki_telemetry::trace::TraceParent;
 use loki_wire::{Envelope, Intake};
 use serde::Deserialize;
-use tracing::Instrument;
 use utoipa::IntoParams;
 
 use super::{answer, get};
@@ -15,6 +15,9 @@ use crate::App;
 use crate::extract::{Body, Query};
 use crate::problem::{Problem, Result};
 use crate::wait;
+
+/// What a command comes from when its sender does not say.
+const SOURCE: &str = "loki/api";
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -26,11 +29,13 @@ pub(crate) struct Parameters {
 /// Appends a command to the log.
 ///
 /// Answers 202 with its id and position as soon as it is durable, or with `wait` its outcome when that is there in time. The same id (field `id`
-/// or header `Idempotency-Key`) with the same data is answered with the first outcome for 24 hours.
+/// or header `Idempotency-Key`) with the same data is answered with the first outcome for 24 hours. The trace is that of the header `traceparent`,
+/// else of the body's field, else a new one; `source` is kept as it was sent, and is `loki/api` when it was not.
 #[utoipa::path(
     post, path = "/v1/commands", tag = "commands",
-    params(Parameters, ("Idempotency-Key" = Option<String>, Header, description = "The command's id, when the body has none")),
-    request_body(content = serde_json::Value, description = "`{\"type\":\"node.create\",\"data\":{\"path\":\"/acme/shop\",\"parents\":true}}`; optional `id`, `actor`, `expires`"),
+    params(Parameters, ("Idempotency-Key" = Option<String>, Header, description = "The command's id, when the body has none"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context; the outcome and every fact carry it on")),
+    request_body(content = serde_json::Value, description = "`{\"type\":\"node.create\",\"data\":{\"path\":\"/acme/shop\",\"parents\":true}}`; optional `id`, `actor`, `expires`, `source`, `traceparent`"),
     responses(
         (status = 200, description = "The outcome", body = serde_json::Value),
         (status = 202, description = "In the log; no outcome yet", body = answer::Pending),
@@ -52,24 +57,27 @@ pub(crate) async fn post_command(
     // the decider reads it again; here a mistake is answered at once
     Intake::read(&envelope)?;
 
-    let trace = TraceParent::accept(headers.get("traceparent").and_then(|value| value.to_str().ok()));
+    let trace = TraceParent::accept(header("traceparent", &headers).into_iter().chain(envelope.traceparent.as_deref()));
     envelope.traceparent = Some(trace.as_str().to_owned());
-    envelope.source = Some("loki/api".to_owned());
+    envelope.source.get_or_insert_with(|| SOURCE.to_owned());
     let id = envelope.id.clone().unwrap_or_default();
-    let span = tracing::info_span!("command", command.id = %id, command.r#type = %envelope.kind, trace_id = %trace.trace_id());
-    async {
-        let partition = Partition::only(&app.commands);
-        let record = NewRecord { key: None, value: Some(envelope.data.clone()), headers: envelope.headers(), timestamp_ms: None };
-        let appended = app.log.append(&partition, vec![record]).await?;
-        let position = appended.first().copied().ok_or_else(|| Problem::not_ready("the log gave no position"))?;
-        tracing::debug!(command.position = position, "appended");
-        match limit {
-            Some(limit) => get::outcome(&app, &id, position, limit).await,
-            None => Ok(answer::pending(&id, position)),
-        }
+    let partition = Partition::only(&app.commands);
+    let record = NewRecord { key: None, value: Some(envelope.data.clone()), headers: envelope.headers(), timestamp_ms: None };
+    let appended = app.log.append(&partition, vec![record]).await?;
+    let position = appended.first().copied().ok_or_else(|| Problem::not_ready("the log gave no position"))?;
+    tracing::debug!(
+        { fields::COMMAND_ID } = %id, { fields::COMMAND_TYPE } = %envelope.kind, { fields::COMMAND_POSITION } = position,
+        { fields::TRACE_ID } = trace.trace_id(), "appended"
+    );
+    match limit {
+        Some(limit) => get::outcome(&app, &id, position, limit).await,
+        None => Ok(answer::pending(&id, position)),
     }
-    .instrument(span)
-    .await
+}
+
+/// The text of a header; one that is no text is none.
+fn header<'h>(name: &str, headers: &'h HeaderMap) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// The id from the body, else from the header, else a new one.

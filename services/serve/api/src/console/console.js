@@ -84,7 +84,8 @@ async function drawProjections() {
     cell(row, projection.position);
     cell(row, projection.end);
     cell(row, projection.lag);
-    cell(row, projection.last_error, "bad");
+    const since = projection.last_error_since && ` (since ${new Date(projection.last_error_since).toLocaleString()})`;
+    cell(row, projection.last_error && projection.last_error + (since || ""), "bad");
   }
 }
 

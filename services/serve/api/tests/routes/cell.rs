@@ -96,15 +96,15 @@ impl Cell {
     }
 
     pub(crate) fn start_projections(&self) {
-        self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts);
-        self.project(HistoryProjection::history(&self.relational).unwrap(), &self.topics.outcomes);
-        self.project(self.memory.projection(), &self.topics.facts);
+        self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts, &self.health);
+        self.project(HistoryProjection::history(&self.relational).unwrap(), &self.topics.outcomes, &self.health);
+        self.project(self.memory.projection(), &self.topics.facts, &self.health);
     }
 
-    fn project<P: Projection>(&self, projection: P, topic: &str) {
+    pub(crate) fn project<P: Projection>(&self, projection: P, topic: &str, health: &Health) {
         let group = self.topics.group(projection.name());
         let config = RunnerConfig::new(Topic::new(topic), Topic::new(&self.topics.facts), group);
-        let runner = Runner::new(projection, Arc::new(self.log.clone()), config, Clock::system(), &self.health);
+        let runner = Runner::new(projection, Arc::new(self.log.clone()), config, Clock::system(), health);
         tokio::spawn(runner.run(self.others.clone()));
     }
 

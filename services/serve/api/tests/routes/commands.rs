@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use loki_log::{Log, Partition, Topic};
 use reqwest::Method;
 use serde_json::json;
 
@@ -31,6 +32,38 @@ async fn an_outcome_says_what_became_of_the_command() {
     cell.client.get("/v1/commands/c2").await.problem(404, "not_found");
     cell.client.get("/v1/commands/nobody").await.problem(404, "not_found");
     cell.client.get(&format!("/v1/commands/{id}?actor=ann")).await.problem(404, "not_found");
+}
+
+/// From the header, else from the body, else made; the same for every command's `source`, which has no header.
+#[tokio::test]
+async fn a_command_keeps_its_trace_and_its_source() {
+    const OF_HEADER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const OF_BODY: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let cell = Cell::start().await;
+    let body =
+        json!({ "specversion": "1.0", "source": "ci/build-7", "traceparent": OF_BODY, "type": "node.create", "data": { "path": "/a" } });
+    let mut bad = body.clone();
+    bad["traceparent"] = json!("00-0-0-0");
+    let cases = [(Some(OF_HEADER), &body), (None, &body), (Some("nonsense"), &body), (None, &bad)];
+    for (header, body) in cases {
+        let mut request = cell.client.request(Method::POST, "/v1/commands?wait=10s").body(body.to_string());
+        if let Some(header) = header {
+            request = request.header("traceparent", header);
+        }
+        cell.client.ask(request).await.good();
+    }
+    cell.client.command("node.create", json!({ "path": "/b" })).await.good();
+    let read = async |topic: &str, name: &str| {
+        let mut reader = cell.log.reader(&Partition::only(&Topic::new(topic)), 0).await.unwrap();
+        let records = reader.read(100, Duration::from_secs(10)).await.unwrap().records;
+        records.iter().map(|record| String::from_utf8(record.header(name).unwrap().to_vec()).unwrap()).collect::<Vec<_>>()
+    };
+    let traces = read(&cell.topics.commands, "traceparent").await;
+    assert_eq!(traces[..3], [OF_HEADER, OF_BODY, OF_BODY]);
+    assert!(traces[3..].iter().all(|made| made.len() == OF_BODY.len() && made != OF_BODY), "{traces:?}");
+    assert_eq!(read(&cell.topics.outcomes, "traceparent").await, traces);
+    let sources = read(&cell.topics.commands, "ce_source").await;
+    assert_eq!(sources, ["ci/build-7", "ci/build-7", "ci/build-7", "ci/build-7", "loki/api"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Readiness, `GET /v1/status`, and what is answered while a store cannot tell the truth.
 
+use loki_runner::testing::MemoryStore;
+use loki_telemetry::Health;
 use serde_json::json;
 
 use crate::cell::{Cell, Setting, until};
@@ -28,7 +30,7 @@ async fn an_empty_store_answers_nothing() {
     }
     let status = cell.client.get("/v1/status").await;
     for projection in status.good()["projections"].as_array().unwrap() {
-        assert_eq!(projection["state"], "empty", "{projection}");
+        assert_eq!((&projection["state"], &projection["last_error"]), (&json!("empty"), &json!("no projector is running")), "{projection}");
     }
     cell.start_projections();
     cell.settled().await;
@@ -43,17 +45,47 @@ async fn the_status_tells_positions() {
     let cell = Cell::start().await;
     cell.client.accept("node.create", json!({ "path": "/acme" })).await;
     cell.settled().await;
+    // what was said while the stores were filled is taken back soon
+    until("nobody complains", async || {
+        let status = cell.client.get("/v1/status").await;
+        status.body["projections"].as_array().is_some_and(|all| all.iter().all(|projection| projection["last_error"].is_null()))
+    })
+    .await;
     let status = cell.client.get("/v1/status").await;
     assert_eq!((&status.good()["commands"], &status.body["undecided"]), (&json!("c1"), &json!(0)));
     let names: Vec<_> = status.body["projections"].as_array().unwrap().iter().map(|projection| projection["name"].clone()).collect();
     assert_eq!(names, ["mysql", "history", "zookeeper"]);
     for projection in status.body["projections"].as_array().unwrap() {
-        assert_eq!((&projection["lag"], &projection["last_error"]), (&json!(0), &json!(null)), "{projection}");
+        assert_eq!((&projection["lag"], &projection["last_error_since"]), (&json!(0), &json!(null)), "{projection}");
         assert_eq!(projection["position"], projection["end"]);
         assert!(projection["log"].is_string());
     }
     let metrics = cell.client.get("/metrics").await;
     assert!(metrics.text.contains("lokiops_api_requests_total{") && metrics.text.contains(r#"route="/v1/status""#), "{}", metrics.text);
+}
+
+/// The projector says it beside its group's offset: the API's own process knows nothing of it.
+#[tokio::test]
+async fn the_status_tells_what_a_projector_says() {
+    let cell = Cell::api_alone(Setting::default()).await;
+    cell.start_decider();
+    cell.client.accept("node.create", json!({ "path": "/acme" })).await;
+    let store = MemoryStore::new();
+    store.set_away(true);
+    let elsewhere = Health::new();
+    cell.project(store.projection("mysql"), &cell.topics.facts, &elsewhere);
+    let projection = async || cell.client.get("/v1/status").await.good()["projections"][0].clone();
+    until("it says what is wrong", async || {
+        let said = projection().await;
+        said["last_error"].as_str().is_some_and(|text| text.starts_with("the store is away")) && said["last_error_since"].is_string()
+    })
+    .await;
+    store.set_away(false);
+    until("it has nothing to say", async || {
+        let said = projection().await;
+        said["last_error"].is_null() && said["last_error_since"].is_null()
+    })
+    .await;
 }
 
 #[tokio::test]

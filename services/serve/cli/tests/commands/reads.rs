@@ -120,19 +120,21 @@ fn status(history: &str) -> String {
 #[tokio::test]
 async fn the_status_says_whether_all_is_live() {
     let live = status(r#""log":"5f1c","position":"o17","end":"o17","lag":0,"state":"live","last_error":null"#);
-    let away = status(r#""log":null,"position":null,"end":"o17","lag":null,"state":"unknown","last_error":"mysql: refused""#);
+    let away = status(
+        r#""log":null,"position":null,"end":"o17","lag":null,"state":"unknown","last_error":"mysql: refused","last_error_since":"2026-01-31T11:00:00Z""#,
+    );
     let api = Scripted::new([("GET /v1/status", vec![Answer::ok(&live), Answer::ok(&away), Answer::ok(&away)])]).await;
     let expected = "\
-PROJECTION  STATE  POSITION  END  LAG  LOG   LAST ERROR
-mysql       live   f42       f42  0    5f1c  -
-history     live   o17       o17  0    5f1c  -
-zookeeper   live   f40       f42  2    5f1c  -
+PROJECTION  STATE  POSITION  END  LAG  LOG   SINCE  LAST ERROR
+mysql       live   f42       f42  0    5f1c  -      -
+history     live   o17       o17  0    5f1c  -      -
+zookeeper   live   f40       f42  2    5f1c  -      -
 commands end at c18, without an outcome: 1
 ";
     check(&api.api, &["status"], expected).await;
     let ran = loki(&api.api, &["status"]).await;
     assert_eq!(ran.exit, Exit::Failed);
-    assert!(ran.out.contains("history     unknown  -         o17  -    -     mysql: refused\n"), "{}", ran.out);
+    assert!(ran.out.contains("history     unknown  -         o17  -    -     2026-01-31T11:00:00Z  mysql: refused\n"), "{}", ran.out);
     let ran = loki(&api.api, &["status", "-o", "json"]).await;
     assert_eq!((ran.exit, ran.out), (Exit::Failed, format!("{away}\n")));
 }
