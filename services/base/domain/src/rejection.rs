@@ -1,7 +1,12 @@
 //! Why a command was not carried out.
 
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Invalid;
+
 /// The stable codes. Their texts are part of the contract: never changed, never used for something else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
     /// A field's value is not allowed.
     Invalid,
@@ -31,6 +36,18 @@ pub enum Code {
     IdReused,
     /// It was decided after its `expires`.
     Expired,
+    /// What a later decider wrote. Only reading gives it: a writer has the codes of [`Code::ALL`].
+    Later(LaterCode),
+}
+
+/// A code that this version does not know, kept as it was read.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaterCode(Arc<str>);
+
+impl fmt::Debug for LaterCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Code {
@@ -51,7 +68,10 @@ impl Code {
         Self::Expired,
     ];
 
-    pub fn as_str(self) -> &'static str {
+    /// The longest code: stores keep a column of this width.
+    pub const LENGTH_MAX: usize = 64;
+
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Invalid => "invalid",
             Self::NotFound => "not_found",
@@ -67,11 +87,20 @@ impl Code {
             Self::TooLarge => "too_large",
             Self::IdReused => "id_reused",
             Self::Expired => "expired",
+            Self::Later(code) => &code.0,
         }
     }
 
-    pub fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    /// Reads a code: one that is not known is kept, so that an outcome of a later decider can be read, stored and told.
+    pub fn read(text: &str) -> Result<Self, Invalid> {
+        if let Some(known) = Self::ALL.into_iter().find(|code| code.as_str() == text) {
+            return Ok(known);
+        }
+        let is_code = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if text.is_empty() || text.len() > Self::LENGTH_MAX || !text.chars().all(is_code) {
+            return Err(Invalid::new(format!("a code has 1 to {} of a-z, 0-9 and `_`", Self::LENGTH_MAX)));
+        }
+        Ok(Self::Later(LaterCode(Arc::from(text))))
     }
 }
 
@@ -94,5 +123,29 @@ impl Rejection {
     pub fn in_the_way(mut self, key: impl std::fmt::Display) -> Self {
         self.conflict = Some(key.to_string());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_code_reads_as_itself() {
+        for code in Code::ALL {
+            assert_eq!(Code::read(code.as_str()), Ok(code));
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_is_kept() {
+        let longest = "x".repeat(Code::LENGTH_MAX);
+        for text in ["gate_closed", "v2", longest.as_str()] {
+            let code = Code::read(text).unwrap();
+            assert!(matches!(code, Code::Later(_)) && code.as_str() == text, "{code:?}");
+        }
+        for text in ["", "Gate", "gate closed", "gate-closed", "\u{1b}[2J", &format!("{longest}x")] {
+            assert!(Code::read(text).is_err(), "{text}");
+        }
     }
 }

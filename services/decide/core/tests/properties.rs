@@ -187,12 +187,12 @@ fn a_long_sweep_meets_other_commands() {
 #[test]
 fn the_streams_reach_every_kind_of_answer() {
     let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut rejected: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut rejected: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..40 {
         for (asked, decision) in journal(seed, 300).1 {
             match decision {
                 Ok(_) => *accepted.entry(asked.command.type_name()).or_default() += 1,
-                Err(rejection) => *rejected.entry(rejection.code.as_str()).or_default() += 1,
+                Err(rejection) => *rejected.entry(rejection.code.as_str().to_owned()).or_default() += 1,
             }
         }
     }

@@ -79,7 +79,9 @@ impl World {
         assert_eq!(invariants::check(&self.state), Vec::<String>::new(), "after `{when}`");
         let (answer, message, code) = match &decision {
             Ok(_) => ("accepted".to_owned(), "", None),
-            Err(rejection) => (show::rejection(rejection, &self.state, &self.names), rejection.message.as_str(), Some(rejection.code)),
+            Err(rejection) => {
+                (show::rejection(rejection, &self.state, &self.names), rejection.message.as_str(), Some(rejection.code.clone()))
+            }
         };
         if answer != then.answer {
             return Err(format!("expected `{}`\n     got `{answer}` ({message})", then.answer));

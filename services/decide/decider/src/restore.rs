@@ -276,4 +276,29 @@ mod tests {
         };
         assert_eq!([remembered("ann", "1"), remembered("ann", "@c17"), remembered(DECIDER, "@0123456789abcdef-0-16")], [1, 0, 0]);
     }
+
+    /// After a rollback: whoever repeats a command gets the answer that the later decider gave.
+    #[test]
+    fn a_rejection_of_a_later_decider_is_remembered() {
+        let rejection = loki_domain::Rejection::new(Code::read("gate_closed").expect("a code"), "node", "a gate is closed");
+        let written = outcome::write(
+            &Outcome {
+                id: "1".to_owned(),
+                actor: "ann".to_owned(),
+                kind: "node.remove".to_owned(),
+                command: 17,
+                at_ms: 5,
+                rules: outcome::RULES + 1,
+                previous: Default::default(),
+                digest: Some(sha256(&[b"x"])),
+                verdict: Verdict::Rejected(rejection.clone()),
+            },
+            None,
+        );
+        let mut ids = Ids::default();
+        remember(&mut ids, &outcome::read(Some(&written.value), &written.headers).expect("it can be read"));
+        let first = First::Rejected(Box::new(rejection));
+        let key = IdKey::of(&Origin { actor: "ann", id: "1" });
+        assert_eq!(ids.seen(key, &sha256(&[b"x"]), 6), loki_core::Seen::Before { offset: 17, first: &first });
+    }
 }

@@ -38,7 +38,7 @@ fn one(book: &mut Book, record: &Record) -> Draft {
 
 fn code(draft: &Draft) -> Option<(Code, String)> {
     match &draft.answers[0].decided {
-        Decided::Rejected(rejection) => Some((rejection.code, rejection.field.clone())),
+        Decided::Rejected(rejection) => Some((rejection.code.clone(), rejection.field.clone())),
         _ => None,
     }
 }

@@ -41,7 +41,7 @@ pub struct Command {
     pub after: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<Vec<Fact>>,
-    /// Rejected or dead: a stable code.
+    /// Rejected or dead: a stable code. There will be more of them: take one that you do not know for a refusal like any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,9 +145,9 @@ impl Command {
     }
 
     fn rejection(&self) -> Result<Rejection, Error> {
-        let code = self.code.as_deref().unwrap_or_default();
         Ok(Rejection {
-            code: Code::from_text(code).ok_or_else(|| Error::UnknownVersion(format!("rejection code {code}")))?,
+            // one that a later decider has added is passed on as it is: it says why, and nothing here depends on it
+            code: Code::read(self.code.as_deref().unwrap_or_default()).at("code")?,
             field: self.field.clone().unwrap_or_default(),
             message: self.message.clone().unwrap_or_default(),
             conflict: self.conflict.clone(),
@@ -240,6 +240,31 @@ mod tests {
                 verdict,
             };
             assert_eq!(read(&write(&outcome)), Ok(outcome));
+        }
+    }
+
+    #[test]
+    fn a_code_of_a_later_decider_is_passed_on_to_the_byte() {
+        let outcome = |verdict| Outcome {
+            id: "a".to_owned(),
+            actor: "b".to_owned(),
+            kind: "node.create".to_owned(),
+            command: 17,
+            at_ms: 5,
+            rules: 1,
+            previous: [7; 32],
+            digest: None,
+            verdict,
+        };
+        let rejection = Rejection::new(Code::NotFound, "node", "no");
+        for verdict in [Verdict::Rejected(rejection.clone()), Verdict::Duplicate { of: 3, first: First::Rejected(rejection) }] {
+            let text = String::from_utf8(write(&outcome(verdict))).unwrap();
+            let with = |code: &str| text.replace("\"not_found\"", code).into_bytes();
+            let later = with("\"gate_closed\"");
+            assert_eq!(write(&read(&later).unwrap()), later);
+            for wrong in ["\"\"", "\"Gate\"", "null"] {
+                assert_eq!(read(&with(wrong)).unwrap_err().field(), Some("code"), "{wrong}");
+            }
         }
     }
 }

@@ -72,14 +72,14 @@ pub(crate) async fn every_record_is_answered_once_and_in_order(site: &Site) {
     let Verdict::Accepted { after: Some(after), facts } = &outcomes[0].verdict else { panic!("{:?}", outcomes[0]) };
     assert_eq!((facts.len(), facts[0].offset), (1, *after));
     let code = |at: usize| match &outcomes[at].verdict {
-        Verdict::Rejected(rejection) => rejection.code,
+        Verdict::Rejected(rejection) => rejection.code.clone(),
         other => panic!("{at}: {other:?}"),
     };
     assert_eq!(code(1), Code::AlreadyExists);
     let first = First::Accepted { after: Some(*after) };
     assert_eq!(outcomes[2].verdict, Verdict::Duplicate { of: positions[0], first });
     let Verdict::Duplicate { of, first: First::Rejected(again) } = &outcomes[3].verdict else { panic!("{:?}", outcomes[3]) };
-    assert_eq!((*of, again.code), (positions[1], Code::AlreadyExists));
+    assert_eq!((*of, &again.code), (positions[1], &Code::AlreadyExists));
     assert_eq!(code(4), Code::IdReused);
     assert!(matches!(outcomes[5].verdict, Verdict::Accepted { .. }), "another actor's ids are others");
     assert!(matches!(outcomes[6].verdict, Verdict::Accepted { .. }));

@@ -19,6 +19,7 @@ pub async fn an_outcome_of_each_kind_comes_back(world: &dyn World) {
     let repeated = story.repeat(accepted, First::Accepted { after: Some(26) });
     let repeated_rejection = story.repeat(rejected, First::Rejected(rejection));
     let dead = story.die();
+    let later = story.reject(Rejection::new(Code::read("gate_closed").expect("a code"), "node", "of a later decider"));
     let readers = told(world, &story).await;
     for placed in &story.outcomes {
         let found = readers.history.outcome(placed.outcome.command, None).await.expect("read").value.expect("found");
@@ -41,6 +42,8 @@ pub async fn an_outcome_of_each_kind_comes_back(world: &dyn World) {
     assert_eq!((found.duplicate_of, found.code.as_deref()), (Some(rejected), Some("not_empty")));
     let found = entry(dead).await;
     assert_eq!((found.result, found.code.as_deref(), found.command_type.as_str()), (OutcomeKind::Dead, Some("bad_json"), ""));
+    let found = entry(later).await;
+    assert_eq!((found.result, found.code.as_deref()), (OutcomeKind::Rejected, Some("gate_closed")));
     assert_eq!(readers.history.outcome(99, None).await.expect("read").value, None);
 }
 

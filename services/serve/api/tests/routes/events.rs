@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use loki_domain::{Code, Rejection};
+use loki_wire::Verdict;
 use reqwest::Method;
 use serde_json::json;
 
@@ -174,6 +176,21 @@ async fn who_has_caught_up_is_served_from_memory() {
     let mut again = Following::start(&cell.client, "/v1/events", Some("o2")).await;
     assert_eq!(again.take(18).await.len(), 18);
     assert_eq!(cell.log.readers(), before);
+}
+
+#[tokio::test]
+async fn a_code_of_a_later_decider_is_told_as_it_is() {
+    let cell = ToldCell::start().await;
+    let mut chain = Chain::default();
+    let mut following = Following::start(&cell.client, "/v1/events", None).await;
+    let code = Code::read("gate_closed").unwrap();
+    cell.answer(&mut chain, "shut", Verdict::Rejected(Rejection::new(code, "node", "a gate is closed")));
+    cell.decide(&mut chain, "next");
+    for command in ["c0", "c1"] {
+        assert_eq!(following.next().await.unwrap().command, command);
+    }
+    let told = cell.client.get("/v1/commands/c0").await;
+    assert_eq!((&told.good()["outcome"], &told.body["code"]), (&json!("rejected"), &json!("gate_closed")), "{}", told.text);
 }
 
 #[tokio::test]

@@ -50,8 +50,13 @@ impl ToldCell {
         cell
     }
 
-    /// The next command is decided: one transaction.
+    /// The next command is accepted: one transaction.
     pub(crate) fn decide(&self, chain: &mut Chain, id: &str) {
+        self.answer(chain, id, Verdict::Accepted { after: None, facts: Vec::new() });
+    }
+
+    /// The next command is decided: one transaction.
+    pub(crate) fn answer(&self, chain: &mut Chain, id: &str, verdict: Verdict) {
         let outcome = Outcome {
             id: id.to_owned(),
             actor: "ann".to_owned(),
@@ -61,7 +66,7 @@ impl ToldCell {
             rules: outcome::RULES,
             previous: chain.previous,
             digest: None,
-            verdict: Verdict::Accepted { after: None, facts: Vec::new() },
+            verdict,
         };
         let written = outcome::write(&outcome, None);
         *chain = Chain { next: chain.next + 1, previous: written.hash };
