@@ -23,12 +23,14 @@ pub type Patch = BTreeMap<String, Option<Text>>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// `again`: the id of a node that was removed; it comes back as the same node.
     NodeCreate {
         path: NodePath,
         parents: bool,
         labels: Labels,
         contacts: Vec<Text>,
         defaults: Labels,
+        again: Option<NodeId>,
     },
     NodeRename {
         node: NodeRef,
@@ -88,12 +90,14 @@ pub enum Command {
         node: NodeRef,
         mounts: Vec<Weigh>,
     },
-    /// Without `membership` a new rule is made; with it that rule's pattern and labels are replaced.
+    /// Without `membership` a new rule is made; with it that rule's pattern and labels are replaced. `again`: the id of a rule that was
+    /// removed; it comes back as the same rule.
     MembershipSet {
         membership: Option<MembershipId>,
         node: Option<NodeRef>,
         pattern: Option<Pattern>,
         labels: Labels,
+        again: Option<MembershipId>,
     },
     MembershipRemove {
         membership: MembershipId,
@@ -111,6 +115,8 @@ pub struct Weigh {
     pub offline: Option<bool>,
     /// `Some(None)`: automatic.
     pub ratio: Option<Option<Ratio>>,
+    /// Gives the mount back to this rule: online and automatic again.
+    pub membership: Option<MembershipId>,
 }
 
 impl Command {

@@ -152,6 +152,7 @@ fn a_long_sweep_meets_other_commands() {
             node: Some(loki_domain::NodeRef::Path("/acme/g0/n0".parse().unwrap())),
             pattern: Some("s?-*".parse().unwrap()),
             labels: Default::default(),
+            again: None,
         };
         let id = loki_core::identity::NewIds::of(Origin { actor: "ann", id: "rule" }).membership(|_| false);
         all.push(Asked { actor: "ann".into(), id: "rule".into(), command: rule });
@@ -161,7 +162,13 @@ fn a_long_sweep_meets_other_commands() {
         let mut others = Everyday::new(seed, 10, 2_500);
         let mut steps = 0;
         let mut phases = [
-            Command::MembershipSet { membership: Some(id), node: None, pattern: Some("s1*".parse().unwrap()), labels: Default::default() },
+            Command::MembershipSet {
+                membership: Some(id),
+                node: None,
+                pattern: Some("s1*".parse().unwrap()),
+                labels: Default::default(),
+                again: None,
+            },
             Command::MembershipRemove { membership: id },
         ]
         .into_iter();

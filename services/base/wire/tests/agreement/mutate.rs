@@ -105,8 +105,22 @@ fn number() -> impl Strategy<Value = Value> {
 }
 
 fn field() -> impl Strategy<Value = String> {
-    let fields =
-        ["node", "to", "path", "name", "server", "state", "labels", "contacts", "ratio", "offline", "mounts", "membership", "pattern"];
+    let fields = [
+        "node",
+        "to",
+        "path",
+        "name",
+        "server",
+        "state",
+        "labels",
+        "contacts",
+        "ratio",
+        "offline",
+        "mounts",
+        "membership",
+        "pattern",
+        "again",
+    ];
     prop::sample::select(fields.map(str::to_owned).to_vec())
 }
 

@@ -34,7 +34,7 @@ impl Test<'_> {
     }
 }
 
-pub(super) fn create(state: &State, node: Option<&NodeRef>, test: Test<'_>, mut ids: NewIds<'_>) -> Decided {
+pub(super) fn create(state: &State, node: Option<&NodeRef>, test: Test<'_>, again: Option<MembershipId>, mut ids: NewIds<'_>) -> Decided {
     let Some(node) = node else {
         return Err(Rejection::new(Code::Invalid, "node", "a new rule needs the node that it mounts servers on"));
     };
@@ -46,7 +46,15 @@ pub(super) fn create(state: &State, node: Option<&NodeRef>, test: Test<'_>, mut 
     if state.memberships().of_node(node.id).count() >= RULES_OF_NODE_MAX {
         return Err(Rejection::new(Code::Limit, "node", format!("a node has at most {RULES_OF_NODE_MAX} membership rules")));
     }
-    let id = ids.membership(|id| state.memberships().get(id).is_some());
+    let is_there = |id: &MembershipId| state.memberships().get(id).is_some();
+    let id = match again {
+        Some(id) if is_there(&id) => {
+            let message = format!("membership rule `{id}` is there: change it as `membership`");
+            return Err(Rejection::new(Code::AlreadyExists, "again", message).in_the_way(Key::Membership(id)));
+        }
+        Some(id) => id,
+        None => ids.membership(is_there),
+    };
     Ok(begin(state, Membership { id, node: node.id, pattern: test.pattern.clone(), labels: test.labels.clone(), sweep: None }, false))
 }
 

@@ -52,8 +52,8 @@ type Decided = Result<Decision, Rejection>;
 pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, _at_ms: i64) -> Decided {
     let ids = NewIds::of(*origin);
     let decision = match command {
-        Command::NodeCreate { path, parents, labels, contacts, defaults } => {
-            let new = node::New { path, parents: *parents, labels, contacts, defaults };
+        Command::NodeCreate { path, parents, labels, contacts, defaults, again } => {
+            let new = node::New { path, parents: *parents, labels, contacts, defaults, again: *again };
             node::create(state, new, ids)
         }
         Command::NodeRename { node, name } => node::rename(state, node, name),
@@ -73,10 +73,13 @@ pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, _at_ms: i64
         Command::ServerMount { server, node, offline, ratio } => mount::mount(state, server, node, *offline, *ratio),
         Command::ServerUnmount { server, node } => mount::unmount(state, server, node),
         Command::ServerWeigh { node, mounts } => mount::weigh(state, node, mounts),
-        Command::MembershipSet { membership: None, node, pattern, labels } => {
-            membership::create(state, node.as_ref(), membership::Test { pattern, labels }, ids)
+        Command::MembershipSet { membership: None, node, pattern, labels, again } => {
+            membership::create(state, node.as_ref(), membership::Test { pattern, labels }, *again, ids)
         }
-        Command::MembershipSet { membership: Some(id), node, pattern, labels } => {
+        Command::MembershipSet { membership: Some(_), again: Some(_), .. } => {
+            Err(Rejection::new(Code::Invalid, "again", "a rule is either changed, as `membership`, or made again: leave one of them out"))
+        }
+        Command::MembershipSet { membership: Some(id), node, pattern, labels, again: None } => {
             membership::replace(state, id, node.as_ref(), membership::Test { pattern, labels })
         }
         Command::MembershipRemove { membership } => membership::remove(state, membership),

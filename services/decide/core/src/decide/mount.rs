@@ -1,8 +1,8 @@
-//! Mounts by hand: mount, unmount, weigh. What is weighed or mounted by hand is no membership rule's any more.
+//! Mounts by hand: mount, unmount, weigh. What is weighed or mounted by hand is no membership rule's any more, until it is given back.
 
 use std::collections::BTreeSet;
 
-use loki_domain::{Code, Entity, Key, Mount, Node, NodeRef, Ratio, Rejection, Server, ServerRef, Source, Weigh};
+use loki_domain::{Code, Entity, Key, MembershipId, Mount, Node, NodeRef, Ratio, Rejection, Server, ServerRef, Source, Weigh};
 
 use super::{Decided, Decision, FACTS_MAX, gone, lookup, now, ratio};
 use crate::State;
@@ -57,11 +57,15 @@ pub(super) fn weigh(state: &State, node: &NodeRef, mounts: &[Weigh]) -> Decided 
             return Err(Rejection::new(Code::Invalid, field(), format!("`{}` is named twice", server.name)));
         }
         let old = mounted(state, node, server, "").map_err(|rejection| Rejection { field: field(), ..rejection })?;
-        let new = Mount {
-            offline: weigh.offline.unwrap_or(old.offline),
-            ratio: weigh.ratio.unwrap_or(old.ratio),
-            source: Source::Manual,
-            ..*old
+        let new = match weigh.membership {
+            Some(rule) => given_back(state, old, server, rule, weigh)
+                .map_err(|rejection| Rejection { field: format!("mounts[{index}].{}", rejection.field), ..rejection })?,
+            None => Mount {
+                offline: weigh.offline.unwrap_or(old.offline),
+                ratio: weigh.ratio.unwrap_or(old.ratio),
+                source: Source::Manual,
+                ..*old
+            },
         };
         if new != *old {
             load = load.without(old).with(&new);
@@ -72,6 +76,21 @@ pub(super) fn weigh(state: &State, node: &NodeRef, mounts: &[Weigh]) -> Decided 
         ratio::check(state, node.id, load, "mounts")?;
     }
     Ok(Decision::facts(facts))
+}
+
+/// The mount as the rule would have made it. Only a rule that asks for it may have it: any other would leave it at its next step.
+fn given_back(state: &State, old: &Mount, server: &Server, rule: MembershipId, weigh: &Weigh) -> Result<Mount, Rejection> {
+    let Some(found) = state.memberships().get(&rule) else {
+        return Err(Rejection::new(Code::NotFound, "membership", format!("there is no membership rule `{rule}`")));
+    };
+    if found.node != old.node || !found.matches(server) {
+        let message = format!("membership rule `{rule}` does not mount `{}` on `{}`", server.name, lookup::path(state, old.node));
+        return Err(Rejection::new(Code::Invalid, "membership", message).in_the_way(Key::Membership(rule)));
+    }
+    if let Some(field) = weigh.offline.map(|_| "offline").or(weigh.ratio.map(|_| "ratio")) {
+        return Err(Rejection::new(Code::Invalid, field, "what is given back to a rule is online and automatic: leave it out"));
+    }
+    Ok(Mount { node: old.node, server: old.server, offline: false, ratio: None, source: Source::Membership(rule) })
 }
 
 fn mounted<'s>(state: &'s State, node: &Node, server: &Server, field: &str) -> Result<&'s Mount, Rejection> {

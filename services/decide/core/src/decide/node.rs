@@ -14,6 +14,8 @@ pub(super) struct New<'c> {
     pub labels: &'c Labels,
     pub contacts: &'c [Text],
     pub defaults: &'c Labels,
+    /// The id that the node had when it was removed.
+    pub again: Option<NodeId>,
 }
 
 pub(super) fn create(state: &State, new: New<'_>, mut ids: NewIds<'_>) -> Decided {
@@ -40,9 +42,14 @@ pub(super) fn create(state: &State, new: New<'_>, mut ids: NewIds<'_>) -> Decide
         return Err(Rejection::new(Code::NotFound, "path", format!("there is no node `{missing}`: create it first, or set `parents`")));
     }
 
+    if let Some(node) = new.again.filter(|id| state.tree().get(id).is_some()) {
+        return Err(taken(node, "again", format!("the node `{node}` is there: it is `{}`", lookup::path(state, node))));
+    }
+
     let mut facts = Vec::with_capacity(names.len() - existing);
-    for name in &names[existing..] {
-        let id = ids.node(|id| state.tree().get(id).is_some());
+    for (index, name) in names.iter().enumerate().skip(existing) {
+        let new_id = || ids.node(|id| state.tree().get(id).is_some() || new.again == Some(*id));
+        let id = new.again.filter(|_| index == last).unwrap_or_else(new_id);
         let (labels, defaults) = (Labels::default(), Labels::default());
         facts.push(Node { id, parent, name: name.clone(), labels, contacts: Vec::new(), defaults });
         parent = Some(id);

@@ -20,6 +20,7 @@ pub fn inventory(nodes: usize, servers: usize, rules: usize) -> Vec<Asked> {
             node: Some(NodeRef::Path(node)),
             pattern: Some(parsed::<Pattern>(&format!("s{}*", rule % 10))),
             labels: Labels::default(),
+            again: None,
         });
     }
     commands.extend((0..nodes).map(|node| create(&node_path(node), true)));
@@ -120,6 +121,7 @@ impl Everyday {
             server: name(server),
             offline: Some(at == drained),
             ratio: Some(if fixed && at == 0 { Ratio::new(0).ok() } else { None }),
+            membership: None,
         });
         Command::ServerWeigh { node: NodeRef::Path(node_path(node)), mounts: mounts.collect() }
     }
@@ -163,7 +165,8 @@ fn name(server: usize) -> ServerRef {
 
 fn create(path: &NodePath, parents: bool) -> Command {
     let labels = labels(&[("owner", "infra"), ("tier", "2")]);
-    Command::NodeCreate { path: path.clone(), parents, labels, contacts: vec![parsed("oncall")], defaults: Labels::default() }
+    let contacts = vec![parsed("oncall")];
+    Command::NodeCreate { path: path.clone(), parents, labels, contacts, defaults: Labels::default(), again: None }
 }
 
 fn register(server: usize) -> Command {

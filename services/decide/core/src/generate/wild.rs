@@ -28,6 +28,8 @@ pub struct Wild {
     seed: u64,
     number: u64,
     servers: usize,
+    /// Says when something is brought back or given back: a stream of its own, so that those of the others stay what they were.
+    backs: Random,
     recent: Vec<Asked>,
     /// Paths that were asked for, so that later commands often name a node that is there.
     paths: Vec<NodePath>,
@@ -41,6 +43,7 @@ impl Wild {
     pub fn new(seed: u64) -> Self {
         Self {
             random: Random::new(seed),
+            backs: Random::new(seed ^ 0xbac5),
             seed,
             number: 0,
             servers: 0,
@@ -66,6 +69,7 @@ impl Wild {
                 labels: self.labels(),
                 contacts: self.texts(),
                 defaults: self.labels(),
+                again: self.back(4, Self::node_id),
             },
             18..=22 => Command::NodeRename { node: self.node(), name: self.node_name() },
             23..=29 => Command::NodeMove { node: self.node(), to: self.parent() },
@@ -110,12 +114,21 @@ impl Wild {
                     self.mounts.extend(node.clone().map(|node| (ServerRef::Name(name.clone()), node)));
                 }
                 let membership = self.random.chance(30).then(|| self.membership());
+                let again = self.back(10, Self::membership).filter(|_| membership.is_none());
                 let pattern = self.random.chance(70).then(|| self.pattern());
-                Command::MembershipSet { membership, node, pattern, labels: self.labels() }
+                Command::MembershipSet { membership, node, pattern, labels: self.labels(), again }
             }
             94..=97 => Command::MembershipRemove { membership: self.membership() },
             _ => Command::MembershipSweep { membership: self.membership() },
         }
+    }
+
+    /// What a node, a rule or a mount comes back to.
+    fn back<T>(&mut self, percent: usize, to: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        std::mem::swap(&mut self.random, &mut self.backs);
+        let back = self.random.chance(percent).then(|| to(self));
+        std::mem::swap(&mut self.random, &mut self.backs);
+        back
     }
 
     fn new_path(&mut self) -> NodePath {
@@ -136,13 +149,17 @@ impl Wild {
     fn node(&mut self) -> NodeRef {
         match self.random.below(20) {
             0 => NodeRef::Path(NodePath::default()),
-            1..=4 => NodeRef::Id(self.earlier().map_or(NodeId::MIN, |asked| NewIds::of(asked.origin()).node(|_| false))),
+            1..=4 => NodeRef::Id(self.node_id()),
             5..=8 => NodeRef::Path(self.path()),
             _ => match self.paths.get(self.random.below(self.paths.len())) {
                 Some(path) => NodeRef::Path(path.clone()),
                 None => NodeRef::Path(self.path()),
             },
         }
+    }
+
+    fn node_id(&mut self) -> NodeId {
+        self.earlier().map_or(NodeId::MIN, |asked| NewIds::of(asked.origin()).node(|_| false))
     }
 
     fn parent(&mut self) -> NodeRef {
@@ -197,10 +214,13 @@ impl Wild {
         let beside = self.mounts.iter().filter(|(other, at)| *at == node && *other != server).map(|(other, _)| other.clone());
         let mut servers: Vec<ServerRef> = beside.take(self.random.below(3)).collect();
         servers.push(server);
-        let mounts = servers.into_iter().map(|server| Weigh {
-            server,
-            offline: self.random.chance(40).then(|| self.random.chance(50)),
-            ratio: self.random.chance(70).then(|| self.random.chance(60).then(|| self.ratio())),
+        let mounts = servers.into_iter().map(|server| {
+            let offline = self.random.chance(40).then(|| self.random.chance(50));
+            let ratio = self.random.chance(70).then(|| self.random.chance(60).then(|| self.ratio()));
+            match self.back(8, Self::membership) {
+                Some(rule) => Weigh { server, offline: None, ratio: None, membership: Some(rule) },
+                None => Weigh { server, offline, ratio, membership: self.back(2, Self::membership) },
+            }
         });
         Command::ServerWeigh { mounts: mounts.collect(), node }
     }

@@ -196,6 +196,10 @@ fn read(kind: &str, words: &mut Words<'_>) -> Command {
             labels: words.labels("labels"),
             contacts: words.texts("contacts"),
             defaults: words.labels("defaults"),
+            again: words.maybe("again").map(|text| match words.node(&text) {
+                NodeRef::Id(id) => id,
+                NodeRef::Path(path) => panic!("`{path}` is no id"),
+            }),
         },
         "node.rename" => Command::NodeRename { node: node(words, "node"), name: parsed(&words.must("name")) },
         "node.move" => Command::NodeMove { node: node(words, "node"), to: node(words, "to") },
@@ -246,6 +250,7 @@ fn read(kind: &str, words: &mut Words<'_>) -> Command {
             node: words.maybe("node").map(|text| words.node(&text)),
             pattern: words.maybe("pattern").map(|text| parsed(&text)),
             labels: words.labels("labels"),
+            again: words.maybe("again").map(|text| words.membership(&text)),
         },
         "membership.remove" => {
             let rule = words.must("membership");
@@ -259,12 +264,13 @@ fn read(kind: &str, words: &mut Words<'_>) -> Command {
     }
 }
 
-/// `web01`, `web01:500000`, `web01:auto`, `web01:500000:offline`, `web01::online`.
+/// `web01`, `web01:500000`, `web01:auto`, `web01:500000:offline`, `web01::online`; `web01:auto:offline:$r` gives it back to a rule.
 fn weigh(text: &str, words: &Words<'_>) -> Weigh {
     let mut parts = text.split(':');
     let server = words.server(parts.next().expect("a server"));
     let ratio = parts.next().filter(|text| !text.is_empty()).map(|text| if text == "auto" { None } else { Some(ratio(text)) });
-    Weigh { server, ratio, offline: parts.next().map(|text| text == "offline") }
+    let offline = parts.next().filter(|text| !text.is_empty()).map(|text| text == "offline");
+    Weigh { server, ratio, offline, membership: parts.next().map(|text| words.membership(text)) }
 }
 
 /// `null` clears.

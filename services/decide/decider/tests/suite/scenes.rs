@@ -15,7 +15,7 @@ use super::{Site, check, until};
 
 fn create(path: &str) -> Command {
     let path: NodePath = path.parse().expect("a path");
-    Command::NodeCreate { path, parents: false, labels: Default::default(), contacts: vec![], defaults: Default::default() }
+    Command::NodeCreate { path, parents: false, labels: Default::default(), contacts: vec![], defaults: Default::default(), again: None }
 }
 
 fn register(name: &str) -> Command {
@@ -193,6 +193,7 @@ pub(crate) async fn long_sweeps_go_on_by_themselves(site: &Site) {
         node: Some(NodeRef::Path("/web".parse().expect("a path"))),
         pattern: Some("web*".parse().expect("a pattern")),
         labels: Default::default(),
+        again: None,
     };
     records.push(record("ann", "rule", &rule));
     site.append(records.clone()).await;
@@ -211,6 +212,7 @@ pub(crate) async fn long_sweeps_go_on_by_themselves(site: &Site) {
         node: None,
         pattern: Some("web?".parse().expect("a pattern")),
         labels: Default::default(),
+        again: None,
     };
     let remove = Command::MembershipRemove { membership: rule.id };
     site.append(vec![record("ann", "change", &change), record("ann", "too early", &remove)]).await;

@@ -126,12 +126,14 @@ fn inverse(change: &Written, parent: Option<NodePath>) -> Result<Vec<Command>> {
                 node: None,
                 pattern: rule.pattern.clone(),
                 labels: rule.labels.clone(),
+                again: None,
             }],
             (Some(Entity::Membership(rule)), None) => vec![Command::MembershipSet {
                 membership: None,
                 node: Some(NodeRef::Id(rule.node)),
                 pattern: rule.pattern.clone(),
                 labels: rule.labels.clone(),
+                again: None,
             }],
             _ => return Err(cannot(&format!("`{}` cannot be put back", change.key))),
         },
@@ -147,6 +149,7 @@ fn node_again(node: &Node, parent: NodePath) -> Command {
         labels: node.labels.clone(),
         contacts: node.contacts.clone(),
         defaults: node.defaults.clone(),
+        again: None,
     }
 }
 
@@ -194,7 +197,7 @@ fn server_back(before: &Server, after: &Server) -> Result<Vec<Command>> {
 }
 
 fn weigh(mount: &Mount) -> Command {
-    let weigh = Weigh { server: ServerRef::Id(mount.server), offline: Some(mount.offline), ratio: Some(mount.ratio) };
+    let weigh = Weigh { server: ServerRef::Id(mount.server), offline: Some(mount.offline), ratio: Some(mount.ratio), membership: None };
     Command::ServerWeigh { node: NodeRef::Id(mount.node), mounts: vec![weigh] }
 }
 

@@ -40,6 +40,10 @@ pub struct NodeCreate {
     #[serde(default)]
     #[schemars(with = "shape::Labels")]
     pub defaults: Texts,
+    /// The id of a node that was removed: it comes back as the same node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::Id>")]
+    pub again: Option<String>,
 }
 
 /// Gives a node another name.
@@ -231,6 +235,10 @@ pub struct MountWeigh {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<shape::Ratio>")]
     pub ratio: Option<Option<u32>>,
+    /// Gives the mount back to this membership rule, online and automatic: without `offline` and `ratio`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::Id>")]
+    pub membership: Option<String>,
 }
 
 /// Makes a membership rule, or replaces the pattern and labels of one.
@@ -253,6 +261,10 @@ pub struct MembershipSet {
     #[serde(default)]
     #[schemars(with = "shape::Labels")]
     pub labels: Texts,
+    /// The id of a rule that was removed: it comes back as the same rule. Without `membership`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::Id>")]
+    pub again: Option<String>,
 }
 
 /// Removes a membership rule and the mounts that it made.

@@ -27,6 +27,7 @@ pub(in crate::command) fn read(kind: &str, data: &[u8]) -> Result<Intake, Error>
                 labels: labels("labels", v.labels)?,
                 contacts: texts("contacts", v.contacts)?,
                 defaults: labels("defaults", v.defaults)?,
+                again: v.again.map(|id| id.parse().at("again")).transpose()?,
             })
         }),
         "node.rename" => {
@@ -90,6 +91,7 @@ pub(in crate::command) fn read(kind: &str, data: &[u8]) -> Result<Intake, Error>
                         .ratio
                         .map(|ratio| ratio.map(|ppm| Ratio::new(ppm).at(format!("mounts[{i}].ratio"))).transpose())
                         .transpose()?,
+                    membership: mount.membership.map(|id| id.parse().at(format!("mounts[{i}].membership"))).transpose()?,
                 })
             });
             Ok(Command::ServerWeigh { node: node("node", &v.node)?, mounts: mounts.collect::<Result<_, Error>>()? })
@@ -100,6 +102,7 @@ pub(in crate::command) fn read(kind: &str, data: &[u8]) -> Result<Intake, Error>
                 node: v.node.map(|text| node("node", &text)).transpose()?,
                 pattern: v.pattern.map(|pattern| pattern.parse().at("pattern")).transpose()?,
                 labels: labels("labels", v.labels)?,
+                again: v.again.map(|id| id.parse().at("again")).transpose()?,
             })
         }),
         "membership.remove" => {

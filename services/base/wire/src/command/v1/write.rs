@@ -7,12 +7,13 @@ use super::*;
 /// The data of a command as `read` takes it.
 pub(in crate::command) fn write(command: &Command) -> Vec<u8> {
     let json = match command {
-        Command::NodeCreate { path, parents, labels, contacts, defaults } => serde_json::to_vec(&NodeCreate {
+        Command::NodeCreate { path, parents, labels, contacts, defaults, again } => serde_json::to_vec(&NodeCreate {
             path: path.to_string(),
             parents: *parents,
             labels: write_labels(labels),
             contacts: write_texts(contacts),
             defaults: write_labels(defaults),
+            again: again.map(|id| id.to_string()),
         }),
         Command::NodeRename { node, name } => serde_json::to_vec(&NodeRename { node: write_node(node), name: name.to_string() }),
         Command::NodeMove { node, to } => serde_json::to_vec(&NodeMove { node: write_node(node), to: write_node(to) }),
@@ -60,14 +61,16 @@ pub(in crate::command) fn write(command: &Command) -> Vec<u8> {
                     server: write_server(&weigh.server),
                     offline: weigh.offline,
                     ratio: weigh.ratio.map(|ratio| ratio.map(Ratio::ppm)),
+                    membership: weigh.membership.map(|id| id.to_string()),
                 })
                 .collect(),
         }),
-        Command::MembershipSet { membership, node, pattern, labels } => serde_json::to_vec(&MembershipSet {
+        Command::MembershipSet { membership, node, pattern, labels, again } => serde_json::to_vec(&MembershipSet {
             membership: membership.map(|id| id.to_string()),
             node: node.as_ref().map(write_node),
             pattern: pattern.as_ref().map(ToString::to_string),
             labels: write_labels(labels),
+            again: again.map(|id| id.to_string()),
         }),
         Command::MembershipRemove { membership } => serde_json::to_vec(&MembershipRemove { membership: membership.to_string() }),
         Command::MembershipSweep { membership } => serde_json::to_vec(&MembershipSweep { membership: membership.to_string() }),
