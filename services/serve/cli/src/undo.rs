@@ -17,7 +17,8 @@ Examples:
   loki undo c17 --yes      for scripts
 
 Nothing is taken out of the history: what changed is put back by new commands, in the reverse order, each after the one before was \
-accepted. Exit code 5 when something has changed the same entities since: undo that first.";
+accepted. A membership rule is undone with the sweeps that carried its change on. Exit code 5 when that would not put back all that changed, as \
+when something has changed the same entities since: undo that first.";
 
 /// Take one command back by new commands
 #[derive(Debug, clap::Args)]
@@ -67,8 +68,7 @@ impl Options {
         }
         let position = printable(&self.position);
         if commands.is_empty() {
-            session.out.note(format_args!("there is nothing to undo of {position}: what it changed follows from a membership rule"));
-            return Ok(Exit::Ok);
+            return Err(Failure::new(Exit::Conflict, format!("no command undoes {position}")));
         }
         let question = format!("undo {position} by {}?", count(commands.len(), "command"));
         if self.plan || !session.out.confirms(self.yes, &question)? {

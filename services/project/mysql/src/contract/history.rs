@@ -248,3 +248,18 @@ pub async fn what_a_command_wrote_can_be_undone(world: &dyn World) {
     assert_eq!(written(2).await, Some(vec![]));
     assert_eq!(written(99).await, None);
 }
+
+pub async fn what_is_there_now_is_told_by_key(world: &dyn World) {
+    let mut story = Story::new();
+    story.accept((1..=3).map(|n| set_node(node(n, 0, &format!("n{n}")))).collect());
+    story.accept(vec![set_node(node(2, 0, "renamed")), remove(Key::Node(node_id(3))), Change::Set(Entity::Mount(mount(1, 1)))]);
+    let readers = told(world, &story).await;
+    let current = async |keys: &[Key]| readers.history.current(keys, None).await.expect("read").value;
+    let keys = [Key::Mount(node_id(1), server_id(1)), Key::Node(node_id(1)), Key::Node(node_id(2)), Key::Node(node_id(3))];
+    let entities = [Entity::Mount(mount(1, 1)), Entity::Node(node(1, 0, "n1")), Entity::Node(node(2, 0, "renamed"))];
+    assert_eq!(current(&keys).await, entities.into_iter().map(|entity| (entity.key(), entity)).collect());
+    assert!(current(&[]).await.is_empty());
+    // more than are asked for at once
+    let many: Vec<Key> = std::iter::repeat_n(Key::Node(node_id(9)), 600).chain(keys).collect();
+    assert_eq!(current(&many).await.len(), 3);
+}

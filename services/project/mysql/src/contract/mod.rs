@@ -101,6 +101,7 @@ macro_rules! mysql_contract {
             two_moments_differ_by_entities
             versions_of_an_entity_come_in_pages
             what_a_command_wrote_can_be_undone
+            what_is_there_now_is_told_by_key
             a_dump_equals_a_fold
             a_dump_of_the_history_equals_the_outcomes
             a_dump_shows_columns_that_differ

@@ -1,5 +1,6 @@
 //! Questions about what was: outcomes (the audit) and every version of every entity.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,6 +49,9 @@ pub trait HistoryReader: Send + Sync + 'static {
 
     /// All versions of one entity, newest first.
     async fn versions(&self, key: &Key, page: &Page, at_least: Option<Position>) -> Result<Answer<Listed<Version>>, ReadError>;
+
+    /// The living ones of these entities, as this history knows them now.
+    async fn current(&self, keys: &[Key], at_least: Option<Position>) -> Result<Answer<BTreeMap<Key, Entity>>, ReadError>;
 
     /// What one command changed, in the order of its facts: what undoing it needs. `None` when there is no such command.
     async fn written(&self, command: u64, at_least: Option<Position>) -> Result<Answer<Option<Vec<Written>>>, ReadError>;

@@ -1,10 +1,11 @@
 //! The reader of the history.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_domain::{Key, Kind, Position};
+use loki_domain::{Entity, Key, Kind, Position};
 use loki_runner::Stored;
 
 use super::dump::{self, Lines};
@@ -82,6 +83,12 @@ impl HistoryReader for History {
         let mut snapshot = self.source.open(at_least).await?;
         let versions = versions::versions(&mut snapshot, key, page).await?;
         self.source.answer(snapshot, versions).await
+    }
+
+    async fn current(&self, keys: &[Key], at_least: Option<Position>) -> Result<Answer<BTreeMap<Key, Entity>>, ReadError> {
+        let mut snapshot = self.source.open(at_least).await?;
+        let entities = versions::current(&mut snapshot, keys).await?;
+        self.source.answer(snapshot, entities).await
     }
 
     async fn written(&self, command: u64, at_least: Option<Position>) -> Result<Answer<Option<Vec<Written>>>, ReadError> {

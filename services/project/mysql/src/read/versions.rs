@@ -1,5 +1,7 @@
 //! Every version of every entity: as they were at a moment, what differs between two, one entity's, one command's.
 
+use std::collections::BTreeMap;
+
 use loki_domain::{Entity, Key, Kind};
 use loki_wire::fact::v1::{read_entity, read_key};
 
@@ -27,6 +29,9 @@ const DIFF: &str = "SELECT changed.kind, changed.entity, \
 
 const VERSIONS: &str = "SELECT json, fact, command, at_ms FROM entity_change \
      WHERE kind = ? AND entity = ? AND fact < ? ORDER BY fact DESC LIMIT ?";
+
+/// The newest versions of so many entities are asked for at once.
+const CURRENT_MAX: usize = 500;
 
 /// What a command wrote, with the version before and the last command that changed it.
 const WRITTEN: &str = "SELECT written.kind, written.entity, \
@@ -107,6 +112,32 @@ pub(super) async fn versions(snapshot: &mut Snapshot, key: &Key, page: &Page) ->
     }
     let next = items.last().filter(|_| rows.len() > limit).map(|version| version.fact.to_string());
     Ok(Listed { items, next })
+}
+
+pub(super) async fn current(snapshot: &mut Snapshot, keys: &[Key]) -> Result<BTreeMap<Key, Entity>, ReadError> {
+    let mut entities = BTreeMap::new();
+    for kind in Kind::ALL {
+        let of_kind: Vec<&Key> = keys.iter().filter(|key| key.kind() == kind).collect();
+        for some in of_kind.chunks(CURRENT_MAX) {
+            let mut values = vec![Value::text(kind.as_str())];
+            values.extend(some.iter().map(|key| Value::text(key.id())));
+            for row in snapshot.query(newest(some.len()), values).await? {
+                let key = key(&row)?;
+                entities.extend(entity_or_none(&row, 2, &key)?.map(|entity| (key, entity)));
+            }
+        }
+    }
+    Ok(entities)
+}
+
+/// The last version of each of `count` entities of a kind.
+fn newest(count: usize) -> String {
+    let marks = vec!["?"; count].join(", ");
+    format!(
+        "SELECT entity_change.kind, entity_change.entity, entity_change.json FROM entity_change \
+         JOIN (SELECT MAX(fact) AS fact FROM entity_change WHERE kind = ? AND entity IN ({marks}) GROUP BY entity) AS newest \
+         ON newest.fact = entity_change.fact"
+    )
 }
 
 pub(super) async fn written(snapshot: &mut Snapshot, command: u64) -> Result<Option<Vec<Written>>, ReadError> {

@@ -121,6 +121,20 @@ impl Cell {
         until("the outcomes' end is seen", async || self.health.report().components.get("api").is_some_and(|said| said == "ready")).await;
     }
 
+    /// Every entity that is there, once every projection has everything.
+    pub(crate) async fn state(&self) -> Vec<String> {
+        self.settled().await;
+        let mut dump = Readers::open(&self.relational).unwrap().state.dump(None).await.unwrap();
+        let mut lines = Vec::new();
+        loop {
+            let part = dump.next().await.unwrap();
+            if part.is_empty() {
+                return lines;
+            }
+            lines.extend(part);
+        }
+    }
+
     /// Every projection has everything.
     pub(crate) async fn settled(&self) {
         until("everything is applied", async || {

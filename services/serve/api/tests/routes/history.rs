@@ -1,4 +1,4 @@
-//! `GET /v1/audit`, `GET /v1/history/diff` and `GET /v1/history/undo`.
+//! `GET /v1/audit` and `GET /v1/history/diff`.
 
 use serde_json::{Value, json};
 
@@ -81,47 +81,4 @@ async fn a_difference_tells_before_and_after() {
     {
         cell.client.get(&format!("/v1/history/diff?{query}")).await.names(field);
     }
-}
-
-#[tokio::test]
-async fn what_is_undone_is_as_before() {
-    let cell = Cell::start().await;
-    cell.client.accept("node.create", json!({ "path": "/acme/shop", "parents": true, "labels": { "tier": "1" } })).await;
-    cell.client.accept("server.register", json!({ "name": "web1", "state": "online" })).await;
-    let undone = [
-        ("node.rename", json!({ "node": "/acme/shop", "name": "store" })),
-        ("node.move", json!({ "node": "/acme/shop", "to": "/" })),
-        ("node.set", json!({ "node": "/acme/shop", "labels": { "tier": null, "new": "x" }, "contacts": ["a@example.org"] })),
-        ("node.create", json!({ "path": "/acme/one/two", "parents": true })),
-        ("server.mount", json!({ "server": "web1", "node": "/acme/shop" })),
-        ("server.state", json!({ "server": "web1", "state": "maintenance" })),
-    ];
-    for (kind, data) in undone {
-        let tree = cell.client.get("/v1/tree?depth=9").await.good().clone();
-        let server = cell.client.get("/v1/servers/web1").await.good().clone();
-        let done = cell.client.accept(kind, data).await;
-        let c = done["position"].as_str().unwrap();
-        let plan = cell.client.get(&format!("/v1/history/undo?position={c}&after={c}")).await;
-        let mut after = String::new();
-        for command in plan.good()["commands"].as_array().unwrap() {
-            let answer = cell.client.post("/v1/commands?wait=10s", command.to_string()).await;
-            assert_eq!(answer.good()["outcome"], "accepted", "{kind}: {}", answer.text);
-            after = answer.body["after"].as_str().unwrap().to_owned();
-        }
-        assert_eq!(cell.client.get(&format!("/v1/tree?depth=9&after={after}")).await.good(), &tree, "{kind}");
-        assert_eq!(cell.client.get(&format!("/v1/servers/web1?after={after}")).await.good(), &server, "{kind}");
-        cell.settled().await;
-        // now something has changed it since
-        let again = cell.client.get(&format!("/v1/history/undo?position={c}")).await;
-        assert!(again.problem(409, "cannot_undo")["conflict"].is_string(), "{kind}: {}", again.text);
-    }
-    let retired = cell.client.accept("server.retire", json!({ "server": "web1" })).await;
-    let c = retired["position"].as_str().unwrap();
-    cell.client.get(&format!("/v1/history/undo?position={c}&after={c}")).await.problem(409, "cannot_undo");
-    let rejected = cell.client.command("node.create", json!({ "path": "/acme" })).await;
-    let c = rejected.good()["position"].as_str().unwrap();
-    cell.client.get(&format!("/v1/history/undo?position={c}&after={c}")).await.problem(409, "cannot_undo");
-    cell.client.get("/v1/history/undo?position=c999").await.problem(404, "not_found");
-    cell.client.get("/v1/history/undo?position=f1").await.names("position");
-    cell.client.get("/v1/history/undo").await.names("position");
 }

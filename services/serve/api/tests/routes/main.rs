@@ -16,3 +16,4 @@ mod shutdown;
 mod token;
 mod told;
 mod tree;
+mod undo;
