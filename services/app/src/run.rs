@@ -181,6 +181,7 @@ fn api_config(settings: &Settings) -> anyhow::Result<loki_api::Config> {
         body_max: usize::try_from(settings.api.body_max.0).unwrap_or(usize::MAX),
         wait_max: settings.api.wait_max.0,
         concurrency_max: settings.api.concurrency_max,
+        connections_max: settings.api.connections_max,
         drain: settings.drain.0 / FRONT_PART,
     })
 }

@@ -117,6 +117,7 @@ pub(crate) struct Api {
     pub(crate) body_max: Size,
     pub(crate) wait_max: Time,
     pub(crate) concurrency_max: usize,
+    pub(crate) connections_max: usize,
 }
 
 /// All mistakes, one a line.
@@ -197,6 +198,7 @@ impl Settings {
             ("projectors.batch_records", self.projectors.batch_records, 100_000),
             ("projectors.rebuild_batch_records", self.projectors.rebuild_batch_records, 100_000),
             ("api.concurrency_max", self.api.concurrency_max, 1_000_000),
+            ("api.connections_max", self.api.connections_max, 1_000_000),
             ("mysql.connections", self.mysql.connections as usize, 1_000),
         ] {
             need((1..=max).contains(&value), format!("`{key}` must be 1 to {max}, not {value}"));

@@ -14,6 +14,8 @@ pub struct Config {
     /// The most that `?wait=` and `?after=` may ask for.
     pub wait_max: Duration,
     pub concurrency_max: usize,
+    /// Connections at once, idle ones and event streams included.
+    pub connections_max: usize,
     /// How long requests in hand may take at shutdown.
     pub drain: Duration,
 }

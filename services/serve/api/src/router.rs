@@ -49,6 +49,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     finish(documented().into_openapi())
 }
 
+/// What is answered on a connection for which there is no place: health as ever, to everything else that it may come back.
+pub(crate) fn crowded(app: &App) -> Router {
+    let none = || async { Problem::not_ready("as many connections as `api.connections_max` allows are at work") };
+    Router::new().merge(process::health(app.health.clone())).fallback(none)
+}
+
 /// The whole service. `operations`: routes that only some processes have; behind the token like the others.
 pub(crate) fn router(app: App, metrics: Metrics, operations: Router) -> Router {
     let (routes, description) = documented().split_for_parts();

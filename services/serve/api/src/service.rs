@@ -12,7 +12,7 @@ use loki_zookeeper::TreeReader;
 use tokio::net::TcpListener;
 
 use crate::config::Config;
-use crate::connections::{self, Bounds};
+use crate::connections::{self, Bounds, Routers};
 use crate::error::Error;
 use crate::limit::Streams;
 use crate::tail::Tail;
@@ -100,7 +100,8 @@ impl Api {
             let (app, shutdown) = (app.clone(), shutdown.clone());
             async move { app.tail.follow(app.log.clone(), Partition::only(&app.outcomes), component, shutdown).await }
         });
-        let server = connections::serve(listener, router, Bounds::of(&app.config), &shutdown);
+        let routers = Routers { all: router, crowded: router::crowded(&app) };
+        let server = connections::serve(listener, routers, Bounds::of(&app.config), &shutdown);
         let drained = async {
             shutdown.begun().await;
             task::sleep(app.config.drain).await;

@@ -84,6 +84,7 @@ async fn ours(folder: &std::path::Path, shutdown: &Shutdown) -> Result<SocketAdd
         body_max: 1 << 20,
         wait_max: Duration::from_secs(30),
         concurrency_max: 1_024,
+        connections_max: 2_560,
         drain: Duration::from_secs(1),
     };
     let metrics = Metrics::install().context("the metrics' recorder")?;

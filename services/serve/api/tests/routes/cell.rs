@@ -37,6 +37,7 @@ pub(crate) struct Setting {
     pub(crate) token: &'static str,
     pub(crate) wait_max: Duration,
     pub(crate) concurrency_max: usize,
+    pub(crate) connections_max: usize,
     pub(crate) drain: Duration,
     pub(crate) operations: Router,
     /// Whether the log's topics are made.
@@ -49,6 +50,7 @@ impl Default for Setting {
             token: "",
             wait_max: Duration::from_secs(10),
             concurrency_max: 64,
+            connections_max: 1024,
             drain: Duration::from_secs(5),
             operations: Router::new(),
             topics: true,
@@ -166,6 +168,7 @@ pub(crate) async fn serve(
         body_max: 1 << 20,
         wait_max: setting.wait_max,
         concurrency_max: setting.concurrency_max,
+        connections_max: setting.connections_max,
         drain: setting.drain,
     };
     let api = Api::bind(config, sources, &Topics::new(""), health, recorder(), setting.operations, shutdown).await.unwrap();
