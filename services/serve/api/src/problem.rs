@@ -31,6 +31,9 @@ struct Document {
     /// Seconds after which to try again; also in `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// The id of the command, also when it was given here: it may be in the log, and sent again with the same id it has its effect once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
@@ -47,6 +50,7 @@ impl Problem {
             field: None,
             conflict: None,
             retry_after: None,
+            id: None,
         }))
     }
 
@@ -72,6 +76,20 @@ impl Problem {
 
     pub(crate) fn conflict(mut self, key: impl ToString) -> Self {
         self.0.conflict = Some(key.to_string());
+        self
+    }
+
+    /// What is not known of a command that was sent to the log, and what to do.
+    pub(crate) fn unknown_result(mut self, id: &str) -> Self {
+        self.0
+            .detail
+            .push_str(&format!("; whether the command is in the log is not known: send it again with the id `{}`", id.escape_default()));
+        self.id(id)
+    }
+
+    /// The command that it is about.
+    pub(crate) fn id(mut self, id: &str) -> Self {
+        self.0.id = Some(id.to_owned());
         self
     }
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use loki_log::{NewRecord, Partition};
+use loki_log::{Class, NewRecord, Partition};
 use loki_telemetry::fields;
 use loki_telemetry::trace::TraceParent;
 use loki_wire::{Envelope, Intake};
@@ -29,8 +29,9 @@ pub(crate) struct Parameters {
 /// Appends a command to the log.
 ///
 /// Answers 202 with its id and position as soon as it is durable, or with `wait` its outcome when that is there in time. The same id (field `id`
-/// or header `Idempotency-Key`) with the same data is answered with the first outcome for 24 hours. The trace is that of the header `traceparent`,
-/// else of the body's field, else a new one; `source` is kept as it was sent, and is `loki/api` when it was not.
+/// or header `Idempotency-Key`) with the same data is answered with the first outcome for 24 hours. A 503 names the `id`, given or made here: the
+/// command may be in the log all the same, and is sent again with that id. The trace is that of the header `traceparent`, else of the body's field,
+/// else a new one; `source` is kept as it was sent, and is `loki/api` when it was not.
 #[utoipa::path(
     post, path = "/v1/commands", tag = "commands",
     params(Parameters, ("Idempotency-Key" = Option<String>, Header, description = "The command's id, when the body has none"),
@@ -40,7 +41,7 @@ pub(crate) struct Parameters {
         (status = 200, description = "The outcome", body = serde_json::Value),
         (status = 202, description = "In the log; no outcome yet", body = answer::Pending),
         (status = 400, description = "No JSON, or a bad parameter", body = Problem),
-        (status = 413, description = "Over 64 KiB, or the body is over `api.body_max`", body = Problem),
+        (status = 413, description = "Over 64 KiB with its envelope, or the body is over `api.body_max`", body = Problem),
         (status = 422, description = "Unknown type, or a field that is not allowed", body = Problem),
         (status = 503, description = "The log is away", body = Problem),
     )
@@ -63,14 +64,16 @@ pub(crate) async fn post_command(
     let id = envelope.id.clone().unwrap_or_default();
     let partition = Partition::only(&app.commands);
     let record = NewRecord { key: None, value: Some(envelope.data.clone()), headers: envelope.headers(), timestamp_ms: None };
-    let appended = app.log.append(&partition, vec![record]).await?;
-    let position = appended.first().copied().ok_or_else(|| Problem::not_ready("the log gave no position"))?;
+    // as the decider will: what it could not read must not be acknowledged
+    Envelope::read(record.value.as_ref(), &record.headers)?;
+    let appended = app.log.append(&partition, vec![record]).await.map_err(|error| not_appended(error, &id))?;
+    let position = appended.first().copied().ok_or_else(|| Problem::not_ready("the log gave no position").unknown_result(&id))?;
     tracing::debug!(
         { fields::COMMAND_ID } = %id, { fields::COMMAND_TYPE } = %envelope.kind, { fields::COMMAND_POSITION } = position,
         { fields::TRACE_ID } = trace.trace_id(), "appended"
     );
     match limit {
-        Some(limit) => get::outcome(&app, &id, position, limit).await,
+        Some(limit) => get::outcome(&app, &id, position, limit).await.map_err(|problem| problem.id(&id)),
         None => Ok(answer::pending(&id, position)),
     }
 }
@@ -78,6 +81,13 @@ pub(crate) async fn post_command(
 /// The text of a header; one that is no text is none.
 fn header<'h>(name: &str, headers: &'h HeaderMap) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What became of it is known only where the log refused it.
+fn not_appended(error: loki_log::Error, id: &str) -> Problem {
+    let refused = error.class() == Class::Invalid;
+    let problem = Problem::from(error);
+    if refused { problem.id(id) } else { problem.unknown_result(id) }
 }
 
 /// The id from the body, else from the header, else a new one.
