@@ -26,6 +26,11 @@ pub trait Log: Send + Sync + 'static {
     /// `from` is 0 (compaction or retention may have removed the first ones), else `OutOfRange` on the first read; beyond `end` likewise.
     async fn reader(&self, partition: &Partition, from: u64) -> Result<Box<dyn Reader>>;
 
+    /// The same for whoever reads little, or as slowly as somebody takes it: it fetches little ahead, so that many of them cost little memory.
+    async fn frugal_reader(&self, partition: &Partition, from: u64) -> Result<Box<dyn Reader>> {
+        self.reader(partition, from).await
+    }
+
     /// Joins `group` as a consumer of all partitions of `topics`. At most one member of a group holds a partition at a time.
     async fn member(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Member>>;
 

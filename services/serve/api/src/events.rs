@@ -33,7 +33,7 @@ pub(crate) struct Parameters {
 /// Outcomes as they are decided.
 ///
 /// `id` is the outcome's position, `event` is `accepted`, `rejected`, `duplicate` or `dead`, `data` the outcome. A client that comes back with
-/// `Last-Event-ID` misses none.
+/// `Last-Event-ID` misses none; 503 when too many others are catching up.
 #[utoipa::path(
     get, path = "/v1/events", tag = "history", params(Parameters, ("Last-Event-ID" = Option<String>, Header, description = "The last position that was seen")),
     responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = String),
@@ -53,8 +53,12 @@ pub(crate) async fn stream_events(State(app): State<App>, Query(parameters): Que
         Some(text) => after(wait::position(field, text, In::Outcome)?, &bounds)?,
         None => bounds.end,
     };
-    let follower =
-        Follower { changes: app.tail.changes(), app, partition, next, generation, ready: VecDeque::new(), reader: None, _place: place };
+    // told now and not in the stream, which could only end: there are few who read the log at once
+    let is_behind = app.tail.has_reached_end() && next < bounds.end && app.tail.since(next, 1).is_none();
+    let catching_up = is_behind.then(|| app.streams.catch_up()).transpose()?;
+    let changes = app.tail.changes();
+    let ready = VecDeque::new();
+    let follower = Follower { changes, app, partition, next, generation, ready, reader: None, catching_up, _place: place };
     Ok(Sse::new(follower.stream()).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
 
@@ -79,6 +83,8 @@ struct Follower {
     ready: VecDeque<Arc<Placed>>,
     changes: tokio::sync::watch::Receiver<Option<u64>>,
     reader: Option<Box<dyn Reader>>,
+    /// Among those who read the log, while it may have to.
+    catching_up: Option<OwnedSemaphorePermit>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -90,7 +96,8 @@ impl Follower {
         })
     }
 
-    /// The next outcome; `None` ends the stream (shutdown, or the log is away: the client comes back with its last position).
+    /// The next outcome; `None` ends the stream (shutdown, the log is away, or it fell behind while too many others read the log: the client comes
+    /// back with its last position).
     async fn next(&mut self) -> Option<Arc<Placed>> {
         loop {
             if let Some(placed) = self.ready.pop_front() {
@@ -104,7 +111,7 @@ impl Follower {
             let seen = *self.changes.borrow_and_update();
             match self.app.tail.since(self.next, 100) {
                 Some(found) => {
-                    self.reader = None;
+                    (self.reader, self.catching_up) = (None, None);
                     if found.is_empty() {
                         // between the newest outcome and here lies at most a transaction's marker
                         self.next = self.next.max(seen.unwrap_or_default());
@@ -127,8 +134,11 @@ impl Follower {
     }
 
     async fn read_log(&mut self) -> Option<()> {
+        if self.catching_up.is_none() {
+            self.catching_up = Some(self.app.streams.catch_up().ok()?);
+        }
         if self.reader.is_none() {
-            self.reader = Some(self.app.log.reader(&self.partition, self.next).await.ok()?);
+            self.reader = Some(self.app.log.frugal_reader(&self.partition, self.next).await.ok()?);
         }
         let batch = self.app.shutdown.unless(self.reader.as_mut()?.read(100, Duration::from_secs(1))).await?.ok()?;
         self.next = batch.position.max(self.next);

@@ -23,19 +23,48 @@ impl Requests {
 /// Clients that follow `/v1/events` at once.
 pub(crate) const STREAMS_MAX: usize = 256;
 
-/// A place for each event stream, given back when it ends.
+/// Those of them that are further behind than what is kept in memory: each has a reader of the log of its own, on Kafka a consumer.
+pub(crate) const CATCHING_UP_MAX: usize = 8;
+
+/// A place for each event stream, given back when it ends, and one for each that reads the log.
 #[derive(Clone)]
-pub struct Streams(Arc<Semaphore>);
+pub struct Streams {
+    places: Arc<Semaphore>,
+    catching_up: Arc<Semaphore>,
+}
 
 impl Default for Streams {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(STREAMS_MAX)))
+        Self { places: Arc::new(Semaphore::new(STREAMS_MAX)), catching_up: Arc::new(Semaphore::new(CATCHING_UP_MAX)) }
     }
 }
 
 impl Streams {
     pub(crate) fn take(&self) -> Result<OwnedSemaphorePermit> {
-        let place = self.0.clone().try_acquire_owned();
+        let place = self.places.clone().try_acquire_owned();
         place.map_err(|_| Problem::not_ready(format!("{STREAMS_MAX} clients follow the events already")))
+    }
+
+    /// A place among those who read older outcomes from the log.
+    pub(crate) fn catch_up(&self) -> Result<OwnedSemaphorePermit> {
+        let place = self.catching_up.clone().try_acquire_owned();
+        place.map_err(|_| {
+            Problem::not_ready(format!("{CATCHING_UP_MAX} clients read older events already: come back, or begin with new ones"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_catch_up_at_once_and_the_others_follow_all_the_same() {
+        let streams = Streams::default();
+        let reading: Vec<_> = (0..CATCHING_UP_MAX).map(|_| streams.catch_up().unwrap()).collect();
+        assert_eq!(streams.catch_up().unwrap_err().status(), 503);
+        assert!(streams.take().is_ok());
+        drop(reading);
+        assert!(streams.catch_up().is_ok());
     }
 }

@@ -102,6 +102,13 @@ impl Config {
         self.with_options(self.base_reader())
     }
 
+    /// Reads without a group, little at a time: the whole client stays within a few megabytes.
+    pub(super) fn frugal_reader(&self) -> ClientConfig {
+        let mut config = self.base_reader();
+        config.set("queued.min.messages", "1000").set("queued.max.messages.kbytes", "1024").set("fetch.message.max.bytes", "1048576");
+        self.with_options(config)
+    }
+
     fn base_reader(&self) -> ClientConfig {
         let mut config = self.common();
         config
@@ -199,7 +206,9 @@ mod tests {
         config.options.insert("sasl.mechanisms".into(), Secret::new("SCRAM-SHA-512"));
         config.options.insert("linger.ms".into(), Secret::new("3"));
         config.check().unwrap();
-        for client in [config.producer(), config.transactional("t"), config.reader(), config.member("g"), config.admin()] {
+        for client in
+            [config.producer(), config.transactional("t"), config.reader(), config.frugal_reader(), config.member("g"), config.admin()]
+        {
             client.create_native_config().unwrap();
         }
         let transactional = config.transactional("t");

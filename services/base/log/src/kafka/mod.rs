@@ -99,7 +99,12 @@ impl Log for KafkaLog {
 
     async fn reader(&self, partition: &Partition, from: u64) -> Result<Box<dyn Reader>> {
         self.shared.questions.expect(partition).await?;
-        Ok(Box::new(KafkaReader::open(self.shared.clone(), partition.clone(), from)?))
+        Ok(Box::new(KafkaReader::open(self.shared.clone(), &self.shared.config.reader(), partition.clone(), from)?))
+    }
+
+    async fn frugal_reader(&self, partition: &Partition, from: u64) -> Result<Box<dyn Reader>> {
+        self.shared.questions.expect(partition).await?;
+        Ok(Box::new(KafkaReader::open(self.shared.clone(), &self.shared.config.frugal_reader(), partition.clone(), from)?))
     }
 
     async fn member(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Member>> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use loki_runtime::clock::Stopwatch;
+use rdkafka::ClientConfig;
 
 use super::Shared;
 use super::feed::{Fault, Feed};
@@ -28,8 +29,8 @@ struct Client {
 }
 
 impl KafkaReader {
-    pub(super) fn open(shared: Arc<Shared>, partition: Partition, from: u64) -> Result<Self> {
-        let source = Source::open(&shared.config.reader())?;
+    pub(super) fn open(shared: Arc<Shared>, config: &ClientConfig, partition: Partition, from: u64) -> Result<Self> {
+        let source = Source::open(config)?;
         Ok(Self { shared, partition, position: from, client: Closing::new(Client { feed: None, source }) })
     }
 

@@ -47,7 +47,7 @@ async fn read(app: &App, from: u64, end: u64, mut each: impl FnMut(&Record)) -> 
         return Ok(());
     }
     let reading = async {
-        let mut reader = app.log.reader(&Partition::only(&app.commands), from).await?;
+        let mut reader = app.log.frugal_reader(&Partition::only(&app.commands), from).await?;
         while reader.position() < end {
             let max = usize::try_from(end - reader.position()).unwrap_or(usize::MAX).min(1000);
             let batch = reader.read(max, Duration::from_secs(1)).await?;

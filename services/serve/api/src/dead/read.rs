@@ -124,7 +124,7 @@ async fn scan(app: &App, mut each: impl FnMut(Record)) -> Result<()> {
     let partition = Partition::only(&app.dead);
     let reading = async {
         let end = app.log.bounds(&partition).await?.end;
-        let mut reader = app.log.reader(&partition, 0).await?;
+        let mut reader = app.log.frugal_reader(&partition, 0).await?;
         while reader.position() < end {
             let batch = reader.read(1000, Duration::from_secs(1)).await?;
             batch.records.into_iter().for_each(&mut each);
