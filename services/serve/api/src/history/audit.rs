@@ -91,6 +91,7 @@ pub(crate) async fn list_audit(
         from: parameters.from.map(|text| moment::read("from", &text)).transpose()?,
         to: parameters.to.map(|text| moment::read("to", &text)).transpose()?,
     };
+    moment::told(&app, filter.to).await?;
     let page = read::page(parameters.limit, parameters.cursor)?;
     let answer = app.history.audit(&filter, &page, at_least).await?;
     let lines: Vec<Line> = answer.value.items.into_iter().map(line).collect();

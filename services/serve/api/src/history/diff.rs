@@ -58,6 +58,7 @@ pub(crate) async fn list_differences(
     let at_least = read::history_after(&app, parameters.after.as_deref(), &headers).await?;
     let from = moment::read("from", &parameters.from)?;
     let to = moment::read("to", &parameters.to)?;
+    moment::told(&app, [from, to]).await?;
     let page = read::page(parameters.limit, parameters.cursor)?;
     let answer = app.history.diff(from, to, &page, at_least).await?;
     let items: Vec<Changed> = answer.value.items.iter().map(changed).collect();

@@ -3,7 +3,9 @@
 use loki_domain::Position;
 use loki_mysql::port::Moment;
 
+use crate::App;
 use crate::problem::{Problem, Result};
+use crate::wait;
 
 /// `c17`, `f42`, `o8` or an RFC 3339 time.
 pub(crate) fn read(field: &str, text: &str) -> Result<Moment> {
@@ -16,4 +18,19 @@ pub(crate) fn read(field: &str, text: &str) -> Result<Moment> {
             format!("`{field}` must be a position such as `c17` or a time such as `2026-01-31T12:00:00Z`, not `{}`", text.escape_default()),
         )
     })
+}
+
+/// Waits until the history can tell where these moments lie. Of a position it says itself that it has not passed it. Of a time it cannot: what was
+/// decided by then may be on its way, so that it must have passed all that is known to be decided.
+pub(crate) async fn told(app: &App, moments: impl IntoIterator<Item = Moment>) -> Result<()> {
+    if moments.into_iter().all(|moment| matches!(moment, Moment::Position(_))) {
+        return Ok(());
+    }
+    if !app.tail.has_reached_end() {
+        return Err(Problem::not_ready("the outcomes are still being read: what was decided by that time is not known yet"));
+    }
+    match app.tail.decided().checked_sub(1) {
+        Some(last) => wait::unless_stopping(app, app.history.wait(Position::command(last), app.config.wait_max)).await,
+        None => Ok(()),
+    }
 }

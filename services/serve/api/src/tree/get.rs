@@ -104,6 +104,7 @@ async fn was(
 ) -> Result<(Position, Option<Branch>)> {
     let at_least = read::history_after(app, after, headers).await?;
     let moment = moment::read("at", at)?;
+    moment::told(app, [moment]).await?;
     let past = app.history.state_at(&[Kind::Node, Kind::Mount], moment, at_least).await?.value;
     let mut view = View::default();
     for entity in past.entities {

@@ -18,6 +18,9 @@ use tokio::task::JoinHandle;
 
 use crate::client::Client;
 
+/// A projection's loop.
+pub(crate) type Running = JoinHandle<Result<(), loki_runner::Error>>;
+
 pub(crate) struct Cell {
     pub(crate) log: SqliteLog,
     pub(crate) topics: Topics,
@@ -99,15 +102,21 @@ impl Cell {
 
     pub(crate) fn start_projections(&self) {
         self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts, &self.health);
-        self.project(HistoryProjection::history(&self.relational).unwrap(), &self.topics.outcomes, &self.health);
+        self.start_history();
         self.project(self.memory.projection(), &self.topics.facts, &self.health);
     }
 
-    pub(crate) fn project<P: Projection>(&self, projection: P, topic: &str, health: &Health) {
+    /// The history alone, with what stops it.
+    pub(crate) fn start_history(&self) -> (Shutdown, Running) {
+        self.project(HistoryProjection::history(&self.relational).unwrap(), &self.topics.outcomes, &self.health)
+    }
+
+    pub(crate) fn project<P: Projection>(&self, projection: P, topic: &str, health: &Health) -> (Shutdown, Running) {
         let group = self.topics.group(projection.name());
         let config = RunnerConfig::new(Topic::new(topic), Topic::new(&self.topics.facts), group);
         let runner = Runner::new(projection, Arc::new(self.log.clone()), config, Clock::system(), health);
-        tokio::spawn(runner.run(self.others.clone()));
+        let stop = self.others.child();
+        (stop.clone(), tokio::spawn(runner.run(stop)))
     }
 
     pub(crate) async fn make_topics(&self) {

@@ -1,8 +1,10 @@
 //! `GET /v1/audit` and `GET /v1/history/diff`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Setting, until};
 
 #[tokio::test]
 async fn the_audit_is_newest_first_and_comes_in_parts() {
@@ -81,4 +83,40 @@ async fn a_difference_tells_before_and_after() {
     {
         cell.client.get(&format!("/v1/history/diff?{query}")).await.names(field);
     }
+}
+
+#[tokio::test]
+async fn a_time_is_not_answered_before_the_history_has_what_was_decided_by_then() {
+    let cell = Cell::api_alone(Setting { wait_max: Duration::from_secs(1), ..Setting::default() }).await;
+    cell.start_decider();
+    let (stop, stopped) = cell.start_history();
+    let decide = async |path: &str, position: &str| {
+        let body = json!({ "type": "node.create", "data": { "path": path } }).to_string();
+        assert_eq!(cell.client.post("/v1/commands", body).await.status, 202);
+        until("it is decided", async || cell.client.get(&format!("/v1/commands/{position}")).await.body["outcome"] == "accepted").await;
+    };
+    decide("/a", "c0").await;
+    until("it is in the history", async || cell.client.get("/v1/audit?after=c0").await.status == 200).await;
+    // it stops, and what is decided now it does not have
+    stop.begin();
+    stopped.await.unwrap().unwrap();
+    decide("/b", "c1").await;
+    let now = "2200-01-01T00:00:00Z";
+    let asked = [
+        format!("/v1/tree?at={now}"),
+        format!("/v1/history/diff?from=c0&to={now}"),
+        format!("/v1/history/diff?from={now}&to=c0"),
+        format!("/v1/audit?to={now}"),
+    ];
+    for path in &asked {
+        cell.client.get(path).await.problem(503, "not_ready");
+    }
+    // positions that it has passed it can tell
+    cell.client.get("/v1/tree?at=c0").await.good();
+    let _history = cell.start_history();
+    for path in &asked {
+        until("it has caught up", async || cell.client.get(path).await.status == 200).await;
+    }
+    let tree = cell.client.get(&asked[0]).await;
+    assert_eq!(tree.good()["children"].as_array().unwrap().len(), 2, "{}", tree.text);
 }
