@@ -11,6 +11,7 @@ use loki_wire::Topics;
 use loki_zookeeper::TreeReader;
 use tokio::net::TcpListener;
 
+use crate::command::undecided::Counted;
 use crate::config::Config;
 use crate::connections::{self, Bounds, Routers};
 use crate::error::Error;
@@ -32,6 +33,7 @@ pub struct Shared {
     pub dead: Topic,
     pub tail: Tail,
     pub streams: Streams,
+    pub undecided: Counted,
     pub state: Arc<dyn StateReader>,
     pub history: Arc<dyn HistoryReader>,
     pub tree: Arc<dyn TreeReader>,
@@ -76,6 +78,7 @@ impl Api {
             dead: Topic::new(&topics.dead),
             tail: Tail::default(),
             streams: Streams::default(),
+            undecided: Counted::default(),
             state: sources.state,
             history: sources.history,
             tree: sources.tree,

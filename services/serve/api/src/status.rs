@@ -16,6 +16,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::command::undecided;
 use crate::problem::Result;
 
 /// How long may be asked what a projector says: the rest of the status does not wait for it.
@@ -65,7 +66,7 @@ pub(crate) async fn get_status(State(app): State<App>) -> Result<Response> {
         projection(&app, "zookeeper", &app.facts, Stream::Fact, tree),
     )?;
     let projections = vec![mysql, history, zookeeper];
-    let undecided = commands.saturating_sub(app.tail.decided());
+    let undecided = undecided::count(&app).await?;
     Ok(Json(Status { commands: Position::command(commands).to_string(), undecided, projections }).into_response())
 }
 

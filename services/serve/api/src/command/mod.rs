@@ -3,4 +3,4 @@
 pub(crate) mod answer;
 pub(crate) mod get;
 pub(crate) mod post;
-mod undecided;
+pub(crate) mod undecided;

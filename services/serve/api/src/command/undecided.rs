@@ -1,5 +1,7 @@
 //! Commands that are in the log and have no outcome yet: found by reading the log from the first undecided one.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use loki_log::{Partition, Record};
@@ -11,6 +13,43 @@ use crate::problem::{Problem, Result};
 
 /// How far behind the decider may be for a search by id.
 const SEARCH_MAX: u64 = 20_000;
+/// How many offsets are looked at to tell commands from transaction markers.
+const COUNT_MAX: u64 = 1_000;
+
+/// What was counted last: an idle log is not read again for each question.
+#[derive(Debug, Default)]
+pub struct Counted(Mutex<Option<(Range<u64>, u64)>>);
+
+/// How many commands have no outcome yet, as far as this process has seen. Between the last one that was decided and the end lie markers, too:
+/// follow-ups are appended in transactions. Of many it is a bound, and no more than a few of them are markers.
+pub(crate) async fn count(app: &App) -> Result<u64> {
+    // before the end is asked for: what is decided meanwhile still lies within
+    let decided = app.tail.decided();
+    let bounds = app.log.bounds(&Partition::only(&app.commands)).await?;
+    let range = decided.max(bounds.start)..bounds.end;
+    let offsets = range.end.saturating_sub(range.start);
+    if offsets == 0 || offsets > COUNT_MAX {
+        return Ok(offsets);
+    }
+    if let Some(count) = app.undecided.of(&range) {
+        return Ok(count);
+    }
+    let mut count = 0;
+    read(app, range.start, range.end, |record| count += u64::from(range.contains(&record.offset))).await?;
+    app.undecided.keep(range, count);
+    Ok(count)
+}
+
+impl Counted {
+    fn of(&self, range: &Range<u64>) -> Option<u64> {
+        let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.as_ref().filter(|(counted, _)| counted == range).map(|(_, count)| *count)
+    }
+
+    fn keep(&self, range: Range<u64>, count: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((range, count));
+    }
+}
 
 /// The newest undecided command with this id.
 pub(super) async fn position(app: &App, id: &str, actor: Option<&str>, decided: u64) -> Result<Option<u64>> {
@@ -30,16 +69,17 @@ pub(super) async fn position(app: &App, id: &str, actor: Option<&str>, decided: 
     Ok(found)
 }
 
-/// The id of the command at this position; empty when it has none.
+/// The id of the command at this position; empty when it has none. A transaction's marker is no command.
 pub(super) async fn id(app: &App, command: u64) -> Result<String> {
-    let mut found = String::new();
+    let mut found = None;
     read(app, command, command + 1, |record| {
         if record.offset == command {
-            found = Envelope::read(record.value.as_ref(), &record.headers).ok().and_then(|asked| asked.id).unwrap_or_default();
+            let asked = Envelope::read(record.value.as_ref(), &record.headers).ok();
+            found = Some(asked.and_then(|asked| asked.id).unwrap_or_default());
         }
     })
     .await?;
-    Ok(found)
+    found.ok_or_else(|| Problem::not_found(format!("no command at c{command}")))
 }
 
 async fn read(app: &App, from: u64, end: u64, mut each: impl FnMut(&Record)) -> Result<()> {

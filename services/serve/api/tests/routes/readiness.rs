@@ -5,6 +5,7 @@ use loki_telemetry::Health;
 use serde_json::json;
 
 use crate::cell::{Cell, Setting, until};
+use crate::told::{Chain, ToldCell};
 
 const READS: [&str; 9] = [
     "/v1/tree",
@@ -104,4 +105,20 @@ async fn topics_that_are_made_later_are_found() {
     cell.start_projections();
     cell.ready().await;
     assert_eq!(cell.client.post("/v1/commands?wait=10s", body).await.good()["outcome"], "accepted");
+}
+
+#[tokio::test]
+async fn a_transactions_marker_is_no_command_without_an_outcome() {
+    let cell = ToldCell::start().await;
+    cell.ask("first");
+    let undecided = async || cell.client.get("/v1/status").await.good()["undecided"].clone();
+    assert_eq!(undecided().await, 1);
+    cell.decide(&mut Chain::default(), "first");
+    until("it is decided", async || undecided().await == 0).await;
+    assert_eq!(cell.client.get("/v1/status").await.good()["commands"], "c2", "the marker lies at c1");
+    cell.client.get("/v1/commands/c1").await.problem(404, "not_found");
+    // nothing has changed: the log is not read again
+    let readers = cell.log.readers();
+    assert_eq!(undecided().await, 0);
+    assert_eq!(cell.log.readers(), readers);
 }

@@ -74,13 +74,12 @@ impl ToldCell {
         self.log.write(&self.outcomes, vec![record], true);
     }
 
-    /// A command is appended that no one decides here.
-    #[allow(dead_code)]
+    /// A command is appended that no one decides here; in a transaction, as the decider's follow-ups are.
     pub(crate) fn ask(&self, id: &str) -> u64 {
         let body = serde_json::json!({ "id": id, "type": "node.create", "data": { "path": "/a" } }).to_string();
         let envelope = loki_wire::Envelope::read_body(&Bytes::from(body)).unwrap();
         let record = NewRecord { key: None, value: Some(envelope.data.clone()), headers: envelope.headers(), timestamp_ms: None };
-        self.log.write(&self.commands, vec![record], false)
+        self.log.write(&self.commands, vec![record], true)
     }
 
     /// The outcomes' topic was deleted and filled anew, up to the same length or further, while nobody looked.
