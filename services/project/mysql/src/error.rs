@@ -26,6 +26,7 @@ impl From<Fault> for MigrateError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Away(text) | Fault::Emptied(text) => Self::Away(text),
+            Fault::Crowded => Self::Away(fault.to_string()),
             Fault::Unusable(text) => Self::Refused(text),
         }
     }

@@ -33,7 +33,7 @@ pub(crate) async fn create_database(options: &MySqlConnectOptions, config: &Conf
 
 /// The readers' pool. Nothing is connected yet.
 pub(crate) fn pool(options: &MySqlConnectOptions, config: &Config) -> Pool {
-    let session = session(config);
+    let session = format!("{}; {}", session(config), reading(config));
     let pool = MySqlPoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(config.connect_timeout)
@@ -42,7 +42,7 @@ pub(crate) fn pool(options: &MySqlConnectOptions, config: &Config) -> Pool {
             Box::pin(async move { connection.execute(AssertSqlSafe(session)).await.map(drop) })
         })
         .connect_lazy_with(tuned(options));
-    Pool { raw: RawPool::MySql(pool), limit: config.statement_timeout }
+    Pool::new(RawPool::MySql(pool), config)
 }
 
 async fn open(options: &MySqlConnectOptions, config: &Config) -> Result<MySqlConnection, Fault> {
@@ -68,5 +68,16 @@ fn session(config: &Config) -> String {
     format!(
         "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = {seconds}, lock_wait_timeout = {seconds}; \
          SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    )
+}
+
+/// The server gives up a question when its reader does, instead of working on for nobody. MariaDB has another name for it, in seconds, and takes
+/// comments of the first kind for MySQL's own, those of the second for its own; each server passes over the other's.
+fn reading(config: &Config) -> String {
+    let limit = config.statement_timeout;
+    format!(
+        "SET SESSION lock_wait_timeout = @@lock_wait_timeout /*!80000 , max_execution_time = {} */ /*M!100100 , max_statement_time = {} */",
+        limit.as_millis().max(1),
+        limit.as_secs_f64()
     )
 }

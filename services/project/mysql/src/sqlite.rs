@@ -23,7 +23,7 @@ pub(crate) fn pool(path: &Path, config: &Config) -> Pool {
         .max_connections(config.connections_max)
         .acquire_timeout(config.connect_timeout)
         .connect_lazy_with(options(path, config).create_if_missing(false).pragma("query_only", "ON"));
-    Pool { raw: RawPool::Sqlite(pool, path.to_owned()), limit: config.statement_timeout }
+    Pool::new(RawPool::Sqlite(pool, path.to_owned()), config)
 }
 
 /// `NORMAL`: a crash of the machine may cost the last batches, position included; they are applied again.

@@ -1,9 +1,11 @@
 //! The store keeps its promises on MySQL, each test in a database of its own, as the user that the projector has in production.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use loki_mysql::contract::World;
 use loki_mysql::port::ReadError;
-use loki_mysql::{Config, Grants, Readers, StateProjection, migrate, mysql_contract};
+use loki_mysql::{Config, Grants, HistoryProjection, Readers, StateProjection, migrate, mysql_contract};
 use loki_runner::{Projection, StoreError};
 use loki_runtime::Secret;
 use loki_testing::real::{mysql_database, shared};
@@ -222,4 +224,42 @@ async fn both_dialects_have_the_same_tables_and_columns() {
     let of_sqlite: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     assert_eq!(of_mysql.len(), 12);
     assert_eq!(of_mysql, of_sqlite);
+}
+
+#[tokio::test]
+async fn the_server_gives_up_a_question_with_its_reader() {
+    let world = MySql::new().await;
+    migrate(&world.config_of("migrate")).await.unwrap();
+    fill(&world).await;
+    world.run("RENAME TABLE outcome TO slow").await;
+    world.run("CREATE VIEW outcome AS SELECT * FROM slow WHERE SLEEP(600) = 0").await;
+    let config = Config { statement_timeout: Duration::from_secs(1), ..world.config() };
+    let readers = Readers::open(&config).unwrap();
+    let asked = readers.history.outcome(0, None).await;
+    assert!(matches!(asked, Err(ReadError::Away(_))), "{asked:?}");
+    let running = format!(
+        "SELECT CAST(COUNT(*) AS CHAR) FROM information_schema.processlist WHERE db = ? AND user = '{}_mysql' AND info LIKE '%FROM outcome%'",
+        world.database
+    );
+    for _ in 0..300 {
+        if world.texts(&running).await == ["0"] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the server works on for nobody");
+}
+
+/// Makes the history live, with one outcome.
+async fn fill(world: &MySql) {
+    let log = loki_domain::LogId::MIN;
+    let mut history = HistoryProjection::history(&world.config()).unwrap();
+    history.begin_rebuild(log, 0).await.unwrap();
+    assert_eq!(history.finish_rebuild(log, 0, 0).await.unwrap(), loki_runner::Applied::Done);
+    world
+        .run(
+            "INSERT INTO outcome (command, position, id, actor, type, at_ms, outcome, changes, touched, json) \
+             VALUES (0, 0, 'a', 'ann', 'node.create', 0, 'accepted', 0, '', '{}')",
+        )
+        .await;
 }

@@ -83,6 +83,7 @@ macro_rules! mysql_contract {
             a_store_behind_is_not_read
             a_store_that_was_set_back_is_not_read
             a_position_of_another_stream_is_invalid
+            too_many_questions_are_told_so
             who_waits_is_woken
             who_waits_too_long_is_told_why
             nodes_are_found_by_id_and_path

@@ -8,8 +8,8 @@ use loki_wire::Fact;
 
 use super::World;
 use super::given::*;
-use crate::Readers;
 use crate::port::{AuditFilter, Moment, NotReady, Page, ReadError, ServerFilter};
+use crate::{Config, Readers};
 
 /// Asks every question and expects the same refusal of each.
 async fn all_refuse(
@@ -67,6 +67,20 @@ pub async fn a_store_that_is_being_filled_is_not_read(world: &dyn World) {
 
     assert_eq!(facts.apply(batch(Target::Main, f, f, &[])).await.expect("applied"), Applied::Done);
     assert_eq!(state_lines(&readers).await, fold(&story.facts));
+}
+
+pub async fn too_many_questions_are_told_so(world: &dyn World) {
+    let _filled = told(world, &busy_story()).await;
+    let config = Config { connections_max: 1, connect_timeout: Duration::from_secs(1), ..world.config() };
+    let readers = Readers::open(&config).expect("settings");
+    let node = NodeRef::Id(node_id(1));
+    // it keeps its connection
+    let dump = readers.state.dump(None).await.expect("a dump");
+    assert_eq!(readers.state.node(&node, None).await.err(), Some(NotReady::Crowded.into()), "the store is not away");
+    drop(dump);
+    while let Err(error) = readers.state.node(&node, None).await {
+        assert!(matches!(error, ReadError::NotReady(NotReady::Crowded) | ReadError::Away(_)), "{error}");
+    }
 }
 
 pub async fn a_store_behind_is_not_read(world: &dyn World) {

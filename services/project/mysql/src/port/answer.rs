@@ -57,7 +57,7 @@ pub enum NotReady {
     Behind { at: Position, at_least: Position },
     #[error("the store is at {at}, which is older than what was answered before")]
     SetBack { at: Position },
-    #[error("too many requests wait for the store")]
+    #[error("too many questions are asked of the store at once")]
     Crowded,
 }
 

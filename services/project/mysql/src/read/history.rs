@@ -1,4 +1,4 @@
-//! The reader of the history.
+//! The reader of the history. Questions that go over many rows are few at once, so that the others are answered meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,12 +56,14 @@ impl HistoryReader for History {
     }
 
     async fn audit(&self, filter: &AuditFilter, page: &Page, at_least: Option<Position>) -> Result<Answer<Listed<Entry>>, ReadError> {
+        let _place = self.source.heavy().await?;
         let mut snapshot = self.source.open(at_least).await?;
         let entries = audit::audit(&mut snapshot, filter, page).await?;
         self.source.answer(snapshot, entries).await
     }
 
     async fn state_at(&self, kinds: &[Kind], at: Moment, at_least: Option<Position>) -> Result<Answer<PastState>, ReadError> {
+        let _place = self.source.heavy().await?;
         let mut snapshot = self.source.open(at_least).await?;
         let state = versions::state_at(&mut snapshot, kinds, at).await?;
         self.source.answer(snapshot, state).await
@@ -74,6 +76,7 @@ impl HistoryReader for History {
         page: &Page,
         at_least: Option<Position>,
     ) -> Result<Answer<Listed<Difference>>, ReadError> {
+        let _place = self.source.heavy().await?;
         let mut snapshot = self.source.open(at_least).await?;
         let differences = versions::diff(&mut snapshot, from, to, page).await?;
         self.source.answer(snapshot, differences).await

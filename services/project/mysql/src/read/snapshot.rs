@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loki_domain::{Position, Stream};
 use loki_runner::{State, Stored};
+use tokio::sync::SemaphorePermit;
 
 use super::progress::{Progress, check_stream, is_older};
 use crate::metrics;
@@ -46,6 +47,15 @@ impl Source {
         let progress = self.read_progress(&mut connection, self.stream == Stream::Outcome).await?;
         connection.commit().await?;
         Ok(progress)
+    }
+
+    /// A place among the questions that may take long, to be taken before the snapshot.
+    pub(super) async fn heavy(&self) -> Result<SemaphorePermit<'_>, ReadError> {
+        let place = self.pool.heavy().await.map_err(ReadError::from);
+        if let Err(ReadError::NotReady(reason)) = &place {
+            metrics::not_ready(self.family.name, reason_label(reason));
+        }
+        place
     }
 
     /// Begins a snapshot if it may be read.

@@ -7,6 +7,7 @@ use loki_runtime::task;
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, MySql, MySqlConnection, Sqlite, SqliteConnection};
 
+use super::pool::InUse;
 use super::value::{mysql, sqlite};
 use super::{Dialect, Fault, Row, Value};
 
@@ -15,6 +16,7 @@ pub(crate) struct Connection {
     limit: Duration,
     /// A pooled connection goes back only when it is known to be between statements and outside a transaction.
     clean: bool,
+    _in_use: Option<InUse>,
 }
 
 enum Raw {
@@ -31,19 +33,19 @@ enum Session<'a> {
 
 impl Connection {
     pub(crate) fn mysql(connection: MySqlConnection, limit: Duration) -> Self {
-        Self { raw: Raw::MySql(Box::new(connection)), limit, clean: true }
+        Self { raw: Raw::MySql(Box::new(connection)), limit, clean: true, _in_use: None }
     }
 
     pub(crate) fn sqlite(connection: SqliteConnection, limit: Duration) -> Self {
-        Self { raw: Raw::Sqlite(Box::new(connection)), limit, clean: true }
+        Self { raw: Raw::Sqlite(Box::new(connection)), limit, clean: true, _in_use: None }
     }
 
-    pub(super) fn pooled_mysql(connection: PoolConnection<MySql>, limit: Duration) -> Self {
-        Self { raw: Raw::PooledMySql(connection), limit, clean: true }
+    pub(super) fn pooled_mysql(connection: PoolConnection<MySql>, limit: Duration, in_use: InUse) -> Self {
+        Self { raw: Raw::PooledMySql(connection), limit, clean: true, _in_use: Some(in_use) }
     }
 
-    pub(super) fn pooled_sqlite(connection: PoolConnection<Sqlite>, limit: Duration) -> Self {
-        Self { raw: Raw::PooledSqlite(connection), limit, clean: true }
+    pub(super) fn pooled_sqlite(connection: PoolConnection<Sqlite>, limit: Duration, in_use: InUse) -> Self {
+        Self { raw: Raw::PooledSqlite(connection), limit, clean: true, _in_use: Some(in_use) }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {

@@ -10,6 +10,9 @@ pub(crate) enum Fault {
     /// The store is away, overloaded, or another transaction was in the way; what was being written may or may not have been.
     #[error("{0}")]
     Away(String),
+    /// As many questions as there are connections for are being answered.
+    #[error("too many questions are asked at once")]
+    Crowded,
     /// A table, or the whole schema, is missing: the store was emptied.
     #[error("{0}")]
     Emptied(String),
@@ -71,6 +74,8 @@ impl From<Fault> for StoreError {
         match fault {
             // The loop finds out by reading the position that it is empty now.
             Fault::Away(text) | Fault::Emptied(text) => Self::Away(text),
+            // only readers share their connections
+            Fault::Crowded => Self::Away(Fault::Crowded.to_string()),
             Fault::Unusable(text) => Self::Unusable(text),
         }
     }
@@ -80,6 +85,7 @@ impl From<Fault> for ReadError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Away(text) => Self::Away(text),
+            Fault::Crowded => Self::NotReady(NotReady::Crowded),
             Fault::Emptied(_) => Self::NotReady(NotReady::Empty),
             Fault::Unusable(text) => Self::Unusable(text),
         }

@@ -61,5 +61,6 @@ fn or_emptied<T>(done: Result<T, Fault>) -> Result<Option<T>, AskError> {
         Ok(value) => Ok(Some(value)),
         Err(Fault::Emptied(_)) => Ok(None),
         Err(Fault::Away(text) | Fault::Unusable(text)) => Err(AskError(text)),
+        Err(Fault::Crowded) => Err(AskError(Fault::Crowded.to_string())),
     }
 }
