@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use loki_domain::{Entity, Key, Kind};
+use loki_runtime::task;
 use loki_wire::fact::v1::{read_entity, read_key};
 
 use super::invalid;
@@ -53,11 +54,18 @@ pub(super) async fn state_at(snapshot: &mut Snapshot, kinds: &[Kind], at: Moment
         let values = vec![Value::text(kind.as_str()), bound(&at), Value::Int(left as i64 + 1)];
         let rows = snapshot.query(STATE_AT, values).await?;
         if rows.len() > left {
-            return Err(invalid("at", format!("has more than {} entities: ask for fewer kinds", PastState::ENTITIES_MAX)));
+            return Err(invalid(
+                "at",
+                format!(
+                    "names a moment with more than {} entities, which cannot be shown as a whole: ask what differs from another moment instead",
+                    PastState::ENTITIES_MAX
+                ),
+            ));
         }
-        for row in &rows {
-            entities.push(read(row, kind, 0)?);
-        }
+        // up to all of them: too long for a thread that others wait for
+        let reading =
+            task::spawn_blocking("past entities", move || rows.iter().map(|row| read(row, kind, 0)).collect::<Result<Vec<_>, _>>());
+        entities.extend(reading.await.map_err(|error| ReadError::Away(error.to_string()))??);
     }
     Ok(PastState { at, entities })
 }

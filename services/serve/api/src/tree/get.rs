@@ -6,8 +6,10 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::{Entity, Kind, NodePath, NodeRef, Position, Stream};
+use loki_runtime::task;
 use loki_wire::Change;
-use loki_zookeeper::{Branch, View, body};
+use loki_zookeeper::live::NODES_MAX;
+use loki_zookeeper::{Branch, Refusal, View, body};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -106,12 +108,56 @@ async fn was(
     let moment = moment::read("at", at)?;
     moment::told(app, [moment]).await?;
     let past = app.history.state_at(&[Kind::Node, Kind::Mount], moment, at_least).await?.value;
+    let position = past.at.command.map_or(Position::command(0), Position::command);
+    // the whole tree is made to show a part of it: too long for a thread that others wait for
+    let node = node.clone();
+    let building = task::spawn_blocking("past tree", move || branch(past.entities, &node, depth));
+    let branch = building.await.map_err(|error| Problem::not_ready(format!("the tree was not made: {error}")))??;
+    Ok((position, branch))
+}
+
+/// A part of the tree that these entities make, bounded like one of the tree as it is.
+fn branch(entities: Vec<Entity>, node: &NodeRef, depth: usize) -> Result<Option<Branch>> {
     let mut view = View::default();
-    for entity in past.entities {
+    for entity in entities {
         if matches!(entity, Entity::Node(_) | Entity::Mount(_)) {
             view.apply(&Change::Set(entity));
         }
     }
-    let position = past.at.command.map_or(Position::command(0), Position::command);
-    Ok((position, view.resolve(node).map(|found| body::tree(&view, found, depth))))
+    match view.resolve(node) {
+        Some(found) if view.exceeds(found, depth, NODES_MAX) => Err(Refusal::TooLarge { limit: NODES_MAX }.into()),
+        found => Ok(found.map(|found| body::tree(&view, found, depth))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loki_domain::{Labels, Node, NodeId};
+
+    use super::*;
+
+    #[test]
+    fn the_past_is_bounded_like_the_present() {
+        let node = |number: usize| {
+            Entity::Node(Node {
+                id: NodeId::from_digest(&digest(number)),
+                parent: None,
+                name: format!("n{number}").parse().unwrap(),
+                labels: Labels::default(),
+                contacts: vec![],
+                defaults: Labels::default(),
+            })
+        };
+        let root = NodeRef::Path(NodePath::default());
+        let of = |count: usize, depth| branch((1..=count).map(node).collect(), &root, depth);
+        assert_eq!(of(NODES_MAX - 1, 1).unwrap().unwrap().children.len(), NODES_MAX - 1);
+        assert_eq!(of(NODES_MAX, 1).unwrap_err().status(), 400);
+        assert!(of(NODES_MAX, 0).unwrap().is_some());
+    }
+
+    fn digest(number: usize) -> [u8; 32] {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        digest
+    }
 }
