@@ -40,6 +40,8 @@ struct Shared {
 #[derive(Default)]
 struct Kept {
     by_command: BTreeMap<u64, Arc<Placed>>,
+    /// The same, by where they lie.
+    by_offset: BTreeMap<u64, Arc<Placed>>,
     /// The newest command of each id.
     by_id: HashMap<String, u64>,
     bytes: usize,
@@ -186,16 +188,8 @@ impl Tail {
     /// no longer kept, or nothing is.
     pub fn since(&self, offset: u64, max: usize) -> Option<Vec<Arc<Placed>>> {
         let kept = self.lock();
-        let first = kept.by_command.values().next().map(|placed| placed.offset);
-        if first.is_some_and(|first| first > offset) {
-            return None;
-        }
-        first?;
-        // outcomes are in the order of their commands; step back from the newest until the offset is passed
-        let mut found: Vec<_> = kept.by_command.values().rev().take_while(|placed| placed.offset >= offset).cloned().collect();
-        found.reverse();
-        found.truncate(max);
-        Some(found)
+        let (first, _) = kept.by_offset.first_key_value()?;
+        (*first <= offset).then(|| kept.by_offset.range(offset..).take(max).map(|(_, placed)| placed.clone()).collect())
     }
 
     /// Changes whenever something was added.
@@ -212,13 +206,17 @@ impl Tail {
         kept.bytes += placed.json.len();
         kept.decided = kept.decided.max(command + 1);
         kept.by_id.insert(placed.outcome.id.clone(), command);
+        let placed = Arc::new(placed);
         // after a failure the same records come again
-        if let Some(before) = kept.by_command.insert(command, Arc::new(placed)) {
+        if let Some(before) = kept.by_command.insert(command, placed.clone()) {
             kept.bytes -= before.json.len();
+            kept.by_offset.remove(&before.offset);
         }
+        kept.by_offset.insert(placed.offset, placed);
         while kept.by_command.len() > COUNT_MAX || kept.bytes > BYTES_MAX {
             let Some((command, oldest)) = kept.by_command.pop_first() else { break };
             kept.bytes -= oldest.json.len();
+            kept.by_offset.remove(&oldest.offset);
             if kept.by_id.get(&oldest.outcome.id) == Some(&command) {
                 kept.by_id.remove(&oldest.outcome.id);
             }
@@ -285,6 +283,11 @@ mod tests {
         assert_eq!(tail.since(0, 10).map(|found| found.len()), None);
         assert_eq!(tail.since(2, 10).map(|found| found[0].offset), Some(2));
         assert_eq!(tail.since(3, 10).map(|found| found[0].offset), Some(4));
+        let offsets = |offset, max| tail.since(offset, max).map(|found| found.iter().map(|placed| placed.offset).collect::<Vec<_>>());
+        assert_eq!(offsets(5, 3), Some(vec![6, 8, 10]), "the first ones, in order");
+        assert_eq!(offsets(COUNT_MAX as u64 * 2 + 1, 3), Some(vec![]));
+        tail.keep(placed(7, "again"));
+        assert_eq!(offsets(13, 2), Some(vec![14, 16]), "one that came again is there once");
         assert_eq!(tail.id("id6").map(|placed| placed.outcome.command % 7), Some(6));
     }
 }
