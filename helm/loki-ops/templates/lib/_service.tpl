@@ -49,10 +49,11 @@ spec:
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 3
-          # says why not in its body; a backend that is away makes a pod not ready, never restarted
+          # says why not in its body; a backend that is away makes a pod not ready, never restarted. The API is asked for what all of its routes
+          # need, the log: a store that is away costs the routes that read it, not the Service
           readinessProbe:
             httpGet:
-              path: /readyz
+              path: {{ eq .component "api" | ternary "/readyz?only=api" "/readyz" }}
               port: http
             periodSeconds: 5
             timeoutSeconds: 3

@@ -16,6 +16,9 @@ pub struct Component {
     health: Health,
 }
 
+/// What a part says that has nothing to say against it.
+const READY: &str = "ready";
+
 /// What `/readyz` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -40,8 +43,18 @@ impl Health {
         let components = self.lock();
         Report {
             ready: components.values().all(Option::is_none),
-            components: components.iter().map(|(name, why)| (name.clone(), why.clone().unwrap_or_else(|| "ready".to_owned()))).collect(),
+            components: components.iter().map(|(name, why)| (name.clone(), why.clone().unwrap_or_else(|| READY.to_owned()))).collect(),
         }
+    }
+
+    /// The same of some parts only. One that this process does not have is not ready.
+    pub fn report_of<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Report {
+        let all = self.report().components;
+        let components: BTreeMap<String, String> = names
+            .into_iter()
+            .map(|name| (name.to_owned(), all.get(name).cloned().unwrap_or_else(|| "there is no such part in this process".to_owned())))
+            .collect();
+        Report { ready: components.values().all(|said| said == READY), components }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<String>>> {
@@ -86,5 +99,16 @@ mod tests {
         b.ready();
         assert!(health.report().ready);
         assert_eq!(b.why_not(), None);
+    }
+
+    #[test]
+    fn some_parts_are_asked_alone() {
+        let health = Health::new();
+        let (a, _b) = (health.component("a"), health.component("b"));
+        a.ready();
+        assert!(health.report_of(["a"]).ready);
+        assert!(!health.report_of(["a", "b"]).ready);
+        let of_others = health.report_of(["c"]);
+        assert!(!of_others.ready && of_others.components["c"].contains("no such part"), "{of_others:?}");
     }
 }

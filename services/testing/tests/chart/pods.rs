@@ -133,7 +133,9 @@ fn probes_ask_where_the_process_listens() {
             assert!(!address.ip().is_loopback(), "{what}: nobody could ask it");
             let ports = &pod.container()["ports"];
             assert_eq!(*ports, json!([{ "name": "http", "containerPort": address.port() }]), "{what}");
-            for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+            // a store that is away must not take every pod of the API out of its Service
+            let ready = if pod.component() == "api" { "/readyz?only=api" } else { "/readyz" };
+            for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", ready)] {
                 assert_eq!(pod.container()[probe]["httpGet"], json!({ "path": path, "port": "http" }), "{what}");
             }
         }
