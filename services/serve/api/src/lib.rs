@@ -14,6 +14,7 @@ mod entity;
 pub mod error;
 mod events;
 mod extract;
+mod floor;
 mod gate;
 mod history;
 mod limit;

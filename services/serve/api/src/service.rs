@@ -15,6 +15,7 @@ use crate::command::undecided::Counted;
 use crate::config::Config;
 use crate::connections::{self, Bounds, Routers};
 use crate::error::Error;
+use crate::floor::Floors;
 use crate::limit::Streams;
 use crate::tail::Tail;
 use crate::{metrics, router};
@@ -51,6 +52,7 @@ pub struct Sources {
 
 pub struct Api {
     app: App,
+    floors: Floors,
     listener: TcpListener,
     router: Router,
 }
@@ -68,6 +70,8 @@ impl Api {
     ) -> Result<Self, Error> {
         loki_telemetry::describe::describe(&metrics::ALL);
         let listener = TcpListener::bind(config.listen).await.map_err(|source| Error::Bind { address: config.listen, source })?;
+        let floors = Floors::new(topics);
+        let sources = floors.above(sources);
         let app = Arc::new(Shared {
             config,
             log: sources.log,
@@ -86,7 +90,7 @@ impl Api {
             shutdown,
         });
         let router = router::router(app.clone(), recorder, operations);
-        Ok(Self { app, listener, router })
+        Ok(Self { app, floors, listener, router })
     }
 
     /// Where it listens.
@@ -96,9 +100,10 @@ impl Api {
 
     /// Serves until shutdown, then finishes the requests in hand, as long as `drain` allows.
     pub async fn run(self) -> Result<(), Error> {
-        let Self { app, listener, router } = self;
+        let Self { app, floors, listener, router } = self;
         let shutdown = app.shutdown.clone();
         let component = app.health.component("api");
+        floors.follow(&app);
         let tail = task::spawn("outcomes tail", {
             let (app, shutdown) = (app.clone(), shutdown.clone());
             async move { app.tail.follow(app.log.clone(), Partition::only(&app.outcomes), component, shutdown).await }

@@ -57,6 +57,10 @@ pub enum NotReady {
     Behind { at: Position, at_least: Position },
     #[error("the store is at {at}, which is older than what was answered before")]
     SetBack { at: Position },
+    #[error("the store is at {at} and was at {was} before: it was set back")]
+    Older { at: Position, was: Position },
+    #[error("how far the store was before is not known yet: the log has not told")]
+    Unknown,
     #[error("too many questions are asked of the store at once")]
     Crowded,
 }

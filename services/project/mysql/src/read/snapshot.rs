@@ -138,7 +138,7 @@ fn reason_label(reason: &NotReady) -> &'static str {
         NotReady::Empty => metrics::REASON_EMPTY,
         NotReady::Building { .. } => metrics::REASON_BUILDING,
         NotReady::Behind { .. } => metrics::REASON_BEHIND,
-        NotReady::SetBack { .. } => metrics::REASON_SET_BACK,
+        NotReady::SetBack { .. } | NotReady::Older { .. } | NotReady::Unknown => metrics::REASON_SET_BACK,
         NotReady::Crowded => metrics::REASON_CROWDED,
     }
 }

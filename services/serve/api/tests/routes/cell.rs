@@ -32,6 +32,7 @@ pub(crate) struct Cell {
     relational: loki_mysql::Config,
     memory: Memory,
     others: Shutdown,
+    projections: Vec<Running>,
     _home: tempfile::TempDir,
 }
 
@@ -68,9 +69,9 @@ impl Cell {
     }
 
     pub(crate) async fn start_with(setting: Setting) -> Self {
-        let cell = Self::api_alone(setting).await;
+        let mut cell = Self::api_alone(setting).await;
         cell.start_decider();
-        cell.start_projections();
+        cell.projections = cell.start_projections();
         cell.ready().await;
         cell
     }
@@ -91,7 +92,7 @@ impl Cell {
         let sources =
             Sources { log: Arc::new(log.clone()), state: readers.state, history: readers.history, tree: Arc::new(memory.clone()) };
         let (client, api) = serve(sources, setting, health.clone(), shutdown.clone()).await;
-        Self { log, topics, client, health, shutdown, api, relational, memory, others: Shutdown::new(), _home: home }
+        Self { log, topics, client, health, shutdown, api, relational, memory, others: Shutdown::new(), projections: vec![], _home: home }
     }
 
     pub(crate) fn start_decider(&self) {
@@ -100,10 +101,27 @@ impl Cell {
         tokio::spawn(decider.run(self.others.clone()));
     }
 
-    pub(crate) fn start_projections(&self) {
-        self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts, &self.health);
-        self.start_history();
-        self.project(self.memory.projection(), &self.topics.facts, &self.health);
+    pub(crate) fn start_projections(&self) -> Vec<Running> {
+        let (_, state) = self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts, &self.health);
+        let (_, history) = self.start_history();
+        let (_, tree) = self.project(self.memory.projection(), &self.topics.facts, &self.health);
+        vec![state, history, tree]
+    }
+
+    /// Stops everything but the API.
+    pub(crate) async fn stop_projections(&mut self) {
+        self.others.begin();
+        for projection in self.projections.drain(..) {
+            projection.await.unwrap().unwrap();
+        }
+    }
+
+    /// One more process' API over the same log and stores, which has read nothing yet.
+    pub(crate) async fn another_api(&self) -> Client {
+        let readers = Readers::open(&self.relational).unwrap();
+        let tree = Arc::new(self.memory.clone());
+        let sources = Sources { log: Arc::new(self.log.clone()), state: readers.state, history: readers.history, tree };
+        serve(sources, Setting::default(), Health::new(), self.shutdown.clone()).await.0
     }
 
     /// The history alone, with what stops it.

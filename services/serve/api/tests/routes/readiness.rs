@@ -1,5 +1,8 @@
 //! Readiness, `GET /v1/status`, and what is answered while a store cannot tell the truth.
 
+use std::time::Duration;
+
+use loki_log::{Event, Log, Partition, Topic};
 use loki_runner::testing::MemoryStore;
 use loki_telemetry::Health;
 use serde_json::json;
@@ -121,4 +124,50 @@ async fn a_transactions_marker_is_no_command_without_an_outcome() {
     let readers = cell.log.readers();
     assert_eq!(undecided().await, 0);
     assert_eq!(cell.log.readers(), readers);
+}
+
+#[tokio::test]
+async fn a_store_that_was_set_back_is_not_read_by_a_process_that_starts_then() {
+    let mut cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/acme" })).await;
+    cell.settled().await;
+    cell.stop_projections().await;
+    // their groups were further once: the stores are copies from before
+    let groups = [("mysql", &cell.topics.facts), ("history", &cell.topics.outcomes), ("zookeeper", &cell.topics.facts)];
+    let mut ends = Vec::new();
+    for (group, topic) in groups {
+        let end = cell.log.bounds(&Partition::only(&Topic::new(topic))).await.unwrap().end;
+        commit(&cell, group, topic, end + 1).await;
+        ends.push(end);
+    }
+    let fresh = cell.another_api().await;
+    until("it says that they are older", async || {
+        let ready = fresh.get("/readyz").await;
+        let older = |name: &str| ready.body["components"][name].as_str().is_some_and(|why| why.contains("set back"));
+        ready.status == 503 && ["mysql reader", "history reader", "tree reader"].into_iter().all(older)
+    })
+    .await;
+    for path in READS {
+        fresh.get(path).await.problem(503, "not_ready");
+    }
+    // what every route needs is there
+    until("the outcomes are read", async || fresh.get("/readyz?only=api").await.status == 200).await;
+    // the log was set back as well, and the stores were filled from it
+    for ((group, topic), end) in groups.into_iter().zip(ends) {
+        commit(&cell, group, topic, end).await;
+    }
+    for path in READS {
+        until("it is read again", async || matches!(fresh.get(path).await.status, 200 | 404)).await;
+    }
+    let ready = async |name: &str| fresh.get("/readyz").await.body["components"][name] == "ready";
+    until("it says so", async || ready("mysql reader").await && ready("history reader").await && ready("tree reader").await).await;
+}
+
+/// Stores a group's offset as its member.
+async fn commit(cell: &Cell, group: &str, topic: &str, position: u64) {
+    let partition = Partition::only(&Topic::new(topic));
+    let mut member = cell.log.member(group, &[partition.topic.clone()]).await.unwrap();
+    while !matches!(member.next(1, Duration::from_secs(1)).await.unwrap(), Event::Assigned(_)) {}
+    member.commit(&partition, position).await.unwrap();
+    member.leave().await.unwrap();
 }
