@@ -46,7 +46,7 @@ async fn zookeeper() {
 
 #[tokio::test]
 async fn api() {
-    check("api", &["api", "tree cache"]).await;
+    check("api", &["api", "tree cache", "mysql reader", "history reader", "tree reader"]).await;
 }
 
 /// What an operator needs to mend it: the setting, its value without the password, and that the embedded set needs none of it.

@@ -12,8 +12,8 @@ mod readiness;
 mod state;
 mod tree;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use loki_domain::{Position, Stream};
@@ -44,6 +44,8 @@ struct Shared {
     partition: Partition,
     /// `UNKNOWN` until the log was asked.
     lowest: AtomicU64,
+    /// Why it could not be asked when it was last tried in vain.
+    failure: Mutex<String>,
     doubted: Notify,
 }
 
@@ -101,7 +103,14 @@ impl Floors {
 
 impl Floor {
     fn new(stream: Stream, group: String, partition: Partition) -> Self {
-        Self(Arc::new(Shared { stream, group, partition, lowest: AtomicU64::new(UNKNOWN), doubted: Notify::new() }))
+        Self(Arc::new(Shared {
+            stream,
+            group,
+            partition,
+            lowest: AtomicU64::new(UNKNOWN),
+            failure: Mutex::default(),
+            doubted: Notify::new(),
+        }))
     }
 
     /// Reads the group's offset again and again.
@@ -120,11 +129,20 @@ impl Floor {
                     let _doubted = task::timeout(EVERY, self.0.doubted.notified()).await;
                 }
                 Err(error) => {
-                    tracing::debug!(group = self.0.group, %error, "the group's offset cannot be read");
+                    // what is known of it stays good
+                    self.failed(format!("the offset of the group `{}` cannot be read: {error}", self.0.group));
                     backoff.wait().await;
                 }
             }
         }
+    }
+
+    fn failed(&self, why: String) {
+        *self.0.failure.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    fn failure(&self) -> String {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What holds for an answer that is asked for now.

@@ -33,6 +33,7 @@ where
                 Ok(()) => health.ready(),
                 // it is asked, and answers others
                 Err(ReadError::NotReady(NotReady::Crowded)) => {}
+                Err(ReadError::NotReady(reason @ NotReady::Unknown)) => health.not_ready(format!("{reason}; {}", floor.failure())),
                 Err(error) => health.not_ready(error.to_string()),
             }
             task::sleep(if said.is_ok() { EVERY } else { SOON }).await;
