@@ -121,7 +121,7 @@ impl Floor {
             match log.committed(&self.0.group, &self.0.partition).await {
                 Ok(committed) => {
                     // a group that never committed says nothing
-                    let now = committed.unwrap_or(0);
+                    let now = committed.map_or(0, |committed| committed.position);
                     self.0.lowest.store(before.map_or(now, |before| now.min(before)), Ordering::Relaxed);
                     before = Some(now);
                     backoff.reset();

@@ -168,6 +168,6 @@ async fn commit(cell: &Cell, group: &str, topic: &str, position: u64) {
     let partition = Partition::only(&Topic::new(topic));
     let mut member = cell.log.member(group, &[partition.topic.clone()]).await.unwrap();
     while !matches!(member.next(1, Duration::from_secs(1)).await.unwrap(), Event::Assigned(_)) {}
-    member.commit(&partition, position).await.unwrap();
+    member.commit(&partition, position, None).await.unwrap();
     member.leave().await.unwrap();
 }
