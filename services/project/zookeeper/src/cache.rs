@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_domain::NodeRef;
+use loki_domain::{NodePath, NodeRef};
 use loki_runner::Stored;
 use loki_runtime::{Backoff, Shutdown, task};
 use loki_telemetry::Component;
@@ -95,5 +95,15 @@ impl TreeReader for Cache {
 
     fn tree(&self, node: &NodeRef, depth: usize) -> Result<Answer<Option<Branch>>, Refusal> {
         self.live.tree(node, depth)
+    }
+
+    fn nodes(
+        &self,
+        under: &NodePath,
+        depth: usize,
+        after: Option<&NodePath>,
+        limit: usize,
+    ) -> Result<Answer<Option<Vec<Branch>>>, NotReady> {
+        self.live.nodes(under, depth, after, limit)
     }
 }

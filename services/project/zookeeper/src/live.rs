@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use loki_domain::{LogId, NodeId, NodeRef};
+use loki_domain::{LogId, NodeId, NodePath, NodeRef};
 use loki_runner::{State, Stored};
 use loki_runtime::task;
 use loki_wire::Change;
@@ -27,6 +27,7 @@ pub struct Live {
     kept: RwLock<Kept>,
     /// Moves with every publication.
     changes: watch::Sender<u64>,
+    nodes_max: usize,
 }
 
 #[derive(Debug)]
@@ -64,6 +65,13 @@ struct Answered {
 
 impl Default for Live {
     fn default() -> Self {
+        Self::answering_at_most(NODES_MAX)
+    }
+}
+
+impl Live {
+    /// One whose trees have at most so many nodes.
+    pub fn answering_at_most(nodes_max: usize) -> Self {
         let why_not = Some("it was not read yet".to_owned());
         Self {
             published: RwLock::new(Published {
@@ -78,11 +86,10 @@ impl Default for Live {
             }),
             kept: RwLock::default(),
             changes: watch::channel(0).0,
+            nodes_max,
         }
     }
-}
 
-impl Live {
     /// Applies the changes of one batch and moves the position, for readers in one step.
     pub fn publish<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, stored: Stored) {
         let mut published = self.write();
@@ -163,11 +170,34 @@ impl Live {
         let position = published.position();
         let (view, depth) = (&published.view, depth.min(DEPTH_MAX));
         let found = view.resolve(node);
-        if found.is_some_and(|node| view.exceeds(node, depth, NODES_MAX)) {
-            return Err(Refusal::TooLarge { limit: NODES_MAX });
+        if found.is_some_and(|node| view.exceeds(node, depth, self.nodes_max)) {
+            return Err(Refusal::TooLarge { limit: self.nodes_max });
         }
         let value = found.map(|node| body::tree(view, node, depth));
         Ok(Answer { value, position })
+    }
+
+    pub fn nodes(
+        &self,
+        under: &NodePath,
+        depth: usize,
+        after: Option<&NodePath>,
+        limit: usize,
+    ) -> Result<Answer<Option<Vec<Branch>>>, NotReady> {
+        let published = self.ready()?;
+        let (view, position) = (&published.view, published.position());
+        let Some(top) = view.resolve(&NodeRef::Path(under.clone())) else {
+            return Ok(Answer { value: None, position });
+        };
+        // what is behind a path that is not below the node is behind, or before, all of it
+        let behind = match after {
+            None => Some([].as_slice()),
+            Some(after) => after.names().strip_prefix(under.names()),
+        };
+        let first = top.filter(|_| after.is_none() && limit > 0);
+        let rest = behind.map(|behind| view.walk(top, depth, behind, limit - usize::from(first.is_some()))).unwrap_or_default();
+        let value = first.into_iter().chain(rest).map(|node| body::tree(view, Some(node), 0)).collect();
+        Ok(Answer { value: Some(value), position })
     }
 
     pub fn servers(&self, node: &str, recursive: bool) -> Result<Answer<Option<Arc<Encoded>>>, Refusal> {

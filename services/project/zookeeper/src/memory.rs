@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_domain::{LogId, NodeRef};
+use loki_domain::{LogId, NodePath, NodeRef};
 use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target};
 use loki_wire::Fact;
 
@@ -26,6 +26,11 @@ pub struct MemoryProjection {
 }
 
 impl Memory {
+    /// One whose trees have at most so many nodes.
+    pub fn answering_at_most(nodes_max: usize) -> Self {
+        Self(Arc::new(Live::answering_at_most(nodes_max)), Arc::default())
+    }
+
     /// The end that fills it.
     pub fn projection(&self) -> MemoryProjection {
         MemoryProjection { main: self.0.clone(), writing: self.1.clone(), shadow: None }
@@ -61,6 +66,16 @@ impl TreeReader for Memory {
 
     fn tree(&self, node: &NodeRef, depth: usize) -> Result<Answer<Option<Branch>>, Refusal> {
         self.0.tree(node, depth)
+    }
+
+    fn nodes(
+        &self,
+        under: &NodePath,
+        depth: usize,
+        after: Option<&NodePath>,
+        limit: usize,
+    ) -> Result<Answer<Option<Vec<Branch>>>, NotReady> {
+        self.0.nodes(under, depth, after, limit)
     }
 }
 

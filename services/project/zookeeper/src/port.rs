@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use loki_domain::NodeRef;
+use loki_domain::{NodePath, NodeRef};
 use loki_runner::Stored;
 
 /// Reads the tree from memory. There is no answer while the store is empty, being filled, unreachable, or older than what was answered before. A
@@ -24,6 +24,16 @@ pub trait TreeReader: Send + Sync + 'static {
 
     /// The node and what is under it, `depth` levels deep (0: the node alone); `/` is the whole tree. `None`: no such node.
     fn tree(&self, node: &NodeRef, depth: usize) -> Result<Answer<Option<Branch>>, Refusal>;
+
+    /// The same nodes as a list, however many they are: the node itself (unless it is `/`) and those under it, each without children, parents first
+    /// and siblings by name. At most `limit` of them, those behind the path `after`, which need not be there any more. `None`: no such node.
+    fn nodes(
+        &self,
+        under: &NodePath,
+        depth: usize,
+        after: Option<&NodePath>,
+        limit: usize,
+    ) -> Result<Answer<Option<Vec<Branch>>>, NotReady>;
 }
 
 /// An answer, and the next offset of the facts' topic at which it is true.
@@ -70,6 +80,6 @@ pub enum Refusal {
     #[error("`node`: {0}")]
     Invalid(String),
     /// The tree has too many nodes at this depth: 400.
-    #[error("`depth` gives more than {limit} nodes: ask for a smaller depth, or for a subtree")]
+    #[error("`depth` gives more than {limit} nodes: ask for a smaller depth, for a subtree, or for a list in parts by `/v1/nodes`")]
     TooLarge { limit: usize },
 }

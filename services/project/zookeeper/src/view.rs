@@ -208,6 +208,48 @@ impl View {
         count > limit
     }
 
+    /// The nodes under `top`, at most `depth` levels below it, parents first and siblings by name: at most `limit` of those behind the one at the
+    /// path `after` (names from `top` on), whether that is still there or not.
+    pub fn walk(&self, top: Option<NodeId>, depth: usize, after: &[NodeName], limit: usize) -> Vec<NodeId> {
+        let depth = depth.min(STEPS_MAX);
+        // one level each: what is still to be visited of it
+        let mut open: Vec<Box<dyn Iterator<Item = NodeId> + '_>> = Vec::new();
+        let mut at = Some(top);
+        for name in after.iter().take(depth) {
+            let Some(parent) = at else { break };
+            open.push(Box::new(self.children_behind(parent, name)));
+            at = self.child(parent, name).map(Some);
+        }
+        if let Some(parent) = at
+            && open.len() < depth
+        {
+            open.push(Box::new(self.children(parent)));
+        }
+        let mut found = Vec::new();
+        while let Some(level) = open.last_mut() {
+            if found.len() >= limit {
+                break;
+            }
+            match level.next() {
+                Some(node) => {
+                    found.push(node);
+                    if open.len() < depth {
+                        open.push(Box::new(self.children(Some(node))));
+                    }
+                }
+                None => drop(open.pop()),
+            }
+        }
+        found
+    }
+
+    fn children_behind<'v>(&'v self, parent: Option<NodeId>, name: &NodeName) -> impl Iterator<Item = NodeId> + use<'v> {
+        let behind = (name.clone(), NodeId::MIN)..;
+        let name = name.clone();
+        let siblings = self.children.get(&parent).into_iter().flat_map(move |siblings| siblings.range(behind.clone()));
+        siblings.skip_while(move |(other, _)| *other == name).map(|(_, id)| *id)
+    }
+
     /// How many entities there are.
     pub fn entities(&self) -> u64 {
         (self.nodes.len() + self.servers.len() + self.mounts.len() + self.memberships.len()) as u64
@@ -319,6 +361,35 @@ mod tests {
         let root = |depth| (0..10).find(|limit| !view.exceeds(None, depth, *limit));
         assert_eq!([0, 1, 2, 3, 64].map(root), [Some(1), Some(3), Some(5), Some(6), Some(6)]);
         assert!(view.exceeds(Some(node_id(1)), 2, 3) && !view.exceeds(Some(node_id(1)), 2, 4));
+    }
+
+    #[test]
+    fn a_walk_goes_on_behind_any_path() {
+        let mut view = View::default();
+        let nodes = [node(1, None, "a"), node(2, Some(1), "b"), node(3, Some(2), "c"), node(4, Some(1), "d"), node(5, None, "e")];
+        for change in nodes.iter().chain(&[node(6, Some(5), "f"), node(7, None, "z")]) {
+            view.apply(change);
+        }
+        let walk = |top: Option<u8>, depth, after: &str, limit| -> Vec<String> {
+            let after: NodePath = after.parse().unwrap();
+            let found = view.walk(top.map(node_id), depth, after.names(), limit);
+            found.into_iter().map(|id| view.path(id).unwrap().to_string()).collect()
+        };
+        let all = ["/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f", "/z"];
+        assert_eq!(walk(None, 64, "/", 100), all);
+        for (at, path) in all.iter().enumerate() {
+            assert_eq!(walk(None, 64, path, 100), all[at + 1..], "{path}");
+            assert_eq!(walk(None, 64, path, 2), all[at + 1..].iter().copied().take(2).collect::<Vec<_>>(), "{path}");
+        }
+        // what was removed meanwhile is no reason to begin again, or to leave something out
+        for (path, from) in [("/a/b/a", 2), ("/a/b/x/y", 3), ("/a/c", 3), ("/0", 0), ("/f/g", 6), ("/zz", 7)] {
+            assert_eq!(walk(None, 64, path, 100), all[from..], "{path}");
+        }
+        assert_eq!(walk(None, 1, "/", 100), ["/a", "/e", "/z"]);
+        assert_eq!(walk(None, 2, "/a/b", 100), ["/a/d", "/e", "/e/f", "/z"]);
+        assert_eq!(walk(Some(1), 64, "/b", 100), ["/a/b/c", "/a/d"]);
+        assert_eq!(walk(Some(1), 1, "/", 100), ["/a/b", "/a/d"]);
+        assert!(walk(None, 0, "/", 100).is_empty() && walk(Some(7), 64, "/", 100).is_empty());
     }
 
     #[test]

@@ -27,4 +27,18 @@ fn a_tree_of_too_many_nodes_is_refused() {
     // as it advises
     assert_eq!(live.tree(&node_ref("/"), 1).unwrap().value.unwrap().children.len(), 1);
     assert!(live.tree(&node_ref("/a"), 64).unwrap().value.is_some());
+    // and in parts there is no bound
+    let mut listed = Vec::new();
+    loop {
+        let after = listed.last().map(|path: &String| path.parse().unwrap());
+        let part = live.nodes(&"/".parse().unwrap(), 64, after.as_ref(), 3_000).unwrap();
+        assert_eq!(part.position, 2);
+        let part = part.value.unwrap();
+        if part.is_empty() {
+            break;
+        }
+        listed.extend(part.into_iter().map(|node| node.path));
+    }
+    assert_eq!(listed.len(), NODES_MAX);
+    assert!(listed.is_sorted() && listed.contains(&"/a/one-more".to_owned()));
 }

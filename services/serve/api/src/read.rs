@@ -124,7 +124,9 @@ impl From<loki_zookeeper::Refusal> for Problem {
         match error {
             loki_zookeeper::Refusal::NotReady(error) => error.into(),
             loki_zookeeper::Refusal::Invalid(_) => Problem::bad_parameter("node", error.to_string()),
-            loki_zookeeper::Refusal::TooLarge { .. } => Problem::bad_parameter("depth", error.to_string()),
+            loki_zookeeper::Refusal::TooLarge { .. } => {
+                Problem::new(StatusCode::BAD_REQUEST, "too_many_nodes", error.to_string()).field("depth")
+            }
         }
     }
 }

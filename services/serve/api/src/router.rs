@@ -31,6 +31,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(command::get::get_command))
         .routes(routes!(tree::get::get_root))
         .routes(routes!(tree::get::get_tree))
+        .routes(routes!(node::list::list_nodes))
         .routes(routes!(node::get::get_node))
         .routes(routes!(server::list::list_servers))
         .routes(routes!(server::get::get_server))

@@ -44,7 +44,7 @@ fn each_service_has_a_deployment_that_runs_its_subcommand() {
     let mut others: Vec<_> =
         pods(variant("defaults")).filter(|pod| !pod.owner.starts_with("Deployment/")).map(|pod| pod.arguments()).collect();
     others.sort();
-    assert_eq!(others, [vec!["migrate"], vec!["topics", "apply"], vec!["tree", "show"]]);
+    assert_eq!(others, [vec!["migrate"], vec!["topics", "apply"], vec!["tree", "show", "--depth", "1"]]);
 }
 
 #[test]

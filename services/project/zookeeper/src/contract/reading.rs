@@ -127,6 +127,8 @@ pub async fn a_reader_follows_a_rebuild(world: &dyn World) {
     assert_eq!(writer.write(&[node(5, None, "e")]).await, Applied::Done);
     reader.wait(2, PATIENCE).await.unwrap();
     assert_eq!(names(reader.tree(&node_ref("/"), 1).unwrap().value.unwrap()), ["a", "c", "e"]);
+    let listed = |after: &str| reader.nodes(&"/".parse().unwrap(), 1, Some(&after.parse().unwrap()), 10).unwrap().value.unwrap();
+    assert_eq!(listed("/b").into_iter().map(|node| node.path).collect::<Vec<_>>(), ["/c", "/e"]);
     assert_eq!(reader.stored().await.unwrap(), Some(writer.stored()));
 }
 

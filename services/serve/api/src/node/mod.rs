@@ -1,3 +1,4 @@
-//! Nodes one by one, with what they inherit.
+//! Nodes one by one, with what they inherit, and as a list.
 
 pub(crate) mod get;
+pub(crate) mod list;

@@ -46,6 +46,8 @@ pub(crate) struct Setting {
     pub(crate) operations: Router,
     /// Whether the log's topics are made.
     pub(crate) topics: bool,
+    /// The most that one answer of the tree gives.
+    pub(crate) nodes_max: usize,
 }
 
 impl Default for Setting {
@@ -58,6 +60,7 @@ impl Default for Setting {
             drain: Duration::from_secs(5),
             operations: Router::new(),
             topics: true,
+            nodes_max: loki_zookeeper::live::NODES_MAX,
         }
     }
 }
@@ -87,7 +90,7 @@ impl Cell {
         let relational = loki_mysql::Config::sqlite(home.path().join("store.db"));
         loki_mysql::migrate(&relational).await.unwrap();
         let readers = Readers::open(&relational).unwrap();
-        let memory = Memory::default();
+        let memory = Memory::answering_at_most(setting.nodes_max);
         let (health, shutdown) = (Health::new(), Shutdown::new());
         let sources =
             Sources { log: Arc::new(log.clone()), state: readers.state, history: readers.history, tree: Arc::new(memory.clone()) };

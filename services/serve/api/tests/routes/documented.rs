@@ -90,7 +90,7 @@ async fn every_documented_path_answers_as_documented() {
 
     let letter = "loki.commands%2F0%2F5%2F0";
     let command = r#"{"type":"node.create","data":{"path":"/new"}}"#;
-    let asked: [(&str, &str, &str, &str, u16); 27] = [
+    let asked: [(&str, &str, &str, &str, u16); 29] = [
         ("post", "/v1/commands", "/v1/commands", command, 202),
         ("post", "/v1/commands", "/v1/commands?wait=10s", command, 200),
         ("post", "/v1/commands", "/v1/commands?wait=x", command, 400),
@@ -101,6 +101,8 @@ async fn every_documented_path_answers_as_documented() {
         ("get", "/v1/tree/{path}", "/v1/tree/acme/shop", "", 200),
         ("get", "/v1/tree/{path}", "/v1/tree/acme/shop?at=c0", "", 200),
         ("get", "/v1/tree/{path}", "/v1/tree/no", "", 404),
+        ("get", "/v1/nodes", "/v1/nodes?under=/acme", "", 200),
+        ("get", "/v1/nodes", "/v1/nodes?under=/no", "", 404),
         ("get", "/v1/nodes/{id}", "/v1/nodes/%2Facme%2Fshop", "", 200),
         ("get", "/v1/nodes/{id}", "/v1/nodes/%2Fno", "", 404),
         ("get", "/v1/servers", "/v1/servers", "", 200),
@@ -125,7 +127,8 @@ async fn every_documented_path_answers_as_documented() {
     for (method, template, path, body, status) in asked {
         let operation = &description["paths"][template][method];
         assert!(operation.is_object(), "{method} {template} is documented");
-        let request = cell.client.request(method.to_uppercase().parse::<Method>().unwrap(), &path.replace("ID", letter));
+        let request =
+            cell.client.request(method.to_uppercase().parse::<Method>().unwrap(), &path.replace("ID", letter));
         let answer = cell.client.ask(request.body(body)).await;
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
         check(description, operation, status, answer.header("content-type"), &answer.body, path);

@@ -9,6 +9,7 @@ mod dead;
 mod documented;
 mod events;
 mod history;
+mod large;
 mod readiness;
 mod refusals;
 mod servers;

@@ -1,4 +1,4 @@
-//! `GET /v1/tree`, `GET /v1/nodes/{id}`.
+//! `GET /v1/tree`, `GET /v1/nodes` and `GET /v1/nodes/{id}`.
 
 use std::time::Duration;
 
@@ -48,6 +48,45 @@ async fn the_tree_as_it_is_and_as_it_was() {
         cell.client.get(path).await.names(field);
     }
     cell.client.get_with("/v1/tree", "Loki-After", "17").await.names("after");
+}
+
+#[tokio::test]
+async fn a_tree_of_any_size_is_listed_in_parts() {
+    let cell = Cell::start_with(Setting { nodes_max: 4, ..Setting::default() }).await;
+    let paths = ["/acme", "/acme/shop", "/acme/shop/支付", "/acme/store", "/beta"];
+    for path in paths {
+        cell.client.accept("node.create", json!({ "path": path, "labels": { "at": "1" } })).await;
+    }
+    cell.settled().await;
+    assert_eq!(cell.client.get("/v1/tree?depth=9").await.problem(400, "too_many_nodes")["field"], "depth");
+    let parts = async |query: &str| {
+        let (mut listed, mut path) = (Vec::new(), format!("/v1/nodes?{query}"));
+        loop {
+            let part = cell.client.get(&path).await;
+            assert_eq!(part.link().is_some(), part.good()["next"].is_string());
+            listed.extend(part.body["items"].as_array().unwrap().iter().map(|node| node["path"].as_str().unwrap().to_owned()));
+            match part.link() {
+                Some(next) => path = next,
+                None => return listed,
+            }
+        }
+    };
+    for limit in 1..=6 {
+        assert_eq!(parts(&format!("limit={limit}")).await, paths, "{limit}");
+        assert_eq!(parts(&format!("limit={limit}&under=/acme")).await, paths[..4], "{limit}");
+        assert_eq!(parts(&format!("limit={limit}&depth=1")).await, ["/acme", "/beta"], "{limit}");
+    }
+    assert_eq!(parts("under=/acme&depth=0").await, ["/acme"]);
+    let one = cell.client.get("/v1/nodes?under=/beta").await;
+    assert_eq!((&one.good()["items"][0]["labels"], &one.body["items"][0]["servers"]), (&json!({ "at": "1" }), &json!(0)));
+    assert!(one.header("loki-position").starts_with('f'));
+    cell.client.get("/v1/nodes?under=/no").await.problem(404, "not_found");
+    for (query, field) in
+        [("under=acme", "under"), ("depth=65", "depth"), ("limit=0", "limit"), ("cursor=x", "cursor"), ("after=c1", "after")]
+    {
+        cell.client.get(&format!("/v1/nodes?{query}")).await.names(field);
+    }
+    cell.client.get("/v1/nodes?under=/acme&cursor=/beta").await.names("cursor");
 }
 
 #[tokio::test]

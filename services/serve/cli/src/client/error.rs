@@ -82,6 +82,14 @@ impl Error {
         }
     }
 
+    /// The stable code of a refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Problem(problem) => Some(&problem.code),
+            _ => None,
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::TimedOut { .. } => Exit::Timeout,

@@ -2,6 +2,7 @@
 
 use loki_domain::NodePath;
 use loki_domain::path::DEPTH_MAX;
+use serde::Deserialize;
 
 use super::node::{self, TreeNode};
 use crate::exit::{Exit, Failure};
@@ -35,12 +36,29 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
-        let request = node::request(&session.client, &self.path, self.depth).with("at", self.at).with("after", self.after);
-        let answer = session.client.send(&request).await?;
-        if session.out.is_json() {
-            session.out.json(&answer.raw()?)?;
+        let Session { client, out } = session;
+        let request = node::request(client, &self.path, self.depth).with("at", self.at.as_ref()).with("after", self.after.as_ref());
+        let answer = match client.send(&request).await {
+            Err(error) if error.code() == Some(node::TOO_MANY) && self.at.is_none() => return self.in_parts(session).await,
+            answer => answer?,
+        };
+        if out.is_json() {
+            out.json(&answer.raw()?)?;
         } else {
-            session.out.text(&render(&answer.json()?))?;
+            out.text(&render(&answer.json()?))?;
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Too many nodes for one answer: what is shown is not of one moment, and says so.
+    async fn in_parts(self, Session { client, out }: &mut Session) -> Result<Exit, Failure> {
+        out.note("the tree is too large for one answer and is read in parts: what moves meanwhile may be shown twice, or not at all");
+        let tree = node::in_parts(client, &self.path, self.depth, self.after.as_ref()).await?;
+        if out.is_json() {
+            out.json(&tree)?;
+        } else {
+            let wrong = |error: serde_json::Error| Failure::new(Exit::Failed, format!("a node cannot be read: {error}"));
+            out.text(&render(&TreeNode::deserialize(serde_json::Value::Object(tree)).map_err(wrong)?))?;
         }
         Ok(Exit::Ok)
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -51,8 +51,8 @@ impl Memory {
         let inner = Arc::new(Mutex::new(Inner::default()));
         let router = Router::new()
             .route("/v1/commands", post(command))
-            .route("/v1/tree", get(|held: Held| async move { tree(&held, "/") }))
-            .route("/v1/tree/{*path}", get(|Path(path): Path<String>, held: Held| async move { tree(&held, &format!("/{path}")) }))
+            .route("/v1/tree", get(top))
+            .route("/v1/nodes", get(nodes))
             .route("/v1/servers", get(servers))
             .with_state(inner.clone());
         let serving = task::spawn("memory", async move { axum::serve(listener, router).await.unwrap() });
@@ -156,24 +156,35 @@ async fn command(Shared(inner): Held, body: Bytes) -> Response {
     if trouble == Some(1) { away() } else { Json(answer).into_response() }
 }
 
-fn tree(inner: &Arc<Mutex<Inner>>, path: &str) -> Response {
+/// Asked for its position only.
+async fn top(Query(query): Query<HashMap<String, String>>, Shared(inner): Held) -> Response {
+    assert_eq!(query["depth"], "0", "more may be too much for one answer");
+    (inner.lock().unwrap().position(), Json(json!({"id": null, "name": "", "path": "/", "labels": {}, "children": []}))).into_response()
+}
+
+/// A node and all below it, in parts of a hundred.
+async fn nodes(Query(query): Query<HashMap<String, String>>, Shared(inner): Held) -> Response {
     let inner = inner.lock().unwrap();
-    let path: NodePath = path.parse().unwrap();
+    let path: NodePath = query["under"].parse().unwrap();
     let id = inner.state.tree().at(&path);
     if id.is_none() && !path.is_root() {
         return (StatusCode::NOT_FOUND, Json(json!({"code": "not_found", "detail": format!("no node `{path}`")}))).into_response();
     }
-    (inner.position(), Json(node(&inner.state, id))).into_response()
+    let mut found = Vec::new();
+    below(&inner.state, id, &mut found);
+    let from: usize = query.get("cursor").map_or(0, |cursor| cursor.parse().unwrap());
+    let next = (from + 100 < found.len()).then(|| (from + 100).to_string());
+    let items: Vec<Value> = found.into_iter().skip(from).take(100).collect();
+    (inner.position(), Json(json!({"items": items, "next": next}))).into_response()
 }
 
-fn node(state: &State, id: Option<NodeId>) -> Value {
-    let children: Vec<Value> = state.tree().children(id).map(|child| node(state, Some(child))).collect();
-    let Some(node) = id.and_then(|id| state.tree().get(&id)) else {
-        return json!({"id": null, "name": "/", "path": "/", "labels": {}, "contacts": [], "defaults": {}, "servers": 0, "children": children});
-    };
-    let labels: HashMap<&str, String> = node.labels.iter().map(|(key, value)| (key, value.to_string())).collect();
-    let (path, servers) = (state.tree().path(node.id).to_string(), state.mounts().of_node(node.id).count());
-    json!({"id": node.id.to_string(), "name": node.name.to_string(), "path": path, "labels": labels, "contacts": [], "defaults": {}, "servers": servers, "children": children})
+fn below(state: &State, id: Option<NodeId>, found: &mut Vec<Value>) {
+    if let Some(node) = id.and_then(|id| state.tree().get(&id)) {
+        let labels: HashMap<&str, String> = node.labels.iter().map(|(key, value)| (key, value.to_string())).collect();
+        let (path, servers) = (state.tree().path(node.id).to_string(), state.mounts().of_node(node.id).count());
+        found.push(json!({"id": node.id.to_string(), "name": node.name.to_string(), "path": path, "labels": labels, "contacts": [], "defaults": {}, "servers": servers}));
+    }
+    state.tree().children(id).for_each(|child| below(state, Some(child), found));
 }
 
 /// Of a node, or all in parts of a hundred.

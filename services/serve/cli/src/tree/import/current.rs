@@ -6,7 +6,7 @@ use loki_domain::path::DEPTH_MAX;
 use loki_domain::{NodeName, NodePath};
 use serde::Deserialize;
 
-use crate::client::{Answer, Client, Error};
+use crate::client::{Client, Error};
 use crate::import::{Current, CurrentServer, Inventory};
 use crate::servers::OfNode;
 use crate::tree::node::{self, TreeNode};
@@ -31,11 +31,12 @@ struct Server {
 
 pub(super) async fn read(client: &Client, under: &NodePath, inventory: &Inventory) -> Result<There, Error> {
     let mut current = Current::default();
-    let tree = found(client.send(&node::request(client, under, DEPTH_MAX)).await)?;
+    // a list and not a tree: an answer of the tree is bounded, and an inventory may bring ten times as many nodes
+    let nodes = found(client.list::<TreeNode>(&node::list_request(client, under, DEPTH_MAX), usize::MAX).await)?;
     let mut position = String::from("none");
-    if let Some(tree) = &tree {
-        position = position_of(tree)?;
-        nodes(tree.json()?, &mut current);
+    if let Some(nodes) = nodes {
+        position = nodes.position.unwrap_or(position);
+        current.nodes = nodes.items.into_iter().map(|node| (node.path, node.labels)).collect();
     }
     let servers = client.list::<Server>(&client.get(&["v1", "servers"]), usize::MAX).await?;
     position.push_str(&format!("/{}", servers.position.as_deref().unwrap_or("none")));
@@ -54,24 +55,11 @@ pub(super) async fn read(client: &Client, under: &NodePath, inventory: &Inventor
 }
 
 /// `None` where there is no such node: it will be made.
-fn found(answer: Result<Answer, Error>) -> Result<Option<Answer>, Error> {
+fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.status() == Some(404) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-fn position_of(answer: &Answer) -> Result<String, Error> {
-    answer.position.clone().ok_or_else(|| answer.unreadable("it has no header `Loki-Position`"))
-}
-
-fn nodes(node: TreeNode, current: &mut Current) {
-    if node.path != "/" {
-        current.nodes.insert(node.path, node.labels);
-    }
-    for child in node.children {
-        nodes(child, current);
     }
 }
 

@@ -120,7 +120,7 @@ async fn emit(client: &Client, sender: &Sender, step: Step) -> (Step, Result<Out
 
 /// So that whoever looks next, or imports again, sees it.
 async fn until_readable(client: &Client, after: Position) -> Result<(), Error> {
-    let tree = client.get(&["v1", "tree"]).with("depth", Some(1)).with("after", Some(after));
+    let tree = client.get(&["v1", "tree"]).with("depth", Some(0)).with("after", Some(after));
     let servers = client.get(&["v1", "servers"]).with("limit", Some(1)).with("after", Some(after));
     client.send(&tree).await?;
     client.send(&servers).await?;
