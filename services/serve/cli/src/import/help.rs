@@ -35,6 +35,10 @@ Folders group_vars/ and host_vars/ are not read: print a whole inventory with `a
 that. (Without --export Ansible moves the variables of groups onto their hosts. Its JSON, without --yaml, is read too.)
 
 Never imported, and told in a warning: other ansible_… variables, values of ansible-vault, templates, and variables that look like a \
-secret (password, passwd, passphrase, secret, token, private_key, _pass, credential, api_key, access_key in the name or the value).
+secret, because what is imported stays in the log for ever. By the name, or a name within the value: password, passwd, passphrase, \
+passcode, pass, pwd, pw, secret, token, credential, creds, cookie, psk, jwt, keytab, salt, SNMP's community, and keys that open something \
+(auth_key, api_key, access_key, private_key, encryption_key, master_key, ssh_key and the like; not public_key or primary_key). By the value: \
+private keys, well-known tokens, `--password …`, and addresses with a password (scheme://user:password@host, user:password@tcp(host)). \
+A secret under another name is not recognized: look at what `--plan` shows first.
 
 Nothing is removed or renamed. Importing a file twice, or after a half-finished run, only does what is missing.";
