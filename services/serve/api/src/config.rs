@@ -11,7 +11,7 @@ pub struct Config {
     /// When set, every route but the health ones asks for it.
     pub token: Secret,
     pub body_max: usize,
-    /// The most that `?wait=` and `?after=` may ask for.
+    /// The most that a request waits for `?wait=` and `?after=`, whatever it asks for.
     pub wait_max: Duration,
     pub concurrency_max: usize,
     /// Connections at once, idle ones and event streams included.

@@ -8,7 +8,11 @@ use loki_domain::{Position, Stream};
 use crate::App;
 use crate::problem::{Problem, Result};
 
-/// `10s`, `500ms` or plain seconds, at most `max`.
+/// Whoever asks for more has another unit in mind.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// `10s`, `500ms` or plain seconds. More than `max` is as long as that: nobody is promised an answer at the end of a wait, and a client of many
+/// platforms need not know the setting of each.
 pub(crate) fn duration(field: &str, text: &str, max: Duration) -> Result<Duration> {
     let wrong =
         || Problem::bad_parameter(field, format!("`{field}` must be a duration such as `10s` or `500ms`, not `{}`", text.escape_default()));
@@ -18,10 +22,10 @@ pub(crate) fn duration(field: &str, text: &str, max: Duration) -> Result<Duratio
         (None, None) => (text, 1000),
     };
     let duration = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).map(Duration::from_millis).ok_or_else(wrong)?;
-    if duration > max {
-        return Err(Problem::bad_parameter(field, format!("`{field}` may be at most {}ms", max.as_millis())));
+    if duration > LONGEST {
+        return Err(Problem::bad_parameter(field, format!("`{field}` may be at most {}s", LONGEST.as_secs())));
     }
-    Ok(duration)
+    Ok(duration.min(max))
 }
 
 /// A wait that ends when the process does: what it waits for may not come any more.
@@ -66,7 +70,11 @@ mod tests {
         assert_eq!(duration("wait", "10s", max).unwrap(), max);
         assert_eq!(duration("wait", "500ms", max).unwrap(), Duration::from_millis(500));
         assert_eq!(duration("wait", "3", max).unwrap(), Duration::from_secs(3));
-        for bad in ["", "s", "11s", "-1", "1h", "99999999999999999999s"] {
+        // longer than the setting allows is as long as it allows
+        for long in ["11s", "3600", "3600000ms"] {
+            assert_eq!(duration("wait", long, max).unwrap(), max, "{long}");
+        }
+        for bad in ["", "s", "3601s", "-1", "1h", "99999999999999999999s"] {
             assert!(duration("wait", bad, max).is_err(), "{bad}");
         }
     }

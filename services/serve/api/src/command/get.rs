@@ -22,7 +22,7 @@ use crate::wait;
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
-    /// How long to wait for the outcome, `10s`.
+    /// How long to wait for the outcome, `10s`; at most an hour, and never longer than `api.wait_max`.
     wait: Option<String>,
     /// Whose id it is; without it the newest command with this id is meant.
     actor: Option<String>,

@@ -22,7 +22,7 @@ const SOURCE: &str = "loki/api";
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
-    /// How long to wait for the outcome, `10s`; without it the answer is 202 at once.
+    /// How long to wait for the outcome, `10s`; at most an hour, and never longer than `api.wait_max`. Without it the answer is 202 at once.
     wait: Option<String>,
 }
 

@@ -13,6 +13,8 @@ use crate::problem::{Problem, Result};
 
 /// How far behind the decider may be for a search by id.
 const SEARCH_MAX: u64 = 20_000;
+/// How long the log may take to be read; what callers may wait for, `api.wait_max`, can be far shorter.
+const READ_WAIT: Duration = Duration::from_secs(10);
 /// How many offsets are looked at to tell commands from transaction markers.
 const COUNT_MAX: u64 = 1_000;
 
@@ -95,7 +97,7 @@ async fn read(app: &App, from: u64, end: u64, mut each: impl FnMut(&Record)) -> 
         }
         Ok::<_, loki_log::Error>(())
     };
-    match task::timeout(app.config.wait_max, reading).await {
+    match task::timeout(READ_WAIT, reading).await {
         Some(done) => Ok(done?),
         None => Err(Problem::not_ready("the log did not answer in time")),
     }

@@ -12,6 +12,9 @@ use crate::outcome::Outcome;
 /// What one request waits at most: well below what the API allows by default, and asked again as long as the caller wants to wait.
 const STEP: Duration = Duration::from_secs(5);
 
+/// An API whose `wait_max` is short answers earlier than it was asked to: not more often than this is it asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// A command to be sent. Its id makes sending it again harmless.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewCommand<'c> {
@@ -69,7 +72,11 @@ impl Client {
             }
             let step = left.min(STEP);
             let request = self.get(&["v1", "commands", &pending.position]).with("wait", Some(parameter(step))).waiting(step);
+            let asked = Stopwatch::start();
             let next = read(&self.send(&request).await?)?;
+            if next.is_pending() {
+                loki_runtime::task::sleep(PAUSE.min(step).saturating_sub(asked.elapsed())).await;
+            }
             // asked by position the API does not know the id before the outcome is there
             pending = if next.is_pending() { pending } else { next };
         }
