@@ -9,17 +9,16 @@ use crate::scripted::{Answer, Scripted};
 
 const VERIFY: &str = "POST /v1/operations/verify";
 const EQUAL: &str = r#"{"store":"mysql","equal":true,"entries":1234}"#;
+const HISTORY_EQUAL: &str = r#"{"store":"history","equal":true,"entries":99}"#;
+const TREE_EQUAL: &str = r#"{"store":"zookeeper","equal":true,"entries":7}"#;
 const MISSING: &str = r#"{"store":"zookeeper","difference":"missing","key":"node/01","log":{"id":"01","name":"a"},"stored":null}"#;
 
 #[tokio::test]
 async fn equal_stores() {
-    let api = Scripted::new([(
-        VERIFY,
-        vec![Answer::ok("").pieces(&[&EQUAL[..10], &EQUAL[10..], "\n", r#"{"store":"zookeeper","equal":true,"entries":7}"#])],
-    )])
-    .await;
-    check(&api.api, &["verify"], "mysql: equal, 1234 entries\nzookeeper: equal, 7 entries\n").await;
-    check(&api.api, &["verify", "-o", "json"], &format!("{EQUAL}\n{{\"store\":\"zookeeper\",\"equal\":true,\"entries\":7}}\n")).await;
+    let api =
+        Scripted::new([(VERIFY, vec![Answer::ok("").pieces(&[&EQUAL[..10], &EQUAL[10..], "\n", HISTORY_EQUAL, "\n", TREE_EQUAL])])]).await;
+    check(&api.api, &["verify"], "mysql: equal, 1234 entries\nhistory: equal, 99 entries\nzookeeper: equal, 7 entries\n").await;
+    check(&api.api, &["verify", "-o", "json"], &format!("{EQUAL}\n{HISTORY_EQUAL}\n{TREE_EQUAL}\n")).await;
 }
 
 #[tokio::test]
@@ -40,7 +39,24 @@ zookeeper: different node/02
 zookeeper: not equal, 7 entries
 not compared: history: away
 ";
-    assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (Exit::Failed, expected, ""));
+    let told = "error: not compared to the end: history: look into the server's log, and verify again\n";
+    assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (Exit::Failed, expected, told));
+
+    let body = format!("{EQUAL}\n{HISTORY_EQUAL}\n{MISSING}\n{}\n", TREE_EQUAL.replace("true", "false"));
+    let api = Scripted::new([(VERIFY, vec![Answer::ok(&body)])]).await;
+    let ran = loki(&api.api, &["verify", "--quiet"]).await;
+    assert_eq!((ran.exit, ran.err.as_str()), (Exit::Failed, ""));
+}
+
+/// What compares the stores may die between two of them; the answer ends well all the same.
+#[tokio::test]
+async fn a_store_that_was_not_compared_is_no_success() {
+    let partial = format!("{EQUAL}\n{HISTORY_EQUAL}\n");
+    let api = Scripted::new([(VERIFY, vec![Answer::ok(format!("{EQUAL}\n")), Answer::ok(partial)])]).await;
+    for missing in ["history, zookeeper", "zookeeper"] {
+        let ran = loki(&api.api, &["verify"]).await;
+        assert!(ran.exit == Exit::Failed && ran.err.contains(&format!("to the end: {missing}: ")), "{missing}: {ran:?}");
+    }
 }
 
 /// An answer that was cut off, or says nothing, is no proof of equality.
@@ -48,7 +64,7 @@ not compared: history: away
 async fn half_an_answer_is_an_error() {
     let cut = Answer::ok("").pieces(&[EQUAL, "\n"]).breaking();
     let api = Scripted::new([(VERIFY, vec![cut, Answer::ok(""), Answer::ok(format!("{EQUAL}\n{{\"store\":1}}\n"))])]).await;
-    for told in ["broke", "no store was compared", "cannot be read"] {
+    for told in ["broke", "not compared to the end: history, mysql, zookeeper", "cannot be read"] {
         let ran = loki(&api.api, &["verify"]).await;
         assert!(ran.exit == Exit::Failed && ran.err.contains(told), "{told}: {ran:?}");
     }
