@@ -18,7 +18,8 @@ Examples:
 
 Nothing is taken out of the history: what changed is put back by new commands, in the reverse order, each after the one before was \
 accepted. A membership rule is undone with the sweeps that carried its change on. Exit code 5 when that would not put back all that changed, as \
-when something has changed the same entities since: undo that first.";
+when something has changed the same entities since: undo that first. Exit code 1 when one of the commands is rejected, 124 when one has no \
+outcome in time: it stays in the log and may still be carried out.";
 
 /// Take one command back by new commands
 #[derive(Debug, clap::Args)]
@@ -89,8 +90,18 @@ impl Options {
                 Some(json) => session.out.json(json)?,
                 None => session.out.line(&outcome)?,
             }
+            let (left, all) = (commands.len() - done, commands.len());
+            if outcome.is_pending() {
+                let position = printable(&outcome.position);
+                let behind = match left - 1 {
+                    0 => String::new(),
+                    more => format!("; {more} of {} not sent", count(all, "command")),
+                };
+                let look = format!("see what becomes of it by `loki audit --from {position} --to {position} --after {position}`");
+                let message = format!("{position} has no outcome after {} and may still be carried out: {look}{behind}", self.wait);
+                return Err(Failure::new(outcome.exit(), message));
+            }
             if !outcome.is_accepted() {
-                let (left, all) = (commands.len() - done, commands.len());
                 let message = format!("stopped: {left} of {} not carried out; those before it stay as they are", count(all, "command"));
                 return Err(Failure::new(outcome.exit(), message));
             }

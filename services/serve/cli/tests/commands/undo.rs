@@ -54,6 +54,23 @@ async fn the_first_rejection_stops_it() {
     assert_eq!(ran.err, "error: stopped: 1 of 2 commands not carried out; those before it stay as they are\n");
 }
 
+/// It is in the log: nobody may believe that it was not carried out.
+#[tokio::test]
+async fn a_command_without_an_outcome_is_named() {
+    let pending = || Answer::new(202, r#"{"id":"x","outcome":"pending","position":"c21"}"#);
+    let api = Scripted::new([
+        (UNDO, vec![Answer::ok(PLAN)]),
+        (POST, vec![pending(), accepted("c20"), pending()]),
+        ("GET /v1/commands/c21", vec![pending()]),
+    ])
+    .await;
+    let look = "error: c21 has no outcome after 10ms and may still be carried out: see what becomes of it by `loki audit --from c21 --to c21 --after c21`";
+    for behind in ["; 1 of 2 commands not sent", ""] {
+        let ran = loki(&api.api, &["undo", "c17", "--yes", "--quiet", "--wait", "10ms"]).await;
+        assert_eq!((ran.exit, ran.err), (Exit::Timeout, format!("{look}{behind}\n")));
+    }
+}
+
 #[tokio::test]
 async fn it_asks_first() {
     let api = api(vec![accepted("c20")]).await;
