@@ -39,7 +39,7 @@ pub struct Options {
     #[arg(long, value_name = "POSITION")]
     from: Option<String>,
     /// End after so many
-    #[arg(short = 'n', long)]
+    #[arg(short = 'n', long, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
 

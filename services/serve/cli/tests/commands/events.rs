@@ -2,7 +2,7 @@
 
 use loki_cli::Exit;
 
-use crate::run::{check, loki};
+use crate::run::{check, loki, refused};
 use crate::scripted::{Answer, Scripted};
 
 const EVENTS: &str = "GET /v1/events";
@@ -68,4 +68,10 @@ async fn what_cannot_get_better_ends_it() {
     let api = Scripted::new([(EVENTS, vec![Answer::ok("data: {\n\n")])]).await;
     let ran = loki(&api.api, &["events", "--from", "o"]).await;
     assert!(ran.exit == Exit::Failed && ran.err.contains("an event cannot be read"), "{ran:?}");
+}
+
+#[test]
+fn none_is_no_number_of_events_to_wait_for() {
+    assert!(refused(&["events", "-n", "0"]).is_some_and(|told| told.contains("0 is not in 1..")));
+    assert_eq!(refused(&["events", "-n", "1"]), None);
 }
