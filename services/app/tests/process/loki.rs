@@ -60,9 +60,14 @@ impl Running {
 
     /// The same with another place for what it says.
     pub(crate) fn start_into(folder: &Path, service: &str, settings: &[(&str, &str)], output: &Path) -> Self {
+        Self::start_with(folder, &[service], settings, output)
+    }
+
+    /// The same with flags.
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str], settings: &[(&str, &str)], output: &Path) -> Self {
         let address = free_address();
         let bound = child::bound(env!("CARGO_BIN_EXE_loki")).unwrap();
-        let mut command = placed(bound, folder, &[service], settings);
+        let mut command = placed(bound, folder, arguments, settings);
         command.env("LOKI__API__LISTEN", &address).env("LOKI__TELEMETRY__LISTEN", &address);
         let file = File::options().append(true).open(output).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);

@@ -9,3 +9,4 @@ mod output;
 mod refusals;
 mod settings;
 mod shutdown;
+mod this_machine;
