@@ -1,8 +1,8 @@
 //! The query API: takes commands in and answers questions.
 //!
-//! Reads: the outcomes (one tail per process), and the stores through their readers. Writes: commands, and replayed dead letters, to the log;
-//! never to a store. Promise: a command is acknowledged only when it is durable; an answer is never older than one given before, and while a
-//! store cannot tell the truth the answer is 503.
+//! Reads: the outcomes and the dead letters (one tail of each per process), and the stores through their readers. Writes: commands, replayed dead
+//! letters, and the removal of one that was replayed or dropped, to the log; never to a store. Promise: a command is acknowledged only when it is
+//! durable; an answer is never older than one given before, and while a store cannot tell the truth the answer is 503.
 
 mod auth;
 mod command;

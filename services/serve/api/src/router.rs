@@ -40,7 +40,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(history::undo::plan_undo))
         .routes(routes!(events::stream_events))
         .routes(routes!(dead::read::list_dead))
-        .routes(routes!(dead::read::get_dead))
+        .routes(routes!(dead::read::get_dead, dead::drop::drop_dead))
         .routes(routes!(dead::replay::replay_dead))
         .routes(routes!(status::get_status))
 }

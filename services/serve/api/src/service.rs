@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use crate::command::undecided::Counted;
 use crate::config::Config;
 use crate::connections::{self, Bounds, Routers};
+use crate::dead::index::Index;
 use crate::error::Error;
 use crate::floor::Floors;
 use crate::limit::Streams;
@@ -33,6 +34,7 @@ pub struct Shared {
     pub outcomes: Topic,
     pub dead: Topic,
     pub tail: Tail,
+    pub(crate) letters: Index,
     pub streams: Streams,
     pub undecided: Counted,
     pub state: Arc<dyn StateReader>,
@@ -81,6 +83,7 @@ impl Api {
             outcomes: Topic::new(&topics.outcomes),
             dead: Topic::new(&topics.dead),
             tail: Tail::default(),
+            letters: Index::default(),
             streams: Streams::default(),
             undecided: Counted::default(),
             state: sources.state,
@@ -108,6 +111,10 @@ impl Api {
             let (app, shutdown) = (app.clone(), shutdown.clone());
             async move { app.tail.follow(app.log.clone(), Partition::only(&app.outcomes), component, shutdown).await }
         });
+        let letters = task::spawn("dead letters", {
+            let (app, shutdown) = (app.clone(), shutdown.clone());
+            async move { app.letters.follow(app.log.clone(), Partition::only(&app.dead), shutdown).await }
+        });
         let routers = Routers { all: router, crowded: router::crowded(&app) };
         let server = connections::serve(listener, routers, Bounds::of(&app.config), &shutdown);
         let drained = async {
@@ -119,6 +126,7 @@ impl Api {
             () = drained => tracing::warn!("requests were still in hand when the drain bound had passed"),
         }
         tail.abort();
+        letters.abort();
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `loki dead`: records that could not be read, listed, shown and put back.
+//! `loki dead`: records that could not be read, listed, shown, put back and dropped.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,13 @@ Examples:
   loki dead list
   loki dead show loki.commands/0/17/0
   loki dead replay loki.commands/0/17/0 --wait
+  loki dead drop loki.commands/0/17/0 --yes
 
 A record lands here when it is no JSON, of an unknown type, or against its schema. Replaying puts the original record into its topic once \
-more: after an upgrade that understands it, for example. Its id was not taken, so it is decided anew.";
+more: after an upgrade that understands it, for example. Its id was not taken, so it is decided anew. Dropping takes a letter away that \
+nothing will ever understand; the original stays in its topic.";
 
-/// Look into the dead letters, and replay them
+/// Look into the dead letters, replay or drop them
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct Options {
@@ -49,6 +51,14 @@ enum Action {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Take the letter away for good
+    Drop {
+        /// As the list tells it
+        id: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +83,7 @@ impl Options {
             Action::List { limit } => list(session, usize::try_from(limit).unwrap_or(usize::MAX)).await,
             Action::Show { id } => show(session, &id).await,
             Action::Replay { id, wait } => replay(session, &id, &wait).await,
+            Action::Drop { id, yes } => drop_letter(session, &id, yes).await,
         }
     }
 }
@@ -92,6 +103,8 @@ async fn list(session: &mut Session, limit: usize) -> Result<Exit, Failure> {
     out.text(&table.render())?;
     if listed.next.is_some() {
         out.note("there are more: raise `--limit`");
+    } else if listed.left_out {
+        out.note("there are newer ones, too many to be listed: they follow once some of these were replayed or dropped");
     }
     Ok(Exit::Ok)
 }
@@ -142,4 +155,19 @@ async fn replay(session: &mut Session, id: &str, wait: &Wait) -> Result<Exit, Fa
             Ok(Exit::Ok)
         }
     }
+}
+
+async fn drop_letter(session: &mut Session, id: &str, yes: bool) -> Result<Exit, Failure> {
+    let Session { client, out } = session;
+    let request = client.request(Method::DELETE, &["v1", "dead", id]);
+    if !out.confirms(yes, &format!("take the letter `{}` away for good?", printable(id)))? {
+        return Ok(Exit::Ok);
+    }
+    let answer = client.send(&request).await?;
+    if out.is_json() {
+        out.json(&answer.raw()?)?;
+    } else {
+        out.line(format_args!("dropped {}", printable(id)))?;
+    }
+    Ok(Exit::Ok)
 }

@@ -1,27 +1,29 @@
-//! `GET /v1/dead` and `GET /v1/dead/{id}`. The topic is small and compacted, so it is read from its start for each request, a bounded part at a time.
+//! `GET /v1/dead`, from the index, and `GET /v1/dead/{id}`, from the log at the place that the index knows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use loki_log::{Partition, Record};
+use bytes::Bytes;
+use loki_log::{NewRecord, Partition};
 use loki_runtime::task;
 use loki_wire::DeadLetter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::index::{self, Part};
 use crate::App;
 use crate::extract::{Path, Query};
 use crate::problem::{Problem, Result};
-use crate::read::{self, Listed};
+use crate::{read, wait};
 
 /// How much of the original is shown as text.
 const TEXT_MAX: usize = 64 * 1024;
-/// How long the topic may take to be read.
-const SCAN_WAIT: Duration = Duration::from_secs(15);
+/// How long one letter may take to be read, and the index to come to the topic's end.
+const READ_WAIT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -33,14 +35,14 @@ pub(crate) struct Parameters {
 }
 
 /// A record that could not be used.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Letter {
     /// `<topic>/<partition>/<offset>/<index>`.
-    id: String,
+    pub(super) id: String,
     /// When, RFC 3339.
     at: String,
-    code: String,
-    message: String,
+    pub(super) code: String,
+    pub(super) message: String,
     /// How large the original is.
     bytes: u64,
     /// The original value, as far as it is text; only for one letter.
@@ -51,10 +53,22 @@ pub(crate) struct Letter {
     headers: Option<BTreeMap<String, String>>,
 }
 
+/// A part of the list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Letters {
+    items: Vec<Letter>,
+    /// The cursor of the next part, also in the header `Link`; null: this was the last.
+    next: Option<String>,
+    /// There are newer letters, too many to be listed: they follow once some of these were replayed or dropped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    left_out: bool,
+}
+
 /// The dead letters, oldest first.
 #[utoipa::path(
     get, path = "/v1/dead", tag = "dead letters", params(Parameters),
-    responses((status = 200, description = "A part of the list", body = Listed<Letter>),
+    responses((status = 200, description = "A part of the list", body = Letters),
         (status = 503, description = "The log is away", body = Problem))
 )]
 pub(crate) async fn list_dead(State(app): State<App>, Query(parameters): Query<Parameters>, uri: Uri) -> Result<Response> {
@@ -68,11 +82,11 @@ pub(crate) async fn list_dead(State(app): State<App>, Query(parameters): Query<P
         }
         None => 0,
     };
-    let mut rest = living(&app).await?.split_off(&from).into_iter();
-    let items: Vec<Letter> = rest.by_ref().take(limit).map(|(_, letter)| letter).collect();
-    let next = rest.next().map(|(offset, _)| offset.to_string());
+    seen(&app).await?;
+    let Part { items, next, left_out } = app.letters.part(from, limit);
+    let next = next.map(|offset| offset.to_string());
     let link = next.as_deref().and_then(|next| read::link(&uri, next)).map(|link| [(header::LINK, link)]);
-    Ok((link, Json(Listed { items, next })).into_response())
+    Ok((link, Json(Letters { items, next, left_out })).into_response())
 }
 
 /// One dead letter, with its original value and headers.
@@ -88,69 +102,52 @@ pub(crate) async fn get_dead(State(app): State<App>, Path(id): Path<String>) -> 
     Ok(Json(Letter { value, headers: Some(headers), ..line(&letter) }).into_response())
 }
 
-/// The letter with this id: the newest record with that key.
+/// The letter with this id. Only its own record is read.
 pub(super) async fn find(app: &App, id: &str) -> Result<DeadLetter> {
-    let mut found = None;
-    scan(app, |record| {
-        if record.key.as_deref() == Some(id.as_bytes()) {
-            found = record.value.is_some().then_some(record);
-        }
-    })
-    .await?;
-    let letter = found.and_then(|record| letter(&record));
-    letter.ok_or_else(|| Problem::not_found(format!("no dead letter `{}`", id.escape_default())))
-}
-
-/// All letters that were not replayed, by offset; without what they hold, which may be large.
-async fn living(app: &App) -> Result<BTreeMap<u64, Letter>> {
-    let mut letters = BTreeMap::new();
-    let mut offsets = HashMap::new();
-    scan(app, |record| {
-        let key = record.key.clone().unwrap_or_default();
-        if let Some(older) = offsets.remove(&key) {
-            letters.remove(&older);
-        }
-        if let Some(letter) = letter(&record) {
-            offsets.insert(key, record.offset);
-            letters.insert(record.offset, line(&letter));
-        }
-    })
-    .await?;
-    Ok(letters)
-}
-
-/// Every record of the topic, up to its end now.
-async fn scan(app: &App, mut each: impl FnMut(Record)) -> Result<()> {
+    seen(app).await?;
     let partition = Partition::only(&app.dead);
+    let Some(offset) = app.letters.offset(id) else {
+        let more = if app.letters.leaves_out() { " among the oldest: deal with those first, the list names them" } else { "" };
+        return Err(Problem::not_found(format!("no dead letter `{}`{more}", id.escape_default())));
+    };
     let reading = async {
-        let end = app.log.bounds(&partition).await?.end;
-        let mut reader = app.log.frugal_reader(&partition, 0).await?;
-        while reader.position() < end {
-            let batch = reader.read(1000, Duration::from_secs(1)).await?;
-            batch.records.into_iter().for_each(&mut each);
-            if batch.at_end {
-                break;
+        let mut reader = app.log.frugal_reader(&partition, offset).await?;
+        loop {
+            let batch = reader.read(1, READ_WAIT).await?;
+            if !batch.records.is_empty() || batch.at_end {
+                return Ok::<_, loki_log::Error>(batch.records.into_iter().next());
             }
         }
-        Ok::<_, loki_log::Error>(())
     };
-    match task::timeout(SCAN_WAIT, reading).await {
-        Some(done) => Ok(done?),
-        None => Err(Problem::not_ready("the log did not give all dead letters in time")),
-    }
+    let Some(found) = task::timeout(READ_WAIT, reading).await else {
+        return Err(Problem::not_ready("the log did not give the dead letter in time"));
+    };
+    let letter = found?.filter(|record| record.key.as_deref() == Some(id.as_bytes())).and_then(|record| index::read(&record));
+    letter.ok_or_else(|| {
+        // replaced meanwhile, or the log is another one now
+        app.letters.forget();
+        Problem::not_ready("the dead letters have changed and are read anew")
+    })
 }
 
-fn letter(record: &Record) -> Option<DeadLetter> {
-    match DeadLetter::read(record.value.as_ref()?, &record.headers) {
-        Ok(letter) => Some(letter),
-        Err(error) => {
-            tracing::warn!(offset = record.offset, %error, "a dead letter cannot be read");
-            None
-        }
-    }
+/// Takes a letter away: with a removal of its key, which compaction makes final.
+pub(super) async fn remove(app: &App, letter: &DeadLetter) -> Result<()> {
+    let removal = NewRecord { key: Some(Bytes::from(letter.id())), ..NewRecord::default() };
+    app.log.append(&Partition::only(&app.dead), vec![removal]).await?;
+    Ok(())
 }
 
-fn line(letter: &DeadLetter) -> Letter {
+/// Returns when everything that is in the topic now is in the index.
+async fn seen(app: &App) -> Result<()> {
+    let end = app.log.bounds(&Partition::only(&app.dead)).await?.end;
+    let reached = app.letters.reach(end, READ_WAIT);
+    let so_far = async {
+        reached.await.map_err(|at| Problem::not_ready(format!("the dead letters are still being read: {at} of {end} records were seen")))
+    };
+    wait::unless_stopping(app, so_far).await
+}
+
+pub(super) fn line(letter: &DeadLetter) -> Letter {
     Letter {
         id: letter.id(),
         at: loki_wire::envelope::write_time(letter.at_ms),

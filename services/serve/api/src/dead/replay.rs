@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use loki_domain::Position;
 use loki_log::{NewRecord, Partition, Topic};
 
@@ -36,8 +35,8 @@ pub(crate) async fn replay_dead(State(app): State<App>, Path(id): Path<String>) 
     let record = NewRecord { key: letter.key.clone(), value: letter.value.clone(), headers: letter.headers.clone(), timestamp_ms: None };
     let offsets = app.log.append(&partition, vec![record]).await?;
     // after the append: a crash between the two leaves the letter, never loses the record
-    let removal = NewRecord { key: Some(Bytes::from(letter.id())), ..NewRecord::default() };
-    app.log.append(&Partition::only(&app.dead), vec![removal]).await?;
+    read::remove(&app, &letter).await?;
     let position = offsets.first().map(|offset| Position::command(*offset).to_string());
+    tracing::info!(dead.id = %id, command.position = position, "a dead letter was replayed");
     Ok((StatusCode::ACCEPTED, axum::Json(serde_json::json!({ "position": position }))).into_response())
 }

@@ -85,12 +85,12 @@ async fn every_documented_path_answers_as_documented() {
     cell.client.accept("server.mount", json!({ "server": "web1", "node": "/acme/shop" })).await;
     cell.client.post("/v1/commands", "{\"type\":\"node.create\",\"data\":{\"path\":\"/acme\"}}").await;
     let (commands, broken) = (loki_log::Partition::only(&loki_log::Topic::new(&cell.topics.commands)), loki_log::NewRecord::default());
-    loki_log::Log::append(&cell.log, &commands, vec![broken]).await.unwrap();
+    loki_log::Log::append(&cell.log, &commands, vec![broken.clone(), broken]).await.unwrap();
     cell.settled().await;
 
-    let letter = "loki.commands%2F0%2F5%2F0";
+    let (letter, other) = ("loki.commands%2F0%2F5%2F0", "loki.commands%2F0%2F6%2F0");
     let command = r#"{"type":"node.create","data":{"path":"/new"}}"#;
-    let asked: [(&str, &str, &str, &str, u16); 29] = [
+    let asked: [(&str, &str, &str, &str, u16); 31] = [
         ("post", "/v1/commands", "/v1/commands", command, 202),
         ("post", "/v1/commands", "/v1/commands?wait=10s", command, 200),
         ("post", "/v1/commands", "/v1/commands?wait=x", command, 400),
@@ -118,6 +118,8 @@ async fn every_documented_path_answers_as_documented() {
         ("get", "/v1/dead", "/v1/dead", "", 200),
         ("get", "/v1/dead/{id}", "/v1/dead/ID", "", 200),
         ("post", "/v1/dead/{id}/replay", "/v1/dead/ID/replay", "", 202),
+        ("delete", "/v1/dead/{id}", "/v1/dead/OTHER", "", 200),
+        ("delete", "/v1/dead/{id}", "/v1/dead/ID", "", 404),
         ("get", "/v1/status", "/v1/status", "", 200),
         ("get", "/v1/events", "/v1/events?from=x", "", 400),
     ];
@@ -128,7 +130,7 @@ async fn every_documented_path_answers_as_documented() {
         let operation = &description["paths"][template][method];
         assert!(operation.is_object(), "{method} {template} is documented");
         let request =
-            cell.client.request(method.to_uppercase().parse::<Method>().unwrap(), &path.replace("ID", letter));
+            cell.client.request(method.to_uppercase().parse::<Method>().unwrap(), &path.replace("ID", letter).replace("OTHER", other));
         let answer = cell.client.ask(request.body(body)).await;
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
         check(description, operation, status, answer.header("content-type"), &answer.body, path);

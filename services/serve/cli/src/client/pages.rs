@@ -14,6 +14,9 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// Where the list goes on, if it does.
     pub next: Option<String>,
+    /// The list ends before its end: there is more than the server can tell of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
     /// The position of the first part.
     #[serde(skip)]
     pub position: Option<String>,
@@ -25,16 +28,17 @@ impl Client {
     /// # Errors
     /// As [`Client::send`]; and a cursor that does not move on.
     pub async fn list<T: DeserializeOwned>(&self, request: &Request, limit: usize) -> Result<Listed<T>, Error> {
-        let mut all = Listed { items: Vec::new(), next: None, position: None };
+        let mut all = Listed { items: Vec::new(), next: None, left_out: false, position: None };
         loop {
             let part = request.clone().with("limit", Some(PART_MAX.min(limit - all.items.len()))).with("cursor", all.next.as_ref());
             let answer = self.send(&part).await?;
-            let Listed { items, next, .. } = answer.json::<Listed<T>>()?;
+            let Listed { items, next, left_out, .. } = answer.json::<Listed<T>>()?;
             if next.is_some() && (items.is_empty() || next == all.next) {
                 return Err(answer.unreadable("its `next` does not lead on"));
             }
             all.items.extend(items);
             all.next = next;
+            all.left_out = left_out;
             all.position = all.position.or(answer.position);
             if all.next.is_none() || all.items.len() >= limit {
                 return Ok(all);

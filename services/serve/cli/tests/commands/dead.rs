@@ -2,7 +2,7 @@
 
 use loki_cli::Exit;
 
-use crate::run::{check, loki};
+use crate::run::{Run, check, loki};
 use crate::scripted::{Answer, Scripted};
 
 const LIST: &str = r#"{"items":[{"id":"loki.commands/0/17/0","at":"2026-01-31T12:00:00Z","code":"bad_json","message":"expected `}`","bytes":7}],"next":null}"#;
@@ -57,4 +57,30 @@ async fn a_replay_is_not_repeated() {
     let ran = loki(&api.api, &["dead", "replay", "loki.commands/0/17/0"]).await;
     assert_eq!((ran.exit, ran.err.as_str()), (Exit::Failed, "error: the log is away (not_ready)\n"));
     assert_eq!(api.seen().len(), 1);
+}
+
+const DROP: &str = "DELETE /v1/dead/loki.commands%2F0%2F17%2F0";
+
+#[tokio::test]
+async fn dropped_when_that_is_meant() {
+    let gone = r#"{"id":"loki.commands/0/17/0"}"#;
+    let api = Scripted::new([(DROP, vec![Answer::ok(gone)])]).await;
+    let drop = ["dead", "drop", "loki.commands/0/17/0"];
+    let ran = loki(&api.api, &drop).await;
+    assert_eq!((ran.exit, ran.err.as_str()), (Exit::Usage, "error: there is no terminal to ask at: say `--yes`\n"));
+    let ran = Run::new(&api.api, &drop).answered("n\n").ran().await;
+    assert_eq!(ran.err, "take the letter `loki.commands/0/17/0` away for good? [y/N] nothing was done\n");
+    assert!(api.seen().is_empty());
+    check(&api.api, &[&drop[..], &["--yes"]].concat(), "dropped loki.commands/0/17/0\n").await;
+    check(&api.api, &[&drop[..], &["--yes", "-o", "json"]].concat(), &format!("{gone}\n")).await;
+    assert_eq!(loki(&api.api, &["dead", "drop", "nobody", "--yes"]).await.exit, Exit::NotFound);
+}
+
+#[tokio::test]
+async fn a_list_that_is_too_long_says_so() {
+    let list = LIST.replace(r#""next":null"#, r#""next":null,"left_out":true"#);
+    let api = Scripted::new([("GET /v1/dead", vec![Answer::ok(&list)])]).await;
+    let ran = loki(&api.api, &["dead", "list"]).await;
+    assert!(ran.exit == Exit::Ok && ran.err.contains("too many to be listed"), "{ran:?}");
+    check(&api.api, &["dead", "list", "-o", "json"], &format!("{list}\n")).await;
 }
