@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use loki_domain::Position;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -151,10 +152,7 @@ impl Envelope {
     /// Bounds that hold in every mode. Whether an id may begin with `@` depends on who reads: the API refuses it, the decider writes it.
     fn check(mut self) -> Result<Self, Error> {
         if let Some(id) = &self.id {
-            check_text("id", id, ID_CHARS_MAX)?;
-            if id.is_empty() {
-                return Err(Error::Envelope { field: "id", message: "may not be empty".to_owned() });
-            }
+            check_id(id)?;
         }
         check_text("type", &self.kind, ID_CHARS_MAX)?;
         check_text("actor", &self.actor, 128)?;
@@ -188,6 +186,19 @@ impl Envelope {
         push("content-type", Some("application/json"));
         headers
     }
+}
+
+/// Whether a sender may call a command so. Commands are asked for by id or by position in one and the same place: an id that reads as a position
+/// would hide its command behind the one that stands there.
+pub fn check_id(id: &str) -> Result<(), Error> {
+    check_text("id", id, ID_CHARS_MAX)?;
+    if id.is_empty() {
+        return Err(Error::Envelope { field: "id", message: "may not be empty".to_owned() });
+    }
+    if id.parse::<Position>().is_ok() {
+        return Err(Error::Envelope { field: "id", message: format!("may not look like a position, as `{id}` does: choose another") });
+    }
+    Ok(())
 }
 
 /// The text of the last header of this name.
@@ -312,6 +323,27 @@ mod tests {
         assert_eq!(read(r#"{"type":"x","data":{},"expires":"tomorrow"}"#), "bad_envelope");
         assert_eq!(read(&format!(r#"{{"type":"x","data":{{}},"id":"{}"}}"#, "i".repeat(65))), "bad_envelope");
         assert!(Envelope::read(None, &[]).is_err());
+    }
+
+    #[test]
+    fn an_id_that_reads_as_a_position_is_refused_in_every_mode() {
+        let data = r#"{"path":"/acme"}"#;
+        for id in ["c17", "f0", "o8", "c007"] {
+            let mut command = Envelope::new("node.create", text(data));
+            command.id = Some(id.to_owned());
+            let body = text(&format!(r#"{{"id":"{id}","type":"node.create","data":{data}}}"#));
+            for read in
+                [Envelope::read(Some(&text(data)), &command.headers()), Envelope::read(Some(&body), &[]), Envelope::read_body(&body)]
+            {
+                let error = read.map(|_| ()).unwrap_err();
+                assert_eq!((error.code(), error.field()), ("bad_envelope", Some("id")), "{id}");
+                assert!(error.to_string().contains("position"), "{error}");
+            }
+        }
+        // what no position can be is an id like others
+        for id in ["c", "c17-a", "C17", "c-1", "17", "c99999999999999999999"] {
+            assert!(check_id(id).is_ok(), "{id}");
+        }
     }
 
     #[test]

@@ -152,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_reads_as_a_position_is_dead() {
+        for id in ["c5", "f0", "o8"] {
+            let value = format!(r#"{{"id":"{id}","actor":"ann","type":"node.remove","data":{{"node":"/acme"}}}}"#);
+            assert_eq!(dead(&value), ("@c17".to_owned(), "bad_envelope".to_owned()), "{id}");
+        }
+    }
+
+    #[test]
     fn a_reason_stays_short() {
         let (_, asked) = read(&record(&format!(r#"{{"type":"node.remove","data":{{"{}":1}}}}"#, "x".repeat(50_000))));
         assert!(asked.unwrap_err().message.chars().count() <= REASON_CHARS_MAX + 1);

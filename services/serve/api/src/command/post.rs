@@ -6,6 +6,7 @@ use axum::response::Response;
 use loki_log::{Class, NewRecord, Partition};
 use loki_telemetry::fields;
 use loki_telemetry::trace::TraceParent;
+use loki_wire::envelope::check_id;
 use loki_wire::{Envelope, Intake};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -100,13 +101,8 @@ fn identify(envelope: &mut Envelope, headers: &HeaderMap) -> Result<()> {
         }
         (Some(_), _) => {}
         (None, Some(header)) => {
-            // a tab is the one control character that `to_str` lets pass
-            if header.is_empty() || header.contains('\t') || header.chars().count() > loki_wire::envelope::ID_CHARS_MAX {
-                return Err(Problem::bad_parameter(
-                    "Idempotency-Key",
-                    "`Idempotency-Key` has 1 to 64 characters, none of them a control character",
-                ));
-            }
+            check_id(&header)
+                .map_err(|error| Problem::bad_parameter("Idempotency-Key", format!("`Idempotency-Key` is the `id`: {error}")))?;
             envelope.id = Some(header);
         }
         (None, None) => envelope.id = Some(uuid::Uuid::now_v7().to_string()),

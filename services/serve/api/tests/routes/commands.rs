@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use loki_log::{Log, Partition, Topic};
+use loki_log::{Log, NewRecord, Partition, Topic};
 use reqwest::Method;
 use serde_json::json;
 
@@ -127,6 +127,26 @@ async fn an_id_is_decided_once() {
         send(bad, create("/d")).await.names("Idempotency-Key");
     }
     assert_eq!(send("@k", create("/d")).await.problem(422, "bad_envelope")["field"], "id");
+}
+
+#[tokio::test]
+async fn no_command_hides_behind_the_position_of_another() {
+    let cell = Cell::start().await;
+    let first = cell.client.accept("node.create", json!({ "path": "/a" })).await;
+    let named = |id: &str| json!({ "id": id, "type": "node.create", "data": { "path": "/b" } }).to_string();
+    for id in ["c0", "c1", "f3", "o8"] {
+        let answer = cell.client.post("/v1/commands?wait=10s", named(id)).await;
+        assert_eq!(answer.problem(422, "bad_envelope")["field"], "id", "{id}");
+        let by_header = cell.client.request(Method::POST, "/v1/commands?wait=10s").header("idempotency-key", id);
+        cell.client.ask(by_header.body(create("/b"))).await.names("Idempotency-Key");
+    }
+    // who writes to the topic past the API gets a dead letter, and the position goes on meaning what stands there
+    let commands = Partition::only(&Topic::new(&cell.topics.commands));
+    let record = NewRecord { value: Some(named("c0").into()), ..NewRecord::default() };
+    cell.log.append(&commands, vec![record]).await.unwrap();
+    let dead = cell.client.get("/v1/commands/c1?wait=10s").await;
+    assert_eq!((&dead.good()["outcome"], &dead.body["code"]), (&json!("dead"), &json!("bad_envelope")), "{}", dead.text);
+    assert_eq!(cell.client.get("/v1/commands/c0").await.good()["id"], first["id"]);
 }
 
 #[tokio::test]
