@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use loki_api::{Api, Sources};
 use loki_decider::Decider;
 use loki_log::{Cleanup, Topic};
@@ -15,6 +14,7 @@ use loki_runtime::{Clock, Shutdown, task};
 use loki_telemetry::describe::describe;
 use loki_telemetry::{Health, Metrics, logs, routes};
 use tokio::task::JoinSet;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::admin::operations::{self, Controls};
 use crate::backends::{Backends, Chosen, Set};
@@ -79,7 +79,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
             history: readers.history,
             tree: backends.tree_reader(&health, &shutdown),
         };
-        let operations = if all { operations::router(backends.clone(), controls.clone()) } else { Router::new() };
+        let operations = if all { operations::router(backends.clone(), controls.clone()) } else { OpenApiRouter::new() };
         let api = Api::bind(api_config(&settings)?, sources, &backends.topics, health.clone(), metrics.clone(), operations, front.clone())
             .await?;
         address = Some(api.address()?);

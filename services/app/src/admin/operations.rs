@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
+use loki_api::Problem;
 use loki_cli::operations::{Asked, Finding, Rebuilding};
 use loki_cli::{Exit, Failure};
 use loki_runner::{Control, Mode};
 use loki_runtime::task;
 use tokio::sync::mpsc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::verify;
 use crate::backends::Backends;
@@ -36,19 +39,54 @@ struct Operations {
     controls: Controls,
 }
 
-pub(crate) fn router(backends: Arc<Backends>, controls: Controls) -> Router {
-    Router::new()
-        .route("/v1/operations/rebuild/{store}", post(rebuild).get(rebuilding))
-        .route("/v1/operations/verify", post(verify))
-        .with_state(Operations { backends, controls })
+pub(crate) fn router(backends: Arc<Backends>, controls: Controls) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(rebuild, rebuilding)).routes(routes!(verify)).with_state(Operations { backends, controls })
 }
 
+/// Describes `loki_cli::operations::Asked`, which knows nothing of OpenAPI.
+#[derive(ToSchema)]
+#[schema(as = RebuildAsked)]
+#[expect(dead_code, reason = "only described")]
+struct DescribedAsked {
+    /// The request's number in this process.
+    request: u64,
+}
+
+/// Describes `loki_cli::operations::Rebuilding`.
+#[derive(ToSchema)]
+#[schema(as = Rebuilding)]
+#[expect(dead_code, reason = "only described")]
+struct DescribedRebuilding {
+    /// The newest request.
+    wanted: u64,
+    /// The newest request whose rebuild is finished.
+    rebuilt: u64,
+    /// Where the rebuild in hand is; null when there is none.
+    position: Option<u64>,
+    end: Option<u64>,
+}
+
+/// Asks for a store to be built anew from the log.
+///
+/// Answers at once with the request's number; the store is built when `rebuilt` of the same path has reached it.
+#[utoipa::path(
+    post, path = "/v1/operations/rebuild/{store}", tag = "operation",
+    params(("store" = String, Path, description = "`mysql`, `history` or `zookeeper`")),
+    responses((status = 202, description = "It will be built anew", body = DescribedAsked), (status = 404, description = "No such projection", body = Problem))
+)]
 async fn rebuild(State(operations): State<Operations>, Path(store): Path<String>) -> Response {
     let Some(control) = operations.controls.0.get(store.as_str()) else { return unknown(&store) };
     control.rebuild();
     (StatusCode::ACCEPTED, Json(Asked { request: control.wanted() })).into_response()
 }
 
+/// How far a store is in being built anew.
+#[utoipa::path(
+    get, path = "/v1/operations/rebuild/{store}", tag = "operation",
+    params(("store" = String, Path, description = "`mysql`, `history` or `zookeeper`")),
+    responses((status = 200, description = "The newest request, and how far it is", body = DescribedRebuilding),
+        (status = 404, description = "No such projection", body = Problem))
+)]
 async fn rebuilding(State(operations): State<Operations>, Path(store): Path<String>) -> Response {
     let Some(control) = operations.controls.0.get(store.as_str()) else { return unknown(&store) };
     let (position, end) = match control.now().mode {
@@ -59,10 +97,18 @@ async fn rebuilding(State(operations): State<Operations>, Path(store): Path<Stri
 }
 
 fn unknown(store: &str) -> Response {
-    problem(StatusCode::NOT_FOUND, "not_found", &format!("there is no projection `{store}`: mysql, history or zookeeper"))
+    Problem::not_found(format!("there is no projection `{store}`: mysql, history or zookeeper")).into_response()
 }
 
-/// Lines of JSON as they are found. Differences are bounded per store, so the queue is too.
+/// Compares every store with the log.
+///
+/// Lines of JSON as they are found: `{"store":"mysql","difference":"missing","key":"node/…","log":…}` for each difference,
+/// `{"store":"mysql","equal":true,"entries":7}` at the end of each store, `{"error":"…"}` when one cannot be compared.
+// Differences are bounded per store, so the queue is too.
+#[utoipa::path(
+    post, path = "/v1/operations/verify", tag = "operation",
+    responses((status = 200, description = "What is found, a line each", content_type = "application/x-ndjson", body = String))
+)]
 async fn verify(State(operations): State<Operations>) -> Response {
     let (sender, lines) = mpsc::unbounded_channel::<Finding>();
     task::spawn("verify", async move {
@@ -79,11 +125,4 @@ async fn verify(State(operations): State<Operations>) -> Response {
         Some((Ok::<_, Infallible>(Bytes::from(json)), lines))
     });
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response()
-}
-
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = Json(
-        serde_json::json!({ "type": format!("urn:loki:problem:{code}"), "title": status.canonical_reason(), "status": status.as_u16(), "code": code, "detail": detail }),
-    );
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
 }

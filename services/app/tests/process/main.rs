@@ -5,6 +5,7 @@
 mod backends_away;
 mod logs;
 mod loki;
+mod operations;
 mod output;
 mod refusals;
 mod settings;

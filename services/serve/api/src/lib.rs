@@ -34,5 +34,6 @@ mod wait;
 
 pub use config::Config;
 pub use error::Error;
+pub use problem::Problem;
 pub use router::openapi;
 pub use service::{Api, App, Sources};

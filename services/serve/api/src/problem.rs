@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// What is wrong with a request, or why it cannot be answered now. Boxed: it travels in the error of every handler.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(transparent)]
-pub(crate) struct Problem(Box<Document>);
+pub struct Problem(Box<Document>);
 
 /// The document as it is sent.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -39,7 +39,7 @@ struct Document {
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<String>, detail: impl Into<String>) -> Self {
         let code = code.into();
         Self(Box::new(Document {
             kind: format!("urn:loki:problem:{code}"),
@@ -58,7 +58,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad_parameter", detail).field(field)
     }
 
-    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+    pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 

@@ -45,7 +45,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(status::get_status))
 }
 
-/// The OpenAPI 3.1 description, as `/openapi.json` serves it.
+/// The OpenAPI 3.1 description of what every API serves. `/openapi.json` has the further routes of its process as well.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     finish(documented().into_openapi())
 }
@@ -57,13 +57,11 @@ pub(crate) fn crowded(app: &App) -> Router {
 }
 
 /// The whole service. `operations`: routes that only some processes have; behind the token like the others.
-pub(crate) fn router(app: App, metrics: Metrics, operations: Router) -> Router {
-    let (routes, description) = documented().split_for_parts();
+pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> Router {
+    let (routes, description) = documented().with_state(app.clone()).merge(operations).split_for_parts();
     let description = Json(finish(description));
     let gate = Gate { token: app.config.token.clone(), requests: Requests::new(app.config.concurrency_max) };
     let guarded = routes
-        .with_state(app.clone())
-        .merge(operations)
         .merge(process::metrics(metrics))
         .route("/openapi.json", get(move || async move { description.clone() }))
         .route("/", get(|| async { Html(console::PAGE) }))

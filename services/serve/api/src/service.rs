@@ -10,6 +10,7 @@ use loki_telemetry::{Health, Metrics};
 use loki_wire::Topics;
 use loki_zookeeper::TreeReader;
 use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::command::undecided::Counted;
 use crate::config::Config;
@@ -60,14 +61,15 @@ pub struct Api {
 }
 
 impl Api {
-    /// Binds the address, so that a taken port is told at once. `operations`: further routes of this process.
+    /// Binds the address, so that a taken port is told at once. `operations`: further routes of this process, with
+    /// their description.
     pub async fn bind(
         config: Config,
         sources: Sources,
         topics: &Topics,
         health: Health,
         recorder: Metrics,
-        operations: Router,
+        operations: OpenApiRouter,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         loki_telemetry::describe::describe(&metrics::ALL);

@@ -90,7 +90,7 @@ async fn ours(folder: &std::path::Path, shutdown: &Shutdown) -> Result<SocketAdd
     let metrics = Metrics::install().context("the metrics' recorder")?;
     let upkeep = metrics.clone();
     task::spawn("metrics upkeep", upkeep.upkeep(shutdown.clone()));
-    let api = Api::bind(config, sources, &Topics::new(""), Health::new(), metrics, Router::new(), shutdown.clone()).await?;
+    let api = Api::bind(config, sources, &Topics::new(""), Health::new(), metrics, Router::new().into(), shutdown.clone()).await?;
     let address = api.address()?;
     task::spawn("api", api.run());
     Ok(address)

@@ -201,7 +201,7 @@ pub(crate) async fn serve(
         connections_max: setting.connections_max,
         drain: setting.drain,
     };
-    let api = Api::bind(config, sources, &Topics::new(""), health, recorder(), setting.operations, shutdown).await.unwrap();
+    let api = Api::bind(config, sources, &Topics::new(""), health, recorder(), setting.operations.into(), shutdown).await.unwrap();
     let client = Client::new(api.address().unwrap());
     (client, tokio::spawn(api.run()))
 }
