@@ -118,6 +118,45 @@ fn every_topic_is_on_the_map() {
     assert_eq!(rows, names("topics", ".toml"));
 }
 
+/// Operators' commands that open a topic themselves are readers of it, and no others: access lists follow from `read_by`. What services read is
+/// recorded where they are tested.
+#[test]
+fn operators_are_named_by_the_topics_that_their_commands_read() {
+    let read_by_operators: BTreeSet<String> = (names("topics", ".toml").into_iter())
+        .filter(|name| {
+            let topic: toml::Table = read(&format!("topics/{name}.toml")).parse().unwrap();
+            topic["contract"]["read_by"].as_array().unwrap().iter().any(|reader| reader.as_str() == Some("operator"))
+        })
+        .collect();
+    let commands = with_extension("rs").into_iter().filter(|(file, _)| file.starts_with("services/app/src/admin"));
+    let opened: BTreeSet<String> = commands
+        .flat_map(|(_, text)| {
+            let fields = text.split("topics.").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap().to_owned());
+            fields.collect::<Vec<_>>()
+        })
+        .filter(|field| ["commands", "facts", "outcomes", "dead"].contains(&field.as_str()))
+        .map(|field| format!("loki.{field}"))
+        .collect();
+    assert_eq!(read_by_operators, opened);
+}
+
+#[test]
+fn services_have_the_files_that_the_map_promises() {
+    let promised = [
+        ("decide/decider", "config error metrics service"),
+        ("project/runner", "config error metrics runner"),
+        ("project/mysql", "config error metrics port contract read write"),
+        ("project/zookeeper", "config error metrics port contract read zookeeper"),
+        ("serve/api", "config error metrics service"),
+    ];
+    for (name, files) in promised {
+        for file in files.split(' ') {
+            let place = root().join("services").join(name).join("src").join(file);
+            assert!(place.is_dir() || place.with_extension("rs").is_file(), "`{name}` has no `{file}`");
+        }
+    }
+}
+
 #[test]
 fn every_schema_is_carried_by_a_topic() {
     let declared: BTreeSet<String> = (names("topics", ".toml").iter())

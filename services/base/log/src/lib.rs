@@ -11,6 +11,8 @@ pub mod kafka;
 pub mod metrics;
 pub mod port;
 pub mod record;
+#[cfg(feature = "contract")]
+pub mod recording;
 pub mod sqlite;
 pub mod topic;
 

@@ -4,6 +4,8 @@ mod suite;
 
 use std::sync::Arc;
 
+use loki_log::NewRecord;
+use loki_log::recording::Recording;
 use loki_log::sqlite::{Options, SqliteLog};
 use suite::Site;
 use tempfile::TempDir;
@@ -40,6 +42,21 @@ async fn a_stand_by_takes_over() {
     let log: Arc<SqliteLog> = Arc::new(open(&directory).await);
     let site = Site::new(log.clone(), "t.").await;
     suite::a_stand_by_takes_over(&site, log).await;
+}
+
+/// It restores, appends steps of its own and writes a dead letter: from this its access list follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_uses_the_topics_that_name_it() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let mut site = Site::new(Arc::new(open(&directory).await), "t.").await;
+    let recording = Recording::new(site.log.clone());
+    site.seen = Arc::new(recording.clone());
+    suite::long_sweeps_go_on_by_themselves(&site).await;
+    let running = site.start();
+    site.append(vec![NewRecord { value: Some("{".into()), ..NewRecord::default() }]).await;
+    site.all_answered().await;
+    running.stop().await;
+    recording.check("t.", "decider");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

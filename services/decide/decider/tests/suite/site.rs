@@ -20,6 +20,8 @@ const STEP: Duration = Duration::from_millis(200);
 /// An empty log with the declared topics, under a prefix of its own.
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn Log>,
+    /// What deciders see the log through.
+    pub(crate) seen: Arc<dyn Log>,
     pub(crate) topics: Topics,
 }
 
@@ -28,7 +30,7 @@ impl Site {
         let one = std::num::NonZeroU16::MIN;
         let specs: Vec<_> = declared(prefix).into_iter().map(|topic| topic.with_replication(one).spec).collect();
         log.reconcile_topics(&specs, true).await.expect("the topics are created");
-        Self { log, topics: Topics::new(prefix) }
+        Self { seen: log.clone(), log, topics: Topics::new(prefix) }
     }
 
     pub(crate) fn group(&self) -> String {
@@ -52,7 +54,7 @@ impl Site {
     }
 
     pub(crate) fn start(&self) -> Running {
-        self.start_on(self.log.clone(), 200)
+        self.start_on(self.seen.clone(), 200)
     }
 
     /// A decider that sees the log through another client or a faulty one.

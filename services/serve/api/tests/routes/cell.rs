@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use loki_api::{Api, Config, Sources};
 use loki_decider::Decider;
+use loki_log::recording::Recording;
 use loki_log::sqlite::{Options, SqliteLog};
 use loki_log::{Log, Topic};
 use loki_mysql::{HistoryProjection, Readers, StateProjection};
@@ -23,6 +24,8 @@ pub(crate) type Running = JoinHandle<Result<(), loki_runner::Error>>;
 
 pub(crate) struct Cell {
     pub(crate) log: SqliteLog,
+    /// What the API sees the log through.
+    pub(crate) recording: Recording,
     pub(crate) topics: Topics,
     pub(crate) client: Client,
     pub(crate) health: Health,
@@ -92,10 +95,12 @@ impl Cell {
         let readers = Readers::open(&relational).unwrap();
         let memory = Memory::answering_at_most(setting.nodes_max);
         let (health, shutdown) = (Health::new(), Shutdown::new());
+        let recording = Recording::new(Arc::new(log.clone()));
         let sources =
-            Sources { log: Arc::new(log.clone()), state: readers.state, history: readers.history, tree: Arc::new(memory.clone()) };
+            Sources { log: Arc::new(recording.clone()), state: readers.state, history: readers.history, tree: Arc::new(memory.clone()) };
         let (client, api) = serve(sources, setting, health.clone(), shutdown.clone()).await;
-        Self { log, topics, client, health, shutdown, api, relational, memory, others: Shutdown::new(), projections: vec![], _home: home }
+        let (others, projections) = (Shutdown::new(), vec![]);
+        Self { log, recording, topics, client, health, shutdown, api, relational, memory, others, projections, _home: home }
     }
 
     pub(crate) fn start_decider(&self) {

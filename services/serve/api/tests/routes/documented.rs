@@ -138,4 +138,6 @@ async fn every_documented_path_answers_as_documented() {
     for (method, path, _) in operations(description) {
         assert!(asked.iter().any(|(m, template, ..)| (*m, *template) == (&*method, &*path)), "{method} {path} is asked here");
     }
+    // every route was asked: from this the API's access list follows
+    cell.recording.check("", "api");
 }
