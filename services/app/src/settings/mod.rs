@@ -18,6 +18,9 @@ use units::{Size, Time};
 
 const DEFAULTS: &str = include_str!("../../default.toml");
 
+/// What the names of Kafka's options end in whose values are secrets.
+const SECRET_ENDS: [&str; 6] = ["password", "key", "pem", "secret", "token", "config"];
+
 /// What flags may override.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
@@ -235,7 +238,7 @@ impl Settings {
     pub(crate) fn print(&self) -> Result<String, toml::ser::Error> {
         let mut masked = self.clone();
         for (key, value) in &mut masked.kafka.options {
-            if ["password", "key", "pem", "secret", "token", "config"].iter().any(|end| key.to_lowercase().ends_with(end)) {
+            if SECRET_ENDS.iter().any(|end| key.to_lowercase().ends_with(end)) {
                 "***".clone_into(value);
             }
         }
@@ -346,6 +349,16 @@ mod tests {
             assert!(mistakes.len() == 1 && mistakes[0].contains(part), "{part} in {mistakes:?}");
             assert!(!mistakes[0].contains("hunter2") && !mistakes[0].contains("12345678"), "{mistakes:?}");
         }
+    }
+
+    #[test]
+    fn the_settings_say_which_options_are_secrets() {
+        let ends = SECRET_ENDS.map(|end| format!("`{end}`"));
+        let (last, others) = ends.split_last().unwrap();
+        let said = format!("end in {} or {last} are not printed", others.join(", "));
+        // a comment over several lines
+        let text = DEFAULTS.replace("\n# ", " ");
+        assert!(text.contains(&said), "default.toml does not say `{said}`");
     }
 
     #[test]

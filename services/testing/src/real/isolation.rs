@@ -12,7 +12,7 @@ pub fn mysql_database() -> String {
     unique()
 }
 
-/// A path `/t<random>` to keep everything below; the test creates the znode before it connects with it as chroot.
+/// A path `/t<random>` to keep everything below; whoever writes there makes it.
 pub fn zookeeper_chroot() -> String {
     format!("/{}", unique())
 }
