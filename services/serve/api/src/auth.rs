@@ -1,21 +1,26 @@
 //! A bearer token, until identities exist: when one is set, every route but the health ones asks for it.
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use loki_runtime::Secret;
 use sha2::{Digest, Sha256};
 
+use crate::console;
 use crate::problem::Problem;
 
-/// The answer to a request that may not come in.
-pub(crate) fn refusal(token: &Secret, headers: &HeaderMap) -> Option<Response> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+/// The answer to a request that may not come in: a form that asks for the token where a browser opens the page, else a problem.
+pub(crate) fn refusal(token: &Secret, request: &Request) -> Option<Response> {
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     if token.is_empty() || given.is_some_and(|given| same(given, token.expose())) {
         return None;
     }
-    let problem =
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "send `Authorization: Bearer <token>` with the token of `api.token`");
-    let mut response = problem.into_response();
+    let mut response = if console::is_opened_by(request) {
+        console::sign_in()
+    } else {
+        let fix = "send `Authorization: Bearer <token>` with the token of `api.token`";
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", fix).into_response()
+    };
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Some(response)
 }

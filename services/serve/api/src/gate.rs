@@ -16,7 +16,7 @@ pub(crate) struct Gate {
 }
 
 pub(crate) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    if let Some(refused) = auth::refusal(&gate.token, request.headers()) {
+    if let Some(refused) = auth::refusal(&gate.token, &request) {
         return refused;
     }
     match gate.requests.take() {

@@ -2,7 +2,7 @@
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
-use axum::response::{Html, IntoResponse};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use loki_telemetry::{Metrics, routes as process};
@@ -64,8 +64,7 @@ pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> R
     let guarded = routes
         .merge(process::metrics(metrics))
         .route("/openapi.json", get(move || async move { description.clone() }))
-        .route("/", get(|| async { Html(console::PAGE) }))
-        .route("/console.js", get(|| async { ([("content-type", "text/javascript; charset=utf-8")], console::SCRIPT) }))
+        .route("/", get(console::page))
         .fallback(|uri: Uri| async move { Problem::not_found(format!("no route `{}`: see /openapi.json", uri.path())) })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /openapi.json") })
         .layer((middleware::from_fn_with_state(gate, gate::pass), DefaultBodyLimit::max(app.config.body_max)));

@@ -20,7 +20,7 @@ async fn every_route_but_health_asks_for_the_token() {
         }
     }
     assert!(routes.len() >= 15, "{routes:?}");
-    for path in ["/", "/console.js", "/openapi.json", "/metrics", "/v1/nothing"] {
+    for path in ["/", "/openapi.json", "/metrics", "/v1/nothing"] {
         routes.push((Method::GET, path.to_owned()));
     }
     for path in ["/v1/operations/rebuild/mysql", "/v1/operations/verify"] {
@@ -47,4 +47,42 @@ async fn every_route_but_health_asks_for_the_token() {
     cell.client.ask(cell.client.request(Method::DELETE, "/v1/commands")).await.problem(401, "unauthorized");
     let lower = cell.client.request(Method::GET, "/v1/status").header("authorization", "bearer secret");
     cell.client.ask(lower).await.good();
+}
+
+#[tokio::test]
+async fn a_browser_is_given_a_form_for_the_token() {
+    const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let cell = Cell::api_alone(Setting { token: "secret", ..Setting::default() }).await;
+    let form = cell.client.get_with("/", "accept", HTML).await;
+    assert_eq!((form.status, form.header("content-type")), (401, "text/html; charset=utf-8"), "{}", form.text);
+    assert_eq!((form.header("www-authenticate"), form.header("cache-control")), ("Bearer", "no-store"));
+    assert!(
+        form.text.contains("<form") && form.text.contains("sessionStorage") && form.text.contains("`Bearer ${token}`"),
+        "{}",
+        form.text
+    );
+    // other paths and other clients hear it as a problem
+    for (path, accept) in [("/v1/tree", HTML), ("/openapi.json", HTML), ("/", "application/json"), ("/", "*/*")] {
+        cell.client.get_with(path, "accept", accept).await.problem(401, "unauthorized");
+    }
+    cell.client.ask(cell.client.request(Method::POST, "/").header("accept", HTML)).await.problem(401, "unauthorized");
+    // with the token it is the page, which asks for nothing that could not carry the token
+    let right = cell.client.with_token("secret");
+    let page = right.get_with("/", "accept", HTML).await;
+    assert_eq!((page.status, page.header("content-type"), page.header("cache-control")), (200, "text/html; charset=utf-8", "no-store"));
+    for outside in [" src=", "<link", "@import"] {
+        assert!(!form.text.contains(outside) && !page.text.contains(outside), "{outside}");
+    }
+    for text in [&form.text, &page.text] {
+        assert_eq!((text.matches("<script").count(), text.matches("</script").count()), (1, 1), "no script ends early");
+    }
+    assert!(page.text.contains("id=\"projections\"") && page.text.contains("sessionStorage.getItem"), "{}", page.text);
+}
+
+#[tokio::test]
+async fn without_a_token_the_page_is_there_at_once() {
+    let cell = Cell::api_alone(Setting::default()).await;
+    let page = cell.client.get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("id=\"projections\""), "{}", page.text);
 }
