@@ -22,6 +22,7 @@ mod metrics;
 mod node;
 mod observe;
 mod openapi;
+mod origin;
 mod problem;
 mod read;
 mod router;

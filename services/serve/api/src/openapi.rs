@@ -13,7 +13,8 @@ const PROBLEM_JSON: &str = "application/problem+json";
 pub(crate) fn finish(mut description: OpenApi) -> OpenApi {
     let paths = std::mem::replace(&mut description.paths, Paths::new());
     for (path, mut item) in paths.paths {
-        operations(&mut item).for_each(whole);
+        item.get.iter_mut().for_each(|operation| whole(operation, &[]));
+        changes(&mut item).for_each(|operation| whole(operation, &[("403", "A page of another site sent it")]));
         description.paths.paths.insert(path.replace("{*", "{"), item);
     }
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
@@ -25,18 +26,21 @@ pub(crate) fn finish(mut description: OpenApi) -> OpenApi {
     description
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().filter_map(Option::as_mut)
+/// Operations that may change something.
+fn changes(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().filter_map(Option::as_mut)
 }
 
-fn whole(operation: &mut Operation) {
+fn whole(operation: &mut Operation, own: &[(&str, &str)]) {
     let responses = &mut operation.responses.responses;
-    for (status, said) in [
+    let of_all = [
         ("400", "A bad parameter"),
         ("401", "The bearer token is missing or another"),
+        ("421", "A host name that is not this machine's, while no token is set"),
         ("503", "Not ready; `Retry-After` says when to ask again"),
-    ] {
-        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(said)));
+    ];
+    for (status, said) in of_all.iter().chain(own) {
+        responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(problem(said)));
     }
     for response in responses.values_mut() {
         if let RefOr::T(response) = response

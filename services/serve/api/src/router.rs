@@ -16,7 +16,7 @@ use crate::limit::Requests;
 use crate::observe::{self, Observed};
 use crate::openapi::finish;
 use crate::problem::Problem;
-use crate::{App, command, console, dead, events, history, node, server, status, tree};
+use crate::{App, command, console, dead, events, history, node, origin, server, status, tree};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -60,7 +60,11 @@ pub(crate) fn crowded(app: &App) -> Router {
 pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> Router {
     let (routes, description) = documented().with_state(app.clone()).merge(operations).split_for_parts();
     let description = Json(finish(description));
-    let gate = Gate { token: app.config.token.clone(), requests: Requests::new(app.config.concurrency_max) };
+    let gate = Gate {
+        token: app.config.token.clone(),
+        for_this_machine: origin::is_for_this_machine(app.config.listen, &app.config.token),
+        requests: Requests::new(app.config.concurrency_max),
+    };
     let guarded = routes
         .merge(process::metrics(metrics))
         .route("/openapi.json", get(move || async move { description.clone() }))

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start tasks and look at the clock")]
 
+mod browsers;
 mod cell;
 mod client;
 mod commands;

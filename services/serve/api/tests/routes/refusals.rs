@@ -32,7 +32,7 @@ async fn what_is_no_route_is_a_problem() {
 async fn a_large_body_is_refused_before_it_is_read() {
     let cell = Cell::start().await;
     let mut stream = TcpStream::connect(cell.client.address).await.unwrap();
-    let head = "POST /v1/commands HTTP/1.1\r\nhost: loki\r\nconnection: close\r\ncontent-length: 2097152\r\n\r\n";
+    let head = "POST /v1/commands HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2097152\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
@@ -44,7 +44,10 @@ async fn a_body_without_a_length_is_bounded_and_its_sender_hears_the_limit() {
     let cell = Cell::start().await;
     // some above what a command may have, and below what a body may have: the whole of it is sent before the answer is read
     let mut stream = TcpStream::connect(cell.client.address).await.unwrap();
-    stream.write_all(b"POST /v1/commands HTTP/1.1\r\nhost: loki\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"POST /v1/commands HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await
+        .unwrap();
     for _ in 0..15 {
         stream.write_all(format!("10000\r\n{}\r\n", "x".repeat(1 << 16)).as_bytes()).await.unwrap();
     }
@@ -55,7 +58,7 @@ async fn a_body_without_a_length_is_bounded_and_its_sender_hears_the_limit() {
 
     // one that does not end is not read on
     let mut stream = TcpStream::connect(cell.client.address).await.unwrap();
-    stream.write_all(b"POST /v1/commands HTTP/1.1\r\nhost: loki\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+    stream.write_all(b"POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
     for _ in 0..16 {
         stream.write_all(format!("10000\r\n{}\r\n", "x".repeat(1 << 16)).as_bytes()).await.unwrap();
     }

@@ -41,7 +41,7 @@ async fn a_request_that_waits_is_answered_at_once() {
 async fn a_client_that_does_nothing_does_not_hold_the_process() {
     let mut cell = Cell::api_alone(Setting { drain: Duration::from_millis(300), ..Setting::default() }).await;
     let mut stream = TcpStream::connect(cell.client.address).await.unwrap();
-    stream.write_all(b"POST /v1/commands HTTP/1.1\r\nhost: loki\r\ncontent-length: 100\r\n\r\n{").await.unwrap();
+    stream.write_all(b"POST /v1/commands HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{").await.unwrap();
     assert_eq!(cell.client.get("/livez").await.status, 200);
     cell.shutdown.begin();
     tokio::time::timeout(Duration::from_secs(5), &mut cell.api).await.expect("within its bound").unwrap().unwrap();
