@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::declared::declared;
 use crate::error::Result;
 use crate::port::{Log, Member, Reader, Writer};
-use crate::record::{Bounds, Group, NewRecord, Partition};
+use crate::record::{Bounds, Committed, Group, NewRecord, Partition};
 use crate::topic::{Topic, TopicChange, TopicSpec};
 
 /// Passes everything on.
@@ -78,6 +78,11 @@ impl Log for Recording {
         self.inner.reader(partition, from).await
     }
 
+    async fn frugal_reader(&self, partition: &Partition, from: u64) -> Result<Box<dyn Reader>> {
+        self.read.note(&partition.topic);
+        self.inner.frugal_reader(partition, from).await
+    }
+
     async fn member(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Member>> {
         topics.iter().for_each(|topic| self.read.note(topic));
         self.inner.member(group, topics).await
@@ -87,8 +92,12 @@ impl Log for Recording {
         Ok(Box::new(RecordingWriter { inner: self.inner.writer(id).await?, written: self.written.clone() }))
     }
 
-    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<u64>> {
+    async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<Committed>> {
         self.inner.committed(group, partition).await
+    }
+
+    async fn members(&self, group: &str) -> Result<Option<usize>> {
+        self.inner.members(group).await
     }
 
     async fn reconcile_topics(&self, specs: &[TopicSpec], apply: bool) -> Result<Vec<TopicChange>> {

@@ -1,6 +1,7 @@
 //! Questions about what was.
 
 use loki_domain::{Code, Entity, Key, Kind, Node, Position, Rejection, ServerState};
+use loki_wire::Change;
 use loki_wire::outcome::First;
 
 use super::World;

@@ -1,10 +1,11 @@
 //! The reader of the history, of a store that is far enough.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_domain::{Key, Kind, Position};
+use loki_domain::{Entity, Key, Kind, Position};
 use loki_mysql::port::{
     Answer, AuditFilter, Difference, Dump, Entry, HistoryReader, Listed, Moment, Page, PastState, ReadError, StoredOutcome, Version,
     Written,
@@ -63,6 +64,10 @@ impl HistoryReader for HistoryAbove {
 
     async fn versions(&self, key: &Key, page: &Page, at_least: Option<Position>) -> Result<Answer<Listed<Version>>, ReadError> {
         self.floor.above(self.inner.versions(key, page, at_least)).await
+    }
+
+    async fn current(&self, keys: &[Key], at_least: Option<Position>) -> Result<Answer<BTreeMap<Key, Entity>>, ReadError> {
+        self.floor.above(self.inner.current(keys, at_least)).await
     }
 
     async fn written(&self, command: u64, at_least: Option<Position>) -> Result<Answer<Option<Vec<Written>>>, ReadError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_domain::NodeRef;
+use loki_domain::{NodePath, NodeRef};
 use loki_runner::Stored;
 use loki_zookeeper::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
 
@@ -16,7 +16,7 @@ pub(super) struct TreeAbove {
 }
 
 impl TreeAbove {
-    fn above<T>(&self, asked: impl FnOnce() -> Result<Answer<T>, Refusal>) -> Result<Answer<T>, Refusal> {
+    fn above<T, E: From<NotReady>>(&self, asked: impl FnOnce() -> Result<Answer<T>, E>) -> Result<Answer<T>, E> {
         let not_ready = |reason: loki_mysql::port::NotReady| NotReady(reason.to_string());
         let lowest = self.floor.now().map_err(not_ready)?;
         let answer = asked()?;
@@ -43,5 +43,15 @@ impl TreeReader for TreeAbove {
 
     fn tree(&self, node: &NodeRef, depth: usize) -> Result<Answer<Option<Branch>>, Refusal> {
         self.above(|| self.inner.tree(node, depth))
+    }
+
+    fn nodes(
+        &self,
+        under: &NodePath,
+        depth: usize,
+        after: Option<&NodePath>,
+        limit: usize,
+    ) -> Result<Answer<Option<Vec<Branch>>>, NotReady> {
+        self.above(|| self.inner.nodes(under, depth, after, limit))
     }
 }

@@ -166,7 +166,7 @@ async fn a_store_that_was_set_back_is_not_read_by_a_process_that_starts_then() {
 /// Stores a group's offset as its member.
 async fn commit(cell: &Cell, group: &str, topic: &str, position: u64) {
     let partition = Partition::only(&Topic::new(topic));
-    let mut member = cell.log.member(group, &[partition.topic.clone()]).await.unwrap();
+    let mut member = cell.log.member(group, std::slice::from_ref(&partition.topic)).await.unwrap();
     while !matches!(member.next(1, Duration::from_secs(1)).await.unwrap(), Event::Assigned(_)) {}
     member.commit(&partition, position, None).await.unwrap();
     member.leave().await.unwrap();
