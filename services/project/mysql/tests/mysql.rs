@@ -245,7 +245,7 @@ async fn the_server_gives_up_a_question_with_its_reader() {
         if world.texts(&running).await == ["0"] {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        loki_runtime::task::sleep(Duration::from_millis(100)).await;
     }
     panic!("the server works on for nobody");
 }
