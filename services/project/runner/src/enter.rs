@@ -32,12 +32,16 @@ impl<P: Projection> Loop<P> {
         let log = self.log_id().await?;
         // The store first: another member may still be writing, and a position read later than the end would look like one beyond it.
         let stored = self.stored().await?;
+        if let Some(end) = self.seat.take_short() {
+            self.judge(end);
+        }
         let committed = self.committed().await?;
         self.upkeep.committed_is(Some(committed.clone()));
         let bounds = self.bounds().await?;
         let now_ms = self.clock.now_ms();
         let committed = committed.map(|committed| committed.position);
-        let situation = Situation { stored, committed, log, bounds, now_ms, removals_kept_ms: self.config.removals_kept_ms };
+        let verdict = self.verdict.take().filter(|verdict| verdict.is_about(stored)).map(|verdict| verdict.reason);
+        let situation = Situation { stored, verdict, committed, log, bounds, now_ms, removals_kept_ms: self.config.removals_kept_ms };
         // A request does not make up for what is wrong: readers must not see the store until the swap.
         let entry = match (entry::decide(&situation), self.requests.open()) {
             (Entry::Rebuild(reason), _) if reason.is_loud() => Entry::Rebuild(reason),

@@ -18,7 +18,8 @@ pub enum Entry {
     Rebuild(Reason),
 }
 
-/// Why a store must be filled anew. All but `Empty` and `Asked` are said loudly, and the store is marked `building` first: what it holds is wrong.
+/// Why a store must be filled anew. All but `Empty` and `Asked` are said loudly, and the store is given up first ([`Stored::is_given_up`]): what it
+/// holds is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// It has no position.
@@ -31,7 +32,9 @@ pub enum Reason {
     BelowStart { stored: u64, start: u64 },
     /// It was away for longer than removals are kept.
     TooLong { away_ms: i64 },
-    /// An operator asked for it. Never decided here.
+    /// It was given up before, for any of these reasons, and not filled anew since.
+    GivenUp,
+    /// An operator asked for it.
     Asked,
 }
 
@@ -44,6 +47,7 @@ impl Reason {
             Self::BeyondEnd { .. } => "beyond_end",
             Self::BelowStart { .. } => "below_start",
             Self::TooLong { .. } => "too_long",
+            Self::GivenUp => "given_up",
             Self::Asked => "asked",
         }
     }
@@ -66,6 +70,7 @@ impl fmt::Display for Reason {
             Self::TooLong { away_ms } => {
                 write!(f, "the store was away for {} hours, longer than removals are kept", away_ms / 3_600_000)
             }
+            Self::GivenUp => write!(f, "what the store holds was found to be wrong, and its rebuild was not finished"),
             Self::Asked => write!(f, "an operator asked for it"),
         }
     }
@@ -75,6 +80,8 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, Copy)]
 pub struct Situation {
     pub stored: Option<Stored>,
+    /// Why the store, as it is, was found to be wrong: the log may look right again meanwhile.
+    pub verdict: Option<Reason>,
     /// The group's committed offset.
     pub committed: Option<u64>,
     pub log: LogId,
@@ -98,6 +105,12 @@ pub fn decide(now: &Situation) -> Entry {
     if stored.position < now.bounds.start && stored.position != 0 {
         return Entry::Rebuild(Reason::BelowStart { stored: stored.position, start: now.bounds.start });
     }
+    if let Some(reason) = now.verdict {
+        return Entry::Rebuild(reason);
+    }
+    if stored.is_given_up() {
+        return Entry::Rebuild(Reason::GivenUp);
+    }
     let away_ms = now.now_ms.saturating_sub(stored.ended_ms);
     if stored.position < now.bounds.end && now.removals_kept_ms.is_some_and(|kept| away_ms > kept) {
         return Entry::Rebuild(Reason::TooLong { away_ms });
@@ -113,6 +126,7 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 86_400_000;
+    const BEYOND: Reason = Reason::BeyondEnd { stored: 70, end: 60 };
 
     fn log(byte: u8) -> LogId {
         LogId::from_digest(&[byte; 32])
@@ -125,6 +139,7 @@ mod tests {
     fn situation(stored: Option<Stored>) -> Situation {
         Situation {
             stored,
+            verdict: None,
             committed: Some(50),
             log: log(1),
             bounds: Bounds { start: 0, end: 100 },
@@ -145,6 +160,10 @@ mod tests {
             (at(49), Entry::Replay { from: 49 }),
             (situation(Some(Stored { state: State::Building, ..stored(60) })), Entry::Replay { from: 60 }),
             (at(101), Entry::Rebuild(Reason::BeyondEnd { stored: 101, end: 100 })),
+            // found to be wrong when the log was shorter, and when a rebuild was begun and not finished
+            (Situation { verdict: Some(BEYOND), ..at(70) }, Entry::Rebuild(BEYOND)),
+            (situation(Some(Stored { state: State::Building, ended_ms: 0, ..stored(60) })), Entry::Rebuild(Reason::GivenUp)),
+            (situation(Some(Stored { state: State::Building, ended_ms: 0, ..stored(100) })), Entry::Rebuild(Reason::GivenUp)),
             (Situation { log: log(2), ..at(50) }, Entry::Rebuild(Reason::OtherLog { stored: log(1) })),
             (Situation { bounds: Bounds { start: 60, end: 100 }, ..at(55) }, Entry::Rebuild(Reason::BelowStart { stored: 55, start: 60 })),
             (Situation { now_ms: 18 * DAY, ..at(50) }, Entry::Rebuild(Reason::TooLong { away_ms: 8 * DAY })),

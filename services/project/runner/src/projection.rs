@@ -112,6 +112,17 @@ pub struct Stored {
     pub ended_ms: i64,
 }
 
+impl Stored {
+    /// What is told to a store as the time of a store that is wrong.
+    pub(crate) const GIVEN_UP_MS: i64 = 0;
+
+    /// What it holds was found to be wrong: nothing but a rebuild makes it readable again, whoever looks at it next and however long the log has
+    /// become by then.
+    pub fn is_given_up(&self) -> bool {
+        self.state == State::Building && self.ended_ms == Self::GIVEN_UP_MS
+    }
+}
+
 /// Which generation of the store a batch is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {

@@ -6,7 +6,7 @@ use crate::course::{Course, Goal, Leg};
 use crate::entry::Reason;
 use crate::error::{Break, Flow};
 use crate::projection::{Applied, Batch, Projection, State, Stored, Target};
-use crate::runner::Loop;
+use crate::runner::{Loop, Verdict};
 use crate::trouble::Answer;
 
 /// How often the goal is moved on to a new end before the swap, so that little is left to follow after a long rebuild. It ends all the same
@@ -23,8 +23,11 @@ impl<P: Projection> Loop<P> {
         goal: Goal,
     ) -> Flow<Course> {
         let request = self.requests.newest();
-        if let Some(stored) = stored.filter(|stored| reason.is_loud() && stored.state == State::Live) {
-            self.mark_building(stored).await?;
+        if let Some(stored) = stored.filter(|stored| reason.is_loud() && !stored.is_given_up()) {
+            // remembered until the store has it: it may be away now, and the log longer by the time that it is back
+            self.verdict = Some(Verdict { stored, reason });
+            self.give_up(stored).await?;
+            self.verdict = None;
         }
         self.report.rebuilds(start, goal.end, reason);
         let call = self.projection.begin_rebuild(log, start);
@@ -38,15 +41,24 @@ impl<P: Projection> Loop<P> {
         Ok(Course::new(log, start, Leg::Rebuild { goal, more: GOALS_MORE, reason, request }))
     }
 
-    /// What the main generation holds is wrong: until the swap readers get "not yet".
-    async fn mark_building(&mut self, stored: Stored) -> Flow<()> {
+    /// What the main generation holds is wrong: until the swap readers get "not yet", and nobody goes on with it.
+    async fn give_up(&mut self, stored: Stored) -> Flow<()> {
         let Stored { log, position, .. } = stored;
-        let batch = Batch { log, target: Target::Main, from: position, to: position, items: &[], state: State::Building, ended_ms: None };
+        let given_up = Stored { state: State::Building, ended_ms: Stored::GIVEN_UP_MS, ..stored };
+        let batch = Batch {
+            log,
+            target: Target::Main,
+            from: position,
+            to: position,
+            items: &[],
+            state: given_up.state,
+            ended_ms: Some(given_up.ended_ms),
+        };
         let call = self.projection.apply(batch);
         let answer = self.seat.finish(self.config.store_timeout, call).await?;
         match self.done(answer).await? {
             Applied::Done => {
-                self.report.stored(Some(Stored { state: State::Building, ..stored }));
+                self.report.stored(Some(given_up));
                 Ok(())
             }
             Applied::Refused => Err(Break::EnterAgain),

@@ -125,6 +125,10 @@ impl Report {
         self.0.sender.borrow().trouble.as_ref().map(Told::to_note)
     }
 
+    pub(crate) fn log(&self) -> Option<LogId> {
+        self.0.sender.borrow().log
+    }
+
     pub(crate) fn position(&self) -> Option<u64> {
         self.0.sender.borrow().position()
     }

@@ -12,6 +12,7 @@ use loki_telemetry::Health;
 use crate::config::RunnerConfig;
 use crate::control::{self, Control, Requests};
 use crate::course::Course;
+use crate::entry::Reason;
 use crate::error::{Break, Error, Flow, Unreadable};
 use crate::metrics;
 use crate::pending::Pending;
@@ -74,6 +75,22 @@ pub(crate) struct Loop<P: Projection> {
     pub left_at: Option<u64>,
     /// The newest request for a rebuild when it last entered.
     pub entered_at: u64,
+    /// What was found to be wrong and is not given up yet.
+    pub verdict: Option<Verdict>,
+}
+
+/// That the main generation, where it was then, holds what is wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Verdict {
+    pub stored: Stored,
+    pub reason: Reason,
+}
+
+impl Verdict {
+    /// Whether it is about the store as it is now. One that has moved was filled by somebody, who has looked at the log as well.
+    pub(crate) fn is_about(&self, stored: Option<Stored>) -> bool {
+        stored.is_some_and(|stored| (stored.log, stored.position) == (self.stored.log, self.stored.position))
+    }
 }
 
 impl<P: Projection> Loop<P> {
@@ -88,6 +105,7 @@ impl<P: Projection> Loop<P> {
             reentry: Backoff::new(config.backoff.0, config.backoff.1),
             left_at: None,
             entered_at: 0,
+            verdict: None,
             projection,
             log,
             config,
@@ -134,7 +152,10 @@ impl<P: Projection> Loop<P> {
                     let wait = self.reentry.step();
                     self.seat.unless_gone(task::sleep(wait)).await?;
                 }
-                Break::Unreadable(record) => self.stay_stopped(record).await?,
+                Break::Unreadable(record) => match self.stay_stopped(record).await {
+                    Ok(()) | Err(Break::EnterAgain) => {}
+                    Err(other) => return Err(other),
+                },
                 other => return Err(other),
             }
         }

@@ -41,6 +41,8 @@ pub(crate) struct Seat<I> {
     paused: bool,
     /// What comes next is not what lies at the loop's position: it must start again.
     astray: bool,
+    /// Where the log ended when there was nothing to be read at a position beyond it.
+    short: Option<u64>,
     ahead: Option<(Ahead<I>, Stopwatch)>,
     read_max: usize,
     backoff: Backoff,
@@ -72,6 +74,7 @@ impl<I: Item> Seat<I> {
             standing: Standing::Out,
             paused: false,
             astray: false,
+            short: None,
             ahead: None,
             read_max: config.batch_records_max,
             backoff: Backoff::new(config.backoff.0, config.backoff.1.min(LOG_BACKOFF_MAX)),
@@ -118,6 +121,11 @@ impl<I: Item> Seat<I> {
                 Err(Break::EnterAgain)
             }
         }
+    }
+
+    /// Where the log ended when its member found itself beyond that, once.
+    pub(crate) fn take_short(&mut self) -> Option<u64> {
+        self.short.take()
     }
 
     pub(crate) fn read_at_most(&mut self, records: usize) {
@@ -351,7 +359,8 @@ impl<I: Item> Seat<I> {
                 self.member = None;
             }
             Class::Invalid | Class::Fatal => match error {
-                loki_log::Error::OutOfRange { .. } => {
+                loki_log::Error::OutOfRange { position, end, .. } => {
+                    self.short = (position > end).then_some(end);
                     tracing::warn!(projection = self.report.name(), error = %error, "reading begins again");
                     self.astray = true;
                     return;

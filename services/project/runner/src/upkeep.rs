@@ -9,10 +9,11 @@ use loki_runtime::clock::Stopwatch;
 use crate::config::RunnerConfig;
 use crate::course::{Course, Leg};
 use crate::enter::LOG_TIMEOUT;
+use crate::entry::Reason;
 use crate::error::{Break, Flow};
 use crate::pending::Cut;
 use crate::projection::{Projection, Target};
-use crate::runner::Loop;
+use crate::runner::{Loop, Verdict};
 
 /// When what was done last.
 pub(crate) struct Upkeep {
@@ -65,7 +66,7 @@ impl<P: Projection> Loop<P> {
             return Ok(());
         }
         let end = self.bounds().await?.end;
-        if end < course.at {
+        if self.judge(end) || end < course.at {
             return Err(Break::EnterAgain);
         }
         self.compare_store(course).await?;
@@ -89,6 +90,17 @@ impl<P: Projection> Loop<P> {
             }
         }
         Ok(())
+    }
+
+    /// A log that ends before the store was restored from an older copy. It is seen now or never: by the time that the store is looked at again, the
+    /// log may be longer than it ever was.
+    pub(crate) fn judge(&mut self, end: u64) -> bool {
+        let stored = self.report.last_stored().filter(|stored| !stored.is_given_up() && self.report.log() == Some(stored.log));
+        let beyond = stored.filter(|stored| stored.position > end);
+        if let Some(stored) = beyond {
+            self.verdict = Some(Verdict { stored, reason: Reason::BeyondEnd { stored: stored.position, end } });
+        }
+        beyond.is_some()
     }
 
     /// Every batch compares positions; while there is none the store is asked.
@@ -170,6 +182,9 @@ impl<P: Projection> Loop<P> {
         if let (Some(Ok(bounds)), Some(position)) = (self.seat.unless_gone(call).await?, self.report.position()) {
             self.report.end_is(bounds.end);
             self.report.lag(bounds.end.saturating_sub(position), None);
+            if self.judge(bounds.end) {
+                return Err(Break::EnterAgain);
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod group;
 mod log_faults;
 mod notes;
 mod random;
+mod restored;
 mod sqlite;
 mod stopped;
 mod store_faults;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use loki_runner::Mode;
+use loki_runner::{Mode, State};
 use loki_runner::testing::{Fault, Generation};
 use loki_runtime::task;
 use proptest::prelude::*;
 
-use crate::world::{GROUP, Running, World};
+use crate::world::{GROUP, Running, World, eventually};
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -25,6 +25,8 @@ enum Event {
     Killed,
     Second,
     Compacted,
+    /// The log is an older copy of itself, of so many hundredths.
+    Restored { kept: u64 },
     Passed { ms: u64 },
 }
 
@@ -44,6 +46,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Killed),
         1 => Just(Event::Second),
         1 => Just(Event::Compacted),
+        1 => (0u64..100).prop_map(|kept| Event::Restored { kept }),
         6 => (0u64..12).prop_map(|ms| Event::Passed { ms }),
     ]
 }
@@ -56,6 +59,7 @@ async fn happen(events: Vec<Event>, kafka: bool) {
     world.config.drain = Duration::from_millis(10);
     world.config.touch_every = Duration::from_millis(7);
     (world.config.batch_records_max, world.config.rebuild_records_max) = (7, 9);
+    let opening = world.end();
     let mut running: Vec<Running> = vec![world.run()];
     let mut copy: Option<Generation> = None;
     let mut compacted = false;
@@ -98,6 +102,20 @@ async fn happen(events: Vec<Event>, kafka: bool) {
                     newest.insert(record.key.clone(), record.offset);
                 }
                 world.log.compact(&world.facts, |record| newest[&record.key] == record.offset);
+            }
+            Event::Restored { kept } => {
+                // From a log that grows again before anybody has looked nothing can be learnt, nor from what was read before: so it is at rest.
+                world.store.heal();
+                world.log.away(0);
+                copy = None;
+                let end = world.end();
+                eventually("the end", || world.store.stored().is_some_and(|stored| stored.position == end && stored.state == State::Live)).await;
+                let (swaps, end) = (world.store.swaps(), opening + (end - opening) * kept / 100);
+                if end < world.end() {
+                    world.log.truncate(&world.facts, end);
+                    let given_up = || world.store.stored().is_some_and(|stored| stored.is_given_up());
+                    eventually("it is noticed", || given_up() || world.store.swaps() > swaps).await;
+                }
             }
             Event::Passed { ms } => task::sleep(Duration::from_millis(ms)).await,
         }
