@@ -166,11 +166,10 @@ fn runner<P: Projection>(settings: &Settings, backends: &Backends, health: &Heal
     config.drain = settings.drain.0 / FRONT_PART / 2;
     config.batch_records_max = settings.projectors.batch_records;
     config.rebuild_records_max = settings.projectors.rebuild_batch_records;
-    let spec = backends.specs.iter().find(|spec| spec.name == topic);
-    config.removals_kept_ms = spec
-        .filter(|spec| spec.cleanup == Cleanup::Compact)
-        .and_then(|spec| spec.delete_retention_ms)
-        .map(|kept| i64::try_from(kept).unwrap_or(i64::MAX));
+    let compacted = backends.specs.iter().find(|spec| spec.name == topic).filter(|spec| spec.cleanup == Cleanup::Compact);
+    let kept = |of: Option<u64>| of.map(|kept| i64::try_from(kept).unwrap_or(i64::MAX));
+    config.steps_kept_ms = compacted.and_then(|spec| kept(spec.min_compaction_lag_ms));
+    config.removals_kept_ms = compacted.and_then(|spec| kept(spec.delete_retention_ms));
     Runner::new(projection, backends.log.clone(), config, Clock::system(), health)
 }
 

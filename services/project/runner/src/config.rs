@@ -21,6 +21,8 @@ pub struct RunnerConfig {
     pub batch_bytes_max: usize,
     /// The most records of one command. More of them stop the partition.
     pub command_records_max: usize,
+    /// How long the topic keeps every record; `None` when it does so for ever. What is older may have been superseded and gone.
+    pub steps_kept_ms: Option<i64>,
     /// How long the topic keeps removals; `None` when it keeps everything.
     pub removals_kept_ms: Option<i64>,
     /// How often an idle store's position and the log's end are read.
@@ -53,6 +55,7 @@ impl RunnerConfig {
             rebuild_records_max: 5_000,
             batch_bytes_max: 8 << 20,
             command_records_max: 1_000,
+            steps_kept_ms: None,
             removals_kept_ms: None,
             check_every: Duration::from_secs(1),
             touch_every: Duration::from_secs(60),

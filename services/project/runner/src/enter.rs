@@ -41,7 +41,8 @@ impl<P: Projection> Loop<P> {
         let now_ms = self.clock.now_ms();
         let committed = committed.map(|committed| committed.position);
         let verdict = self.verdict.take().filter(|verdict| verdict.is_about(stored)).map(|verdict| verdict.reason);
-        let situation = Situation { stored, verdict, committed, log, bounds, now_ms, removals_kept_ms: self.config.removals_kept_ms };
+        let (steps_kept_ms, removals_kept_ms) = (self.config.steps_kept_ms, self.config.removals_kept_ms);
+        let situation = Situation { stored, verdict, committed, log, bounds, now_ms, steps_kept_ms, removals_kept_ms };
         // A request does not make up for what is wrong: readers must not see the store until the swap.
         let entry = match (entry::decide(&situation), self.requests.open()) {
             (Entry::Rebuild(reason), _) if reason.is_loud() => Entry::Rebuild(reason),
@@ -50,7 +51,7 @@ impl<P: Projection> Loop<P> {
         };
         tracing::info!(projection = self.report.name(), ?entry, end = bounds.end, "entering");
         let goal = Goal { end: bounds.end, at_ms: now_ms };
-        let ended_ms = stored.map(|stored| stored.ended_ms);
+        let ended_ms = stored.map(|stored| if stored.position == bounds.end { now_ms } else { stored.ended_ms });
         match entry {
             Entry::Resume { from } => Ok(Course { ended_ms, ..Course::new(log, from, Leg::Live) }),
             Entry::Replay { from } => Ok(Course { ended_ms, ..Course::new(log, from, Leg::Replay(goal)) }),

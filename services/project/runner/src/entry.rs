@@ -12,7 +12,8 @@ use crate::projection::{State, Stored};
 pub enum Entry {
     /// Go on at the store's position.
     Resume { from: u64 },
-    /// The store is older than what it once held: mark it `building`, apply from there, `live` at the end.
+    /// The store is older than what it once held, or the way to the end leads over states that never were: mark it `building`, apply from there,
+    /// `live` at the end.
     Replay { from: u64 },
     /// Fill a new generation from the start of the log.
     Rebuild(Reason),
@@ -87,7 +88,8 @@ pub struct Situation {
     pub log: LogId,
     pub bounds: Bounds,
     pub now_ms: i64,
-    /// How long the log keeps removals; `None` when it keeps everything (it is not compacted).
+    /// How long the log keeps every step, and how long removals; `None` when it keeps everything (it is not compacted).
+    pub steps_kept_ms: Option<i64>,
     pub removals_kept_ms: Option<i64>,
 }
 
@@ -111,11 +113,14 @@ pub fn decide(now: &Situation) -> Entry {
     if stored.is_given_up() {
         return Entry::Rebuild(Reason::GivenUp);
     }
-    let away_ms = now.now_ms.saturating_sub(stored.ended_ms);
-    if stored.position < now.bounds.end && now.removals_kept_ms.is_some_and(|kept| away_ms > kept) {
+    // at the end nothing can have been missed
+    let away_ms = if stored.position < now.bounds.end { now.now_ms.saturating_sub(stored.ended_ms) } else { 0 };
+    let is_over = |kept: Option<i64>| kept.is_some_and(|kept| away_ms > kept);
+    if is_over(now.removals_kept_ms) {
         return Entry::Rebuild(Reason::TooLong { away_ms });
     }
-    if stored.state == State::Building || now.committed.is_some_and(|committed| stored.position < committed) {
+    let is_set_back = now.committed.is_some_and(|committed| stored.position < committed);
+    if stored.state == State::Building || is_set_back || is_over(now.steps_kept_ms) {
         return Entry::Replay { from: stored.position };
     }
     Entry::Resume { from: stored.position }
@@ -144,6 +149,7 @@ mod tests {
             log: log(1),
             bounds: Bounds { start: 0, end: 100 },
             now_ms: 11 * DAY,
+            steps_kept_ms: Some(DAY),
             removals_kept_ms: Some(7 * DAY),
         }
     }
@@ -167,9 +173,12 @@ mod tests {
             (Situation { log: log(2), ..at(50) }, Entry::Rebuild(Reason::OtherLog { stored: log(1) })),
             (Situation { bounds: Bounds { start: 60, end: 100 }, ..at(55) }, Entry::Rebuild(Reason::BelowStart { stored: 55, start: 60 })),
             (Situation { now_ms: 18 * DAY, ..at(50) }, Entry::Rebuild(Reason::TooLong { away_ms: 8 * DAY })),
+            // some of the steps were removed already
+            (Situation { now_ms: 11 * DAY + 1, ..at(50) }, Entry::Replay { from: 50 }),
+            (Situation { now_ms: 11 * DAY + 1, steps_kept_ms: None, ..at(50) }, Entry::Resume { from: 50 }),
             // at the end nothing can have been missed
             (Situation { now_ms: 18 * DAY, ..at(100) }, Entry::Resume { from: 100 }),
-            (Situation { now_ms: 18 * DAY, removals_kept_ms: None, ..at(50) }, Entry::Resume { from: 50 }),
+            (Situation { now_ms: 18 * DAY, steps_kept_ms: None, removals_kept_ms: None, ..at(50) }, Entry::Resume { from: 50 }),
         ];
         for (situation, expected) in cases {
             assert_eq!(decide(&situation), expected, "{situation:?}");

@@ -33,6 +33,10 @@ impl<P: Projection> Loop<P> {
 
     /// Applies what was read, as far as it is whole; a record that cannot be read stops it behind everything before.
     async fn take(&mut self, course: &mut Course, mut read: Decoded<P::Item>) -> Flow<()> {
+        if read.position > course.at && course.is_late(self.clock.now_ms(), self.config.steps_kept_ms, self.config.removals_kept_ms) {
+            tracing::warn!(projection = self.report.name(), position = course.at, "the log does not keep for so long what comes next");
+            return Err(Break::EnterAgain);
+        }
         let mut unreadable = read.unreadable.take();
         course.newest_ms = read.newest_ms.or(course.newest_ms);
         if let Err(TooMany { command, offset }) = self.pending.add(read) {

@@ -38,7 +38,8 @@ impl<P: Projection> Loop<P> {
             true => tracing::error!(projection = self.report.name(), reason = %reason, start, end = goal.end, "rebuilding"),
             false => tracing::info!(projection = self.report.name(), reason = %reason, start, end = goal.end, "rebuilding"),
         }
-        Ok(Course::new(log, start, Leg::Rebuild { goal, more: GOALS_MORE, reason, request }))
+        let leg = Leg::Rebuild { goal, more: GOALS_MORE, reason, request };
+        Ok(Course { ended_ms: Some(goal.at_ms), ..Course::new(log, start, leg) })
     }
 
     /// What the main generation holds is wrong: until the swap readers get "not yet", and nobody goes on with it.
@@ -69,12 +70,15 @@ impl<P: Projection> Loop<P> {
     pub(crate) async fn arrive_rebuilding(&mut self, course: &mut Course, ended_ms: Option<i64>) -> Flow<()> {
         let Some(reached_ms) = course.reaches(course.at, ended_ms) else { return Ok(()) };
         let Leg::Rebuild { goal, more, request, .. } = course.leg.clone() else { return Ok(()) };
-        if ended_ms.is_none() && more > 0 {
-            let at_ms = self.clock.now_ms();
+        let at_ms = self.clock.now_ms();
+        // What lies before such a goal may have been superseded by what lies behind: that state never was.
+        let is_stale = self.config.steps_kept_ms.is_some_and(|kept_ms| at_ms.saturating_sub(goal.at_ms) > kept_ms);
+        if ended_ms.is_none() && (more > 0 || is_stale) {
             let end = self.bounds().await?.end;
-            if end.saturating_sub(course.at) > self.config.rebuild_records_max as u64 {
+            let left = end.saturating_sub(course.at);
+            if left > self.config.rebuild_records_max as u64 || is_stale && left > 0 {
                 if let Leg::Rebuild { goal, more, .. } = &mut course.leg {
-                    (*goal, *more) = (Goal { end, at_ms }, *more - 1);
+                    (*goal, *more) = (Goal { end, at_ms }, more.saturating_sub(1));
                 }
                 tracing::info!(projection = self.report.name(), goal = goal.end, next = end, "the log went on meanwhile");
                 return Ok(());

@@ -65,9 +65,14 @@ impl<P: Projection> Loop<P> {
         if !self.upkeep.check.is_due() {
             return Ok(());
         }
+        // before the end is read: it may take long to be told, and longer until something is done with it
+        let now_ms = self.clock.now_ms();
         let end = self.bounds().await?.end;
         if self.judge(end) || end < course.at {
             return Err(Break::EnterAgain);
+        }
+        if end == course.at {
+            course.ended_ms = course.ended_ms.max(Some(now_ms));
         }
         self.compare_store(course).await?;
         let touch = self.upkeep.touch.is_due();
@@ -79,8 +84,7 @@ impl<P: Projection> Loop<P> {
             (Some(to), Leg::Live) => {
                 // Transaction markers behind the last record are told soon, the mere passing of time seldom.
                 if touch || to > course.at {
-                    let ended_ms = Some(self.clock.now_ms());
-                    self.apply(course, Cut { items: 0, to, ended_ms }).await?;
+                    self.apply(course, Cut { items: 0, to, ended_ms: Some(now_ms) }).await?;
                 }
                 self.report.lag(0, Some(0));
             }

@@ -1,6 +1,7 @@
 //! The loop's protocol, case by case, against a log and a store that fail on command; then at random; then on the embedded log.
 
 mod batches;
+mod compacted;
 mod entering;
 mod group;
 mod log_faults;
