@@ -8,7 +8,7 @@ use loki_log::kafka::KafkaLog;
 use loki_log::sqlite::{Options, SqliteLog};
 use loki_log::{Log, TopicSpec};
 use loki_mysql::{HistoryProjection, Projected, Readers, StateProjection};
-use loki_runner::{Projection, Stored};
+use loki_runner::{Projection, State, Stored};
 use loki_runtime::Shutdown;
 use loki_telemetry::Health;
 use loki_wire::{Fact, Topics};
@@ -149,7 +149,13 @@ impl Backends {
         Ok(match projection {
             "mysql" => self.readers()?.state.stored().await?,
             "history" => self.readers()?.history.stored().await?,
-            _ => self.tree_projection().stored().await?,
+            _ => {
+                let mut projection = self.tree_projection();
+                let stored = projection.stored().await?;
+                // not done before the swap
+                let state = |stored: Stored| if projection.is_asked() { State::Building } else { stored.state };
+                stored.map(|stored| Stored { state: state(stored), ..stored })
+            }
         })
     }
 
@@ -184,6 +190,10 @@ impl Projection for Chosen {
 
     async fn stored(&mut self) -> Result<Option<Stored>, loki_runner::StoreError> {
         self.0.stored().await
+    }
+
+    fn is_asked(&self) -> bool {
+        self.0.is_asked()
     }
 
     async fn apply(&mut self, batch: loki_runner::Batch<'_, Fact>) -> Result<loki_runner::Applied, loki_runner::StoreError> {

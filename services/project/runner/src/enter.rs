@@ -8,7 +8,7 @@ use loki_runtime::task;
 use loki_wire::Change;
 
 use crate::course::{Course, Goal, Leg};
-use crate::entry::{self, Entry, Reason, Situation};
+use crate::entry::{self, Entry, Situation};
 use crate::error::{Break, Error, Flow, Unreadable};
 use crate::metrics;
 use crate::projection::{Projection, Stored};
@@ -32,6 +32,8 @@ impl<P: Projection> Loop<P> {
         let log = self.log_id().await?;
         // The store first: another member may still be writing, and a position read later than the end would look like one beyond it.
         let stored = self.stored().await?;
+        let asked = self.projection.is_asked() || self.requests.open().is_some();
+        self.entered_asked = self.projection.is_asked();
         if let Some(end) = self.seat.take_short() {
             self.judge(end);
         }
@@ -42,13 +44,8 @@ impl<P: Projection> Loop<P> {
         let committed = committed.map(|committed| committed.position);
         let verdict = self.verdict.take().filter(|verdict| verdict.is_about(stored)).map(|verdict| verdict.reason);
         let (steps_kept_ms, removals_kept_ms) = (self.config.steps_kept_ms, self.config.removals_kept_ms);
-        let situation = Situation { stored, verdict, committed, log, bounds, now_ms, steps_kept_ms, removals_kept_ms };
-        // A request does not make up for what is wrong: readers must not see the store until the swap.
-        let entry = match (entry::decide(&situation), self.requests.open()) {
-            (Entry::Rebuild(reason), _) if reason.is_loud() => Entry::Rebuild(reason),
-            (_, Some(_)) => Entry::Rebuild(Reason::Asked),
-            (entry, None) => entry,
-        };
+        let situation = Situation { stored, verdict, asked, committed, log, bounds, now_ms, steps_kept_ms, removals_kept_ms };
+        let entry = entry::decide(&situation);
         tracing::info!(projection = self.report.name(), ?entry, end = bounds.end, "entering");
         let goal = Goal { end: bounds.end, at_ms: now_ms };
         let ended_ms = stored.map(|stored| if stored.position == bounds.end { now_ms } else { stored.ended_ms });

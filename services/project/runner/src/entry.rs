@@ -35,6 +35,8 @@ pub enum Reason {
     TooLong { away_ms: i64 },
     /// It was given up before, for any of these reasons, and not filled anew since.
     GivenUp,
+    /// It is older than what it once held, and an operator asked for a rebuild instead of a replay.
+    SetBack { stored: u64, committed: u64 },
     /// An operator asked for it.
     Asked,
 }
@@ -49,6 +51,7 @@ impl Reason {
             Self::BelowStart { .. } => "below_start",
             Self::TooLong { .. } => "too_long",
             Self::GivenUp => "given_up",
+            Self::SetBack { .. } => "set_back",
             Self::Asked => "asked",
         }
     }
@@ -72,6 +75,9 @@ impl fmt::Display for Reason {
                 write!(f, "the store was away for {} hours, longer than removals are kept", away_ms / 3_600_000)
             }
             Self::GivenUp => write!(f, "what the store holds was found to be wrong, and its rebuild was not finished"),
+            Self::SetBack { stored, committed } => {
+                write!(f, "the store is at {stored}, below {committed} that it once held, and an operator asked for a rebuild")
+            }
             Self::Asked => write!(f, "an operator asked for it"),
         }
     }
@@ -83,6 +89,8 @@ pub struct Situation {
     pub stored: Option<Stored>,
     /// Why the store, as it is, was found to be wrong: the log may look right again meanwhile.
     pub verdict: Option<Reason>,
+    /// A rebuild was asked for. It does not make up for what is wrong: readers must not see that until the swap.
+    pub asked: bool,
     /// The group's committed offset.
     pub committed: Option<u64>,
     pub log: LogId,
@@ -96,7 +104,7 @@ pub struct Situation {
 /// Decides how to go on.
 pub fn decide(now: &Situation) -> Entry {
     let Some(stored) = now.stored else {
-        return Entry::Rebuild(Reason::Empty);
+        return Entry::Rebuild(if now.asked { Reason::Asked } else { Reason::Empty });
     };
     if stored.log != now.log {
         return Entry::Rebuild(Reason::OtherLog { stored: stored.log });
@@ -119,8 +127,12 @@ pub fn decide(now: &Situation) -> Entry {
     if is_over(now.removals_kept_ms) {
         return Entry::Rebuild(Reason::TooLong { away_ms });
     }
-    let is_set_back = now.committed.is_some_and(|committed| stored.position < committed);
-    if stored.state == State::Building || is_set_back || is_over(now.steps_kept_ms) {
+    let below = now.committed.filter(|committed| stored.position < *committed);
+    if now.asked {
+        let reason = below.map_or(Reason::Asked, |committed| Reason::SetBack { stored: stored.position, committed });
+        return Entry::Rebuild(reason);
+    }
+    if stored.state == State::Building || below.is_some() || is_over(now.steps_kept_ms) {
         return Entry::Replay { from: stored.position };
     }
     Entry::Resume { from: stored.position }
@@ -145,6 +157,7 @@ mod tests {
         Situation {
             stored,
             verdict: None,
+            asked: false,
             committed: Some(50),
             log: log(1),
             bounds: Bounds { start: 0, end: 100 },
@@ -176,6 +189,13 @@ mod tests {
             // some of the steps were removed already
             (Situation { now_ms: 11 * DAY + 1, ..at(50) }, Entry::Replay { from: 50 }),
             (Situation { now_ms: 11 * DAY + 1, steps_kept_ms: None, ..at(50) }, Entry::Resume { from: 50 }),
+            // a request leaves readers what is right, and only that
+            (Situation { asked: true, ..at(70) }, Entry::Rebuild(Reason::Asked)),
+            (Situation { asked: true, ..situation(None) }, Entry::Rebuild(Reason::Asked)),
+            (Situation { asked: true, ..at(49) }, Entry::Rebuild(Reason::SetBack { stored: 49, committed: 50 })),
+            (Situation { asked: true, ..at(101) }, Entry::Rebuild(Reason::BeyondEnd { stored: 101, end: 100 })),
+            (Situation { asked: true, log: log(2), ..at(50) }, Entry::Rebuild(Reason::OtherLog { stored: log(1) })),
+            (Situation { asked: true, now_ms: 18 * DAY, ..at(50) }, Entry::Rebuild(Reason::TooLong { away_ms: 8 * DAY })),
             // at the end nothing can have been missed
             (Situation { now_ms: 18 * DAY, ..at(100) }, Entry::Resume { from: 100 }),
             (Situation { now_ms: 18 * DAY, steps_kept_ms: None, removals_kept_ms: None, ..at(50) }, Entry::Resume { from: 50 }),

@@ -114,7 +114,7 @@ pub struct Stored {
 
 impl Stored {
     /// What is told to a store as the time of a store that is wrong.
-    pub(crate) const GIVEN_UP_MS: i64 = 0;
+    pub const GIVEN_UP_MS: i64 = 0;
 
     /// What it holds was found to be wrong: nothing but a rebuild makes it readable again, whoever looks at it next and however long the log has
     /// become by then.
@@ -149,6 +149,13 @@ pub struct Batch<'a, I> {
     pub ended_ms: Option<i64>,
 }
 
+impl<I> Batch<'_, I> {
+    /// It says that what the main generation holds is wrong ([`Stored::is_given_up`]), and nothing else.
+    pub fn gives_up(&self) -> bool {
+        self.target == Target::Main && self.state == State::Building && self.ended_ms == Some(Stored::GIVEN_UP_MS)
+    }
+}
+
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -176,10 +183,16 @@ pub trait Projection: Send + 'static {
     /// The projection's name: of the consumer group, in metrics, in `/v1/status`.
     fn name(&self) -> &'static str;
 
-    /// What the main generation says; `None` when it has no position: never filled, emptied, or a rebuild was asked for.
+    /// What the main generation says; `None` when it has no position: never filled, or emptied.
     async fn stored(&mut self) -> Result<Option<Stored>, StoreError>;
 
-    /// Applies a batch to its target in one atomic step, if the position there equals `from` and the log id is the same.
+    /// Whether a rebuild was asked for through the store, as `stored` found it last. Readers keep what it holds, which does not move any more.
+    fn is_asked(&self) -> bool {
+        false
+    }
+
+    /// Applies a batch to its target in one atomic step, if the position there equals `from` and the log id is the same. To a store that is asked for
+    /// a rebuild nothing is written but that it is given up ([`Batch::gives_up`]), which takes the place of the request.
     async fn apply(&mut self, batch: Batch<'_, Self::Item>) -> Result<Applied, StoreError>;
 
     /// Makes an empty shadow generation (dropping an older one) with position `from` of this log. Makes what is missing in the store.

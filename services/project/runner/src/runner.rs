@@ -75,6 +75,8 @@ pub(crate) struct Loop<P: Projection> {
     pub left_at: Option<u64>,
     /// The newest request for a rebuild when it last entered.
     pub entered_at: u64,
+    /// The store was asked for a rebuild when it last entered.
+    pub entered_asked: bool,
     /// What was found to be wrong and is not given up yet.
     pub verdict: Option<Verdict>,
 }
@@ -105,6 +107,7 @@ impl<P: Projection> Loop<P> {
             reentry: Backoff::new(config.backoff.0, config.backoff.1),
             left_at: None,
             entered_at: 0,
+            entered_asked: false,
             verdict: None,
             projection,
             log,
@@ -193,7 +196,9 @@ impl<P: Projection> Loop<P> {
             let stored = self.stored().await?;
             self.store_works();
             self.commit_now_and_then().await;
-            if self.requests.newest() > self.entered_at || stored.map(place) != left {
+            let asked_anew = self.requests.newest() > self.entered_at || self.projection.is_asked() && !self.entered_asked;
+            if asked_anew || stored.map(place) != left {
+                self.entered_asked = self.projection.is_asked();
                 return Ok(());
             }
         }

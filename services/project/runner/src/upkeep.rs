@@ -117,6 +117,9 @@ impl<P: Projection> Loop<P> {
             tracing::warn!(projection = self.report.name(), left = course.at, ?stored, "the store is not where it was left");
             return Err(Break::EnterAgain);
         }
+        if self.projection.is_asked() {
+            return Err(Break::EnterAgain);
+        }
         self.upkeep.seen();
         self.store_works();
         self.reentry.reset();

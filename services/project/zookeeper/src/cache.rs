@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use loki_domain::{NodePath, NodeRef};
-use loki_runner::Stored;
+use loki_runner::{State, Stored};
 use loki_runtime::{Backoff, Shutdown, task};
 use loki_telemetry::Component;
 
@@ -80,7 +80,9 @@ impl TreeReader for Cache {
             return Err(NotReady(self.live.why_not().unwrap_or_else(|| "zookeeper is not connected".to_owned())));
         };
         match reading.main().await {
-            Ok(revision) => Ok(revision.map(|revision| revision.mark.stored)),
+            // one for which a rebuild is asked is not done before the swap
+            Ok(Some(main)) if main.asked => Ok(Some(Stored { state: State::Building, ..main.revision.mark.stored })),
+            Ok(main) => Ok(main.map(|main| main.revision.mark.stored)),
             Err(error @ (Error::Away(_) | Error::Unusable(_) | Error::Unreadable { .. })) => Err(NotReady(error.to_string())),
         }
     }

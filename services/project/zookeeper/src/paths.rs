@@ -3,6 +3,7 @@
 //! ```text
 //! <chroot>/loki/revision                          where readers begin: the generation, the log, the position; written last
 //! <chroot>/loki/position/<log>-<position>         exactly one: whoever deletes it has seen that position
+//! <chroot>/loki/position/<log>-<position>-asked   the same instead of it while a rebuild is asked for: no batch begins there
 //! <chroot>/loki/g<n>/<kind>/<bucket 00..ff>/<id>  an entity's JSON
 //! <chroot>/loki/g<n>/position/<log>-<position>    the same for a generation that is being filled
 //! ```
@@ -10,6 +11,9 @@
 //! Buckets keep the answer to "list the children" small, however many entities there are.
 
 use loki_domain::{Key, Kind, LogId};
+
+/// The end of the name of a position for which a rebuild was asked.
+const ASKED: &str = "-asked";
 
 /// What a path under the root is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,11 @@ impl Paths {
 
     pub(crate) fn position(&self, shadow: Option<u64>, log: LogId, at: u64) -> String {
         format!("{}/{log}-{at}", self.positions(shadow))
+    }
+
+    /// What the position of the main generation is called while a rebuild is asked for.
+    pub(crate) fn asked(&self, log: LogId, at: u64) -> String {
+        format!("{}{ASKED}", self.position(None, log, at))
     }
 
     pub(crate) fn generation(&self, number: u64) -> String {
@@ -110,6 +119,14 @@ pub(crate) fn position_of(name: &str) -> Option<(LogId, u64)> {
     Some((log.parse().ok()?, at.parse().ok()?))
 }
 
+/// The same of the main generation, and whether a rebuild is asked for.
+pub(crate) fn main_position_of(name: &str) -> Option<((LogId, u64), bool)> {
+    match name.strip_suffix(ASKED) {
+        Some(name) => Some((position_of(name)?, true)),
+        None => Some((position_of(name)?, false)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use loki_domain::{NodeId, ServerId};
@@ -127,6 +144,10 @@ mod tests {
             assert_eq!(paths.read(&other), Place::Other, "{other}");
         }
         assert_eq!(position_of(&format!("{log}-5")), Some((log, 5)));
+        assert_eq!(main_position_of(&format!("{log}-5")), Some(((log, 5), false)));
+        let asked = paths.asked(log, 5);
+        let name = asked.strip_prefix("/cell/loki/position/").unwrap();
+        assert_eq!((main_position_of(name), position_of(name)), (Some(((log, 5), true)), None));
         assert_eq!(generation_number("g07"), None);
         assert_eq!(paths.buckets(1).len(), 1024);
         assert!(paths.buckets(7).iter().any(|(_, bucket)| paths.entity(7, &key).starts_with(bucket)));

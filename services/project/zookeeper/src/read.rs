@@ -8,7 +8,7 @@ use loki_domain::{Entity, Key, Kind, LogId};
 
 use crate::error::Error;
 use crate::mark::Mark;
-use crate::paths::{Paths, Place, position_of};
+use crate::paths::{Paths, Place, main_position_of};
 use crate::session::within;
 
 /// Questions that wait for an answer.
@@ -33,6 +33,14 @@ pub(crate) struct Revision {
     pub(crate) version: i32,
     /// The transaction that wrote it.
     pub(crate) zxid: i64,
+}
+
+/// The main generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Main {
+    pub(crate) revision: Revision,
+    /// A rebuild is asked for.
+    pub(crate) asked: bool,
 }
 
 /// The JSON of entities; `None` of one that does not exist.
@@ -120,8 +128,8 @@ impl Reading {
         }
     }
 
-    /// The revision, if the one position that there is agrees with it and its generation exists. `None`: emptied, or a rebuild was asked for.
-    pub(crate) async fn main(&self) -> Result<Option<Revision>, Error> {
+    /// The revision, if the one position that there is agrees with it and its generation exists. `None`: emptied.
+    pub(crate) async fn main(&self) -> Result<Option<Main>, Error> {
         let folder = self.paths.positions(None);
         let mut answers = self.several([self.paths.revision()].into_iter(), Some(&folder)).await?.into_iter();
         let Some((data, stat)) = answers.next().and_then(data) else { return Ok(None) };
@@ -131,17 +139,17 @@ impl Reading {
             _ => Vec::new(),
         };
         let stored = revision.mark.stored;
-        let agrees = names.len() == 1 && names.first().and_then(|name| position_of(name)) == Some((stored.log, stored.position));
-        if !agrees {
+        let placed = if let [name] = names.as_slice() { main_position_of(name) } else { None };
+        let Some((_, asked)) = placed.filter(|(place, _)| *place == (stored.log, stored.position)) else {
             tracing::warn!(
                 positions = names.len(),
                 "the position in zookeeper is missing or is not the revision's: it will be filled anew"
             );
             return Ok(None);
-        }
+        };
         let generation = self.paths.generation(revision.mark.generation);
         let exists = within(self.limit, self.client.check_stat(&generation)).await?.is_some();
-        Ok(exists.then_some(revision))
+        Ok(exists.then_some(Main { revision, asked }))
     }
 
     /// How far a shadow is; `None` when it is not there any more.

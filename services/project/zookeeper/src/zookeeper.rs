@@ -25,7 +25,7 @@ use crate::mark::Mark;
 use crate::metrics;
 use crate::multi::{Operation, Piece, bytes, pieces, send};
 use crate::paths::{Paths, position_of};
-use crate::read::{Reading, Revision};
+use crate::read::{Main, Reading, Revision};
 use crate::rebuild;
 use crate::session::{Session, options, within};
 
@@ -53,6 +53,8 @@ pub struct ZooKeeperProjection {
     written: Option<u64>,
     /// This generation is not as it was left (a folder or entities are missing): it counts as emptied.
     damaged: Option<u64>,
+    /// A rebuild is asked for, as the position said last.
+    asked: bool,
     /// Since the entities were counted.
     counted: Option<Stopwatch>,
 }
@@ -63,6 +65,8 @@ struct Generation {
     mark: Mark,
     /// The version of `/loki/revision`; of no meaning for a shadow.
     revision: i32,
+    /// A rebuild is asked for: its position has another name.
+    asked: bool,
     existing: HashSet<Key>,
 }
 
@@ -79,7 +83,17 @@ impl ZooKeeperProjection {
     /// Does not connect yet.
     pub fn new(config: Config) -> Self {
         let paths = Paths::new(&config.chroot);
-        Self { session: Session::new(config), paths, main: None, shadow: None, unsure: None, written: None, damaged: None, counted: None }
+        Self {
+            session: Session::new(config),
+            paths,
+            main: None,
+            shadow: None,
+            unsure: None,
+            written: None,
+            damaged: None,
+            asked: false,
+            counted: None,
+        }
     }
 
     /// A reading over the present connection; over a new one nothing is known.
@@ -92,14 +106,15 @@ impl ZooKeeperProjection {
         Ok(Reading { client, paths: self.paths.clone(), limit: self.session.config().operation_timeout })
     }
 
-    /// Reads what must be known to write to the main generation, if it is at `from`.
-    async fn learn(&mut self, reading: &Reading, log: LogId, from: u64) -> Result<bool, Error> {
+    /// Reads what must be known to write to the main generation, if it is at `from`, and a rebuild is not asked for or this is to give it up.
+    async fn learn(&mut self, reading: &Reading, log: LogId, from: u64, gives_up: bool) -> Result<bool, Error> {
         let at = |mark: &Mark| mark.stored.log == log && mark.stored.position == from;
-        if self.main.as_ref().is_some_and(|main| at(&main.mark)) {
+        if self.main.as_ref().is_some_and(|main| at(&main.mark) && (!main.asked || gives_up)) {
             return Ok(true);
         }
         self.main = None;
-        let Some(revision) = reading.main().await?.filter(|revision| at(&revision.mark)) else { return Ok(false) };
+        let main = reading.main().await?.filter(|main| at(&main.revision.mark) && (!main.asked || gives_up));
+        let Some(Main { revision, asked }) = main else { return Ok(false) };
         if self.damaged == Some(revision.mark.generation) {
             return Ok(false);
         }
@@ -111,7 +126,7 @@ impl ZooKeeperProjection {
             }
             return Ok(false);
         }
-        self.main = Some(Generation { mark: revision.mark, revision: revision.version, existing });
+        self.main = Some(Generation { mark: revision.mark, revision: revision.version, asked, existing });
         Ok(true)
     }
 
@@ -147,7 +162,7 @@ impl ZooKeeperProjection {
             let existing: HashSet<Key> = reading.keys(number).await?.value.into_iter().collect();
             // otherwise it is being deleted
             if existing.len() as u64 == mark.entities {
-                self.shadow = Some(Generation { mark, revision: 0, existing });
+                self.shadow = Some(Generation { mark, revision: 0, asked: false, existing });
             }
         }
         self.unsure = None;
@@ -162,7 +177,7 @@ impl ZooKeeperProjection {
         let at = |generation: &mut Generation| generation.mark.stored.log == batch.log && generation.mark.stored.position == batch.from;
         // taken out: should this call fail, or be dropped, what is known must be learnt again
         let generation = match batch.target {
-            Target::Main if !self.learn(&reading, batch.log, batch.from).await? => None,
+            Target::Main if !self.learn(&reading, batch.log, batch.from, batch.gives_up()).await? => None,
             Target::Main => self.main.take(),
             Target::Shadow => self.shadow.take_if(at),
         };
@@ -256,7 +271,7 @@ impl ZooKeeperProjection {
             Some(zk::MultiWriteResult::SetData { stat }) => stat.version,
             _ => 0,
         };
-        self.main = self.shadow.take().map(|shadow| Generation { mark, revision, ..shadow });
+        self.main = self.shadow.take().map(|shadow| Generation { mark, revision, asked: false, ..shadow });
         self.damaged = None;
         if let Some(old) = old.filter(|old| *old != mark.generation) {
             task::spawn("delete generation", async move {
@@ -281,7 +296,7 @@ impl ZooKeeperProjection {
         let first = numbers.into_iter().chain(main).max().unwrap_or(0) + 1;
         let mark = Mark { generation: first, stored: Stored { log, position: from, state: State::Building, ended_ms: 0 }, entities: 0 };
         let mark = rebuild::make(&reading, &options, first, mark).await?;
-        self.shadow = Some(Generation { mark, revision: 0, existing: HashSet::new() });
+        self.shadow = Some(Generation { mark, revision: 0, asked: false, existing: HashSet::new() });
         Ok(())
     }
 }
@@ -297,6 +312,10 @@ impl Generation {
         let path = |at| paths.position(shadow, after.log, at);
         let data = self.mark.position();
         let mut operations = match piece.from == piece.to {
+            // giving up takes the place of the request
+            _ if std::mem::take(&mut self.asked) => {
+                vec![Operation::Delete { path: paths.asked(after.log, piece.from) }, Operation::Create { path: path(piece.to), data }]
+            }
             true => vec![Operation::Set { path: path(piece.to), data, version: None }],
             false => vec![Operation::Delete { path: path(piece.from) }, Operation::Create { path: path(piece.to), data }],
         };
@@ -356,14 +375,19 @@ impl Projection for ZooKeeperProjection {
         let reading = self.reading().await?;
         let read = async {
             reading.sync().await?;
-            let revision = reading.main().await?;
-            if let Some(revision) = &revision {
-                self.count(&reading, revision).await?;
+            let main = reading.main().await?;
+            if let Some(main) = &main {
+                self.count(&reading, &main.revision).await?;
             }
-            Ok(revision)
+            Ok(main)
         };
-        match read.await {
-            Ok(revision) => Ok(revision.filter(|it| self.damaged != Some(it.mark.generation)).map(|it| it.mark.stored)),
+        let read = read.await;
+        self.asked = read.as_ref().is_ok_and(|main| main.is_some_and(|main| main.asked));
+        match read {
+            Ok(main) => {
+                let whole = main.filter(|main| self.damaged != Some(main.revision.mark.generation));
+                Ok(whole.map(|main| main.revision.mark.stored))
+            }
             // whatever lies there, it can be filled anew
             Err(error @ Error::Unreadable { .. }) => {
                 tracing::warn!(error = %error, "the store counts as empty");
@@ -374,6 +398,10 @@ impl Projection for ZooKeeperProjection {
                 Err(error.into())
             }
         }
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked
     }
 
     async fn apply(&mut self, batch: Batch<'_, Fact>) -> Result<Applied, StoreError> {

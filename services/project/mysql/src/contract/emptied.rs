@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loki_domain::{NodeRef, Position};
-use loki_runner::{Applied, Batch, Projection, State, StoreError, Target};
+use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target};
 use loki_wire::Fact;
 
 use super::World;
@@ -60,7 +60,7 @@ pub async fn a_store_without_a_table_is_empty(world: &dyn World) {
     }
 }
 
-/// Its projector finds no position, its readers keep what they have until the swap.
+/// Its projector finds the request, its readers keep what they have until the swap.
 pub async fn a_forgotten_store_is_filled_anew(world: &dyn World) {
     // there is nothing to be forgotten yet
     forget(&world.config(), Projected::State).await.expect("forgotten");
@@ -73,7 +73,8 @@ pub async fn a_forgotten_store_is_filled_anew(world: &dyn World) {
     // a batch that was under way, and a second request, leave the first one as it is
     assert_eq!(projection.apply(batch(Target::Main, end, end + 1, &[])).await.expect("refused"), Applied::Refused);
     forget(&world.config(), Projected::State).await.expect("forgotten");
-    assert_eq!(projection.stored().await.expect("read"), None);
+    assert_eq!(projection.stored().await.expect("read").map(|stored| (stored.state, stored.position)), Some((State::Live, end)));
+    assert!(projection.is_asked());
     let told_of = readers.state.stored().await.expect("read").expect("a position");
     assert_eq!((told_of.state, told_of.position), (State::Building, end));
     assert!(history(world).stored().await.expect("read").is_some());
@@ -83,7 +84,7 @@ pub async fn a_forgotten_store_is_filled_anew(world: &dyn World) {
     assert_eq!(projection.apply(batch(Target::Shadow, 0, 4, &story.facts[..3])).await.expect("applied"), Applied::Done);
     assert_eq!(rebuilding(&world.config(), Projected::State).await.expect("read"), Some(4));
     assert_eq!(rebuilding(&world.config(), Projected::History).await.expect("read"), None);
-    assert_eq!(projection.stored().await.expect("read"), None);
+    assert!(projection.stored().await.expect("read").is_some() && projection.is_asked());
     readers.state.wait(last, Duration::ZERO).await.expect("passed");
     let answer = readers.state.node(&NodeRef::Id(node_id(1)), Some(last)).await.expect("read");
     assert_eq!(answer.stored.state, State::Live);
@@ -91,6 +92,7 @@ pub async fn a_forgotten_store_is_filled_anew(world: &dyn World) {
     fill(&mut projection, &story.facts).await;
     assert_eq!(rebuilding(&world.config(), Projected::State).await.expect("read"), None);
     assert_eq!(readers.state.stored().await.expect("read").map(|stored| stored.state), Some(State::Live));
+    assert!(projection.stored().await.expect("read").is_some() && !projection.is_asked());
     assert_eq!(projection.apply(batch(Target::Main, end, end + 1, &[])).await.expect("applied"), Applied::Done);
 
     // what is not read anyway has nothing to keep
@@ -101,6 +103,24 @@ pub async fn a_forgotten_store_is_filled_anew(world: &dyn World) {
     assert_eq!(outcomes.stored().await.expect("read"), None);
     assert_eq!(readers.history.stored().await.expect("read"), None);
     told(world, &story).await;
+    assert_eq!(state_lines(&readers).await, fold(&story.facts));
+}
+
+/// It holds what the log does not have any more: a request for a rebuild is no reason to let anybody read that.
+pub async fn a_forgotten_store_can_be_given_up(world: &dyn World) {
+    let story = busy_story();
+    let readers = told(world, &story).await;
+    let end = story.facts_end();
+    let mut projection = state(world);
+    forget(&world.config(), Projected::State).await.expect("forgotten");
+    let building = || Batch { state: State::Building, ..batch::<Fact>(Target::Main, end, end, &[]) };
+    assert_eq!(projection.apply(building()).await.expect("refused"), Applied::Refused);
+    let wrong = Batch { ended_ms: Some(Stored::GIVEN_UP_MS), ..building() };
+    assert_eq!(projection.apply(wrong).await.expect("applied"), Applied::Done);
+    assert!(projection.stored().await.expect("read").is_some_and(|stored| stored.is_given_up()) && !projection.is_asked());
+    let refused = readers.state.dump(None).await.err();
+    assert_eq!(refused, Some(ReadError::NotReady(NotReady::Building { at: Position::fact(end) })));
+    fill(&mut projection, &story.facts).await;
     assert_eq!(state_lines(&readers).await, fold(&story.facts));
 }
 

@@ -73,6 +73,7 @@ macro_rules! mysql_contract {
             a_store_without_position_is_empty
             a_store_without_a_table_is_empty
             a_forgotten_store_is_filled_anew
+            a_forgotten_store_can_be_given_up
             an_emptied_store_is_made_again
             a_batch_into_an_emptied_store_is_refused
             another_schema_version_is_refused

@@ -25,6 +25,8 @@ pub(super) struct Step {
     pub(super) to: u64,
     pub(super) state: State,
     pub(super) ended_ms: Option<i64>,
+    /// It says that what is there is wrong.
+    pub(super) gives_up: bool,
 }
 
 /// Applies the changes if the position is `from`; `false` when it is not, or there is none.
@@ -59,7 +61,8 @@ async fn move_position(connection: &mut Connection, family: &Family, step: &Step
         None => "",
     };
     values.extend([Value::offset(step.from), Value::text(step.log.to_string())]);
-    let sql = format!("UPDATE {table} SET position = ?, state = ?{ended} WHERE id = 1 AND position = ? AND log = ? AND state <> '{ASKED}'");
+    let unless_asked = if step.gives_up { String::new() } else { format!(" AND state <> '{ASKED}'") };
+    let sql = format!("UPDATE {table} SET position = ?, state = ?{ended} WHERE id = 1 AND position = ? AND log = ?{unless_asked}");
     Ok(connection.execute(sql, values).await? == 1)
 }
 

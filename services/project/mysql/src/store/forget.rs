@@ -1,5 +1,5 @@
-//! Asking for a rebuild from outside, and looking how far it is. The request lies in the position's row: to the projector a store with it has no
-//! position, so that it fills a new generation by itself; readers keep the one that they have until the swap, which replaces the row.
+//! Asking for a rebuild from outside, and looking how far it is. The request lies in the position's row: a projector that finds it fills a new
+//! generation by itself; readers keep the one that they have until the swap, which replaces the row, unless it is found to be wrong.
 
 use crate::config::Config;
 use crate::sql::{Connection, Fault};

@@ -34,6 +34,8 @@ pub struct Store<I> {
     family: &'static Family,
     changes: fn(&[I]) -> Vec<TableChanges>,
     connection: Option<Connection>,
+    /// A rebuild was asked for, as the position's row said last.
+    asked: bool,
 }
 
 impl StateProjection {
@@ -50,7 +52,7 @@ impl HistoryProjection {
 
 impl<I: Item> Store<I> {
     fn new(config: &Config, family: &'static Family, changes: fn(&[I]) -> Vec<TableChanges>) -> Result<Self, ConfigError> {
-        Ok(Self { place: config.place()?, config: config.clone(), family, changes, connection: None })
+        Ok(Self { place: config.place()?, config: config.clone(), family, changes, connection: None, asked: false })
     }
 
     /// Takes the connection, or opens one. Whoever succeeds with it puts it back.
@@ -66,14 +68,16 @@ impl<I: Item> Store<I> {
         let placed = position::read(&mut connection, self.family).await?;
         // Where the tables are gone the database may be, too, and this connection may have been left without one.
         self.connection = placed.is_some().then_some(connection);
-        Ok(placed.filter(|placed| !placed.asked).map(|placed| placed.stored))
+        self.asked = placed.is_some_and(|placed| placed.asked);
+        Ok(placed.map(|placed| placed.stored))
     }
 
     async fn write(&mut self, batch: &Batch<'_, I>) -> Result<bool, Fault> {
         let Batch { log, target, from, to, items, state, ended_ms } = *batch;
+        let gives_up = batch.gives_up();
         let changes = (self.changes)(items);
         let mut connection = self.take().await?;
-        let step = Step { log, target, from, to, state, ended_ms };
+        let step = Step { log, target, from, to, state, ended_ms, gives_up };
         let applied = apply::apply(&mut connection, self.family, &step, changes).await?;
         self.connection = Some(connection);
         Ok(applied)
@@ -106,9 +110,16 @@ impl<I: Item> Projection for Store<I> {
 
     async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
         match self.read_position().await {
-            Err(Fault::Emptied(_)) => Ok(None),
+            Err(Fault::Emptied(_)) => {
+                self.asked = false;
+                Ok(None)
+            }
             read => Ok(read?),
         }
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked
     }
 
     async fn apply(&mut self, batch: Batch<'_, I>) -> Result<Applied, StoreError> {

@@ -6,7 +6,7 @@ use crate::schema::check_version;
 use crate::sql::{Connection, Fault, Row};
 use crate::tables::Family;
 
-/// The state of a live generation for which a rebuild was asked. Nothing is written to it any more.
+/// The state of a live generation for which a rebuild was asked. Nothing is written to it any more, but that it is wrong.
 pub(crate) const ASKED: &str = "asked";
 
 /// A position as it is read, with the time of the rebuild that it goes back to.

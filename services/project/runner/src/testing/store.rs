@@ -38,6 +38,7 @@ pub struct MemoryStore {
 struct Inner {
     main: Option<Generation>,
     shadow: Option<Generation>,
+    asked: bool,
     faults: VecDeque<Option<Fault>>,
     breaches: Vec<String>,
     /// (Target, from, to, items, state) of each batch that was written.
@@ -73,7 +74,7 @@ impl MemoryStore {
 
     /// A projection that fills this store.
     pub fn projection(&self, name: &'static str) -> MemoryProjection {
-        MemoryProjection { store: self.clone(), name }
+        MemoryProjection { store: self.clone(), name, asked: false }
     }
 
     pub fn main(&self) -> Option<Generation> {
@@ -86,7 +87,13 @@ impl MemoryStore {
 
     /// Sets the main generation: `None` empties the store, an older copy sets it back.
     pub fn replace(&self, main: Option<Generation>) {
-        self.lock().main = main;
+        let mut inner = self.lock();
+        (inner.main, inner.asked) = (main, false);
+    }
+
+    /// Asks for a rebuild, as an operator does from outside.
+    pub fn ask(&self) {
+        self.lock().asked = true;
     }
 
     /// Changes what the main generation says about itself.
@@ -192,6 +199,10 @@ impl Inner {
         else {
             return Applied::Refused;
         };
+        if batch.target == Target::Main && std::mem::take(&mut self.asked) && !batch.gives_up() {
+            self.asked = true;
+            return Applied::Refused;
+        }
         let mut breaches = Vec::new();
         let mut next = batch.from;
         for item in batch.items {
@@ -227,7 +238,7 @@ impl Inner {
             return Applied::Refused;
         };
         (shadow.stored.state, shadow.stored.ended_ms) = (State::Live, ended_ms);
-        self.main = Some(shadow);
+        (self.main, self.asked) = (Some(shadow), false);
         self.swaps += 1;
         Applied::Done
     }
@@ -243,6 +254,7 @@ fn row(change: &Change) -> String {
 pub struct MemoryProjection {
     store: MemoryStore,
     name: &'static str,
+    asked: bool,
 }
 
 #[async_trait]
@@ -257,7 +269,12 @@ impl Projection for MemoryProjection {
         self.store.answers()?;
         let mut inner = self.store.lock();
         inner.reads += 1;
+        self.asked = inner.asked;
         Ok(inner.main.as_ref().map(|main| main.stored))
+    }
+
+    fn is_asked(&self) -> bool {
+        self.asked
     }
 
     async fn apply(&mut self, batch: Batch<'_, Fact>) -> Result<Applied, StoreError> {

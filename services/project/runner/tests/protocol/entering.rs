@@ -233,6 +233,72 @@ async fn a_rebuild_that_is_asked_for_leaves_readers_their_store_until_the_swap()
     running.stop().await;
 }
 
+/// What was written to the main generation to keep readers away.
+fn given_up(world: &World) -> usize {
+    world.store.written().iter().filter(|batch| batch.0 == Target::Main && batch.4 == State::Building).count()
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_asked_for_through_the_store_leaves_readers_what_they_have() {
+    for idle in [false, true] {
+        let mut world = World::new();
+        world.append_many(10);
+        let running = world.run();
+        world.caught_up(&running).await;
+        world.store.ask();
+        if !idle {
+            world.append_many(10);
+        }
+        eventually("a swap", || world.store.swaps() == 2).await;
+        world.caught_up(&running).await;
+        let why = running.status.now().last_rebuild.expect("a rebuild").text;
+        assert_eq!((given_up(&world), why.as_str()), (0, "an operator asked for it"));
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_wrong_is_not_read_although_it_was_asked() {
+    for another in [false, true] {
+        let mut world = World::new();
+        world.append_many(10);
+        let running = world.run();
+        world.caught_up(&running).await;
+        running.stop().await;
+        if another {
+            world.log.truncate(&world.facts, 0);
+            world.log.write(&world.facts, vec![opening(log_id(2))], false);
+            world.append_many(30);
+        } else {
+            world.log.truncate(&world.facts, 11);
+        }
+        world.store.ask();
+        let running = world.run();
+        world.caught_up(&running).await;
+        assert_eq!((given_up(&world), world.store.swaps()), (1, 2), "another log: {another}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_set_back_is_not_read_although_it_was_asked() {
+    let mut world = World::new();
+    world.append_many(10);
+    let running = world.run();
+    world.caught_up(&running).await;
+    let copy = world.store.main();
+    world.append_many(10);
+    world.caught_up(&running).await;
+    running.stop().await;
+    assert_eq!(world.log.committed_now(GROUP, &world.facts), Some(world.end()));
+    world.store.replace(copy);
+    world.store.ask();
+    let running = world.run();
+    world.caught_up(&running).await;
+    assert_eq!((given_up(&world), world.store.swaps()), (1, 2));
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_log_without_an_id_is_waited_for_within_the_group() {
     let mut world = World::without_id(loki_runner::testing::MemoryLog::new());

@@ -49,6 +49,17 @@ async fn each_request_for_a_rebuild_is_tried_once() {
 }
 
 #[tokio::test]
+async fn each_request_through_the_store_is_tried_once() {
+    let (world, running) = stopped().await;
+    world.store.ask();
+    eventually("a new generation", || rounds(&world) == 2).await;
+    stops(&running).await;
+    looks_on(&world).await;
+    assert_eq!((rounds(&world), world.store.swaps()), (2, 1));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_log_without_id_does_not_make_a_request_spin() {
     let mut world = World::without_id(loki_runner::testing::MemoryLog::new());
     world.append(0..1_001);

@@ -34,7 +34,7 @@ async fn stand_still(process: &Running) {
     .await;
 }
 
-async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let started = Stopwatch::start();
     while !condition().await {
         assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
