@@ -26,7 +26,7 @@ pub use name::{NodeName, ServerName};
 pub use node::Node;
 pub use path::NodePath;
 pub use position::{Position, Stream};
-pub use rejection::{Code, Rejection};
+pub use rejection::{Code, Rejection, shortened};
 pub use server::{Server, ServerState};
 
 /// A value that is not allowed: which rule it breaks, in words for the sender. The field is named by the caller, who knows it.

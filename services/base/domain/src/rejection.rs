@@ -1,5 +1,6 @@
 //! Why a command was not carried out.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -104,6 +105,11 @@ impl Code {
     }
 }
 
+/// The longest message of a rejection, in bytes. The decider remembers each for a day of the log's time, to answer a repetition with it.
+const MESSAGE_MAX: usize = 512;
+/// The longest name of a field. `labels.` and a key that may be one are shorter.
+const FIELD_MAX: usize = 128;
+
 /// A rejection names the field, says what is wrong with it, and for a conflict what is in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
@@ -116,14 +122,30 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// Texts that are too long are cut in the middle.
     pub fn new(code: Code, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, field: field.into(), message: message.into(), conflict: None }
+        let bounded = |text: String, max| match shortened(&text, max) {
+            Cow::Owned(short) => short,
+            Cow::Borrowed(_) => text,
+        };
+        Self { code, field: bounded(field.into(), FIELD_MAX), message: bounded(message.into(), MESSAGE_MAX), conflict: None }
     }
 
     pub fn in_the_way(mut self, key: impl std::fmt::Display) -> Self {
         self.conflict = Some(key.to_string());
         self
     }
+}
+
+/// A text of at most so many bytes: its beginning and its end, which tell more than the middle.
+pub fn shortened(text: &str, max: usize) -> Cow<'_, str> {
+    const CUT: &str = "…";
+    if text.len() <= max {
+        return Cow::Borrowed(text);
+    }
+    let half = max.saturating_sub(CUT.len()) / 2;
+    let (head, tail) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+    Cow::Owned(format!("{}{CUT}{}", &text[..head], &text[tail..]))
 }
 
 #[cfg(test)]
@@ -147,5 +169,18 @@ mod tests {
         for text in ["", "Gate", "gate closed", "gate-closed", "\u{1b}[2J", &format!("{longest}x")] {
             assert!(Code::read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_in_the_middle() {
+        assert_eq!(shortened("/acme/shop", 10), "/acme/shop");
+        assert_eq!(shortened("/acme/shop/web", 11), "/acm…/web");
+        for max in 3..40 {
+            let short = shortened("/支付/支付/支付/支付/支付/支付/支付", max);
+            assert!(short.len() <= max && short.contains('…'), "{max}: {short}");
+        }
+        let rejection = Rejection::new(Code::Invalid, format!("labels.{}", "k".repeat(9_000)), format!("`{}` is bad", "k".repeat(9_000)));
+        assert_eq!((rejection.field.len(), rejection.message.len()), (127, 511));
+        assert!(rejection.field.starts_with("labels.k") && rejection.message.ends_with("k` is bad"), "{rejection:?}");
     }
 }

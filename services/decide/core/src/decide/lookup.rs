@@ -1,9 +1,12 @@
 //! Finds what a command names, and checks the values that more than one command sets.
 
 use loki_domain::labels::{COUNT_MAX, check_key};
-use loki_domain::{Code, Labels, Node, NodeId, NodePath, NodeRef, Patch, Rejection, Server, ServerRef, ServerState};
+use loki_domain::{Code, Labels, Node, NodeId, NodePath, NodeRef, Patch, Rejection, Server, ServerRef, ServerState, shortened};
 
 use crate::State;
+
+/// How much of a path a message names: 32 names can be 8 KiB.
+const PATH_BYTES_MAX: usize = 160;
 
 /// A node that must exist.
 pub(super) fn node<'s>(state: &'s State, reference: &NodeRef, field: &str) -> Result<&'s Node, Rejection> {
@@ -26,9 +29,14 @@ pub(super) fn node_or_top<'s>(state: &'s State, reference: &NodeRef, field: &str
 
 fn written(reference: &NodeRef) -> String {
     match reference {
-        NodeRef::Path(path) => path.to_string(),
+        NodeRef::Path(path) => shown(path),
         NodeRef::Id(id) => id.to_string(),
     }
+}
+
+/// A path for a message, in which what else it says has to have its place.
+pub(super) fn shown(path: &NodePath) -> String {
+    shortened(&path.to_string(), PATH_BYTES_MAX).into_owned()
 }
 
 /// A server that must exist and may still change.
@@ -47,8 +55,8 @@ pub(super) fn server<'s>(state: &'s State, reference: &ServerRef, field: &str) -
 }
 
 /// A node's path for a message.
-pub(super) fn path(state: &State, node: NodeId) -> NodePath {
-    state.tree().path(node)
+pub(super) fn path(state: &State, node: NodeId) -> String {
+    shown(&state.tree().path(node))
 }
 
 /// A map with its changes; what is wrong is named by its key.
@@ -68,4 +76,19 @@ pub(super) fn counted<T: Clone>(list: &[T], field: &str) -> Result<Vec<T>, Rejec
         return Err(Rejection::new(Code::Limit, field, format!("at most {COUNT_MAX} entries, these are {}", list.len())));
     }
     Ok(list.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use loki_domain::path::DEPTH_MAX;
+
+    use super::*;
+
+    #[test]
+    fn a_message_names_a_deep_path_by_both_its_ends() {
+        let path: NodePath = format!("/first{}/last", format!("/{}", "支付".repeat(10)).repeat(DEPTH_MAX - 2)).parse().unwrap();
+        assert!(path.to_string().len() > 1_500);
+        let message = node(&State::default(), &NodeRef::Path(path), "node").unwrap_err().message;
+        assert!(message.len() < 200 && message.starts_with("there is no node `/first/") && message.ends_with("/last`"), "{message}");
+    }
 }

@@ -35,10 +35,10 @@ pub(super) fn create(state: &State, new: New<'_>, mut ids: NewIds<'_>) -> Decide
         existing += 1;
     }
     if let (Some(node), true) = (parent, existing == names.len()) {
-        return Err(taken(node, "path", format!("`{}` is already there", new.path)));
+        return Err(taken(node, "path", format!("`{}` is already there", lookup::shown(new.path))));
     }
     if existing < last && !new.parents {
-        let missing = NodePath::new(names[..=existing].to_vec());
+        let missing = lookup::shown(&NodePath::new(names[..=existing].to_vec()));
         return Err(Rejection::new(Code::NotFound, "path", format!("there is no node `{missing}`: create it first, or set `parents`")));
     }
 
