@@ -101,6 +101,7 @@ pub async fn the_audit_is_filtered(world: &dyn World) {
         (AuditFilter { actor: Some("bob".into()), ..any() }, vec![2]),
         (AuditFilter { actor: Some("nobody".into()), ..any() }, vec![]),
         (AuditFilter { command_type: Some("server.mount".into()), ..any() }, vec![2]),
+        (AuditFilter { command_type: Some("server.mount ".into()), ..any() }, vec![]),
         (AuditFilter { result: Some(OutcomeKind::Duplicate), ..any() }, vec![5]),
         (AuditFilter { result: Some(OutcomeKind::Dead), ..any() }, vec![8]),
         (AuditFilter { result: Some(OutcomeKind::Rejected), actor: Some("ann".into()), ..any() }, vec![]),
@@ -122,6 +123,8 @@ pub async fn the_audit_is_filtered(world: &dyn World) {
         (AuditFilter { to: Some(Moment::Position(Position::fact(5))), ..any() }, vec![1, 0]),
         (AuditFilter { from: Some(Moment::Position(Position::fact(5))), to: Some(after(3)), ..any() }, vec![3, 2, 1]),
         (AuditFilter { from: Some(Moment::Position(Position::fact(1_000))), ..any() }, vec![]),
+        // beyond all offsets
+        (AuditFilter { from: Some(Moment::Position(Position::command(u64::MAX))), ..any() }, vec![]),
     ];
     audit(world, &story, filters, &[1, 100]).await;
 }

@@ -83,7 +83,7 @@ pub async fn servers_are_filtered(world: &dyn World) {
     story.accept(vec![
         set_server(special),
         set_server(other),
-        set_server(server(3, "web01", ServerState::Online)),
+        set_server(Server { idc: Some(text("sh ")), ..server(3, "web01", ServerState::Online) }),
         set_server(server(4, "web02", ServerState::Retired)),
     ]);
     let readers = told(world, &story).await;
@@ -92,6 +92,7 @@ pub async fn servers_are_filtered(world: &dyn World) {
         (ServerFilter { state: Some(ServerState::Online), ..ServerFilter::default() }, vec!["db02", "web01"]),
         (ServerFilter { state: Some(ServerState::Retired), ..ServerFilter::default() }, vec!["web02"]),
         (ServerFilter { idc: Some(text("sh")), ..ServerFilter::default() }, vec!["db01"]),
+        (ServerFilter { idc: Some(text("sh ")), ..ServerFilter::default() }, vec!["web01"]),
         (ServerFilter { name_prefix: Some("web".into()), ..ServerFilter::default() }, vec!["web01"]),
         (ServerFilter { name_prefix: Some("db0".into()), state: Some(ServerState::Offline), ..ServerFilter::default() }, vec!["db01"]),
         (ServerFilter { labels: labels(&[("role", "db")]), ..ServerFilter::default() }, vec!["db01", "db02"]),

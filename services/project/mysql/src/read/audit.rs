@@ -17,6 +17,7 @@ const JSON: usize = 15;
 /// MySQL takes texts that differ in spaces at their end as equal, so that the bytes are compared, too.
 const IS_ID: &str = "id = ? AND HEX(id) = HEX(?)";
 const IS_ACTOR: &str = "actor = ? AND HEX(actor) = HEX(?)";
+const IS_TYPE: &str = "type = ? AND HEX(type) = HEX(?)";
 
 /// How many outcomes of one id are given.
 const OF_ID_MAX: i64 = 100;
@@ -58,14 +59,14 @@ pub(super) async fn audit(snapshot: &mut Snapshot, filter: &AuditFilter, page: &
 async fn conditions(snapshot: &mut Snapshot, filter: &AuditFilter, page: &Page) -> Result<Option<Where>, ReadError> {
     let mut wanted = Where::default();
     if let Some(cursor) = &page.cursor {
-        let command: u64 = cursor.parse().map_err(|_| invalid("cursor", "is none that was given"))?;
-        wanted.and("command < ?", [Value::offset(command)]);
+        let command: i64 = cursor.parse().map_err(|_| invalid("cursor", "is none that was given"))?;
+        wanted.and("command < ?", [Value::Int(command)]);
     }
     if let Some(actor) = &filter.actor {
         wanted.and(IS_ACTOR, [Value::text(actor), Value::text(actor)]);
     }
     if let Some(command_type) = &filter.command_type {
-        wanted.and("type = ?", [Value::text(command_type)]);
+        wanted.and(IS_TYPE, [Value::text(command_type), Value::text(command_type)]);
     }
     if let Some(result) = filter.result {
         wanted.and("outcome = ?", [Value::text(kind_text(result))]);

@@ -67,7 +67,8 @@ pub(super) async fn servers(snapshot: &mut Snapshot, filter: &ServerFilter, page
 
 fn list_sql(filter: &ServerFilter) -> Cow<'static, str> {
     let state = if filter.state.is_some() { "state = ?" } else { "state <> ?" };
-    let idc = if filter.idc.is_some() { " AND idc = ?" } else { "" };
+    // MySQL takes texts that differ in spaces at their end as equal
+    let idc = if filter.idc.is_some() { " AND idc = ? AND HEX(idc) = HEX(?)" } else { "" };
     let prefix = if filter.name_prefix.is_some() { " AND name >= ? AND name < ?" } else { "" };
     format!("SELECT json, fact FROM server WHERE name >= ? AND (name > ? OR id > ?) AND {state}{idc}{prefix} ORDER BY name, id LIMIT ?")
         .into()
@@ -77,7 +78,7 @@ fn list_values(filter: &ServerFilter, id: &str, name: &str, limit: usize) -> Vec
     let mut values = vec![Value::text(name), Value::text(name), Value::text(id)];
     values.push(Value::text(filter.state.unwrap_or(ServerState::Retired).as_str()));
     if let Some(idc) = &filter.idc {
-        values.push(Value::text(idc.as_str()));
+        values.extend([Value::text(idc.as_str()), Value::text(idc.as_str())]);
     }
     if let Some(prefix) = &filter.name_prefix {
         // names are of letters, digits, `.`, `-` and `_`, all of which come before `~`

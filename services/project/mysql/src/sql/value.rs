@@ -14,9 +14,9 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// An offset of the log. Logs count with signed numbers, so the sign bit is never set.
+    /// An offset of the log. Logs count with signed numbers, so that one with the sign bit set lies behind all of them.
     pub(crate) fn offset(offset: u64) -> Self {
-        Self::Int(offset as i64)
+        Self::Int(i64::try_from(offset).unwrap_or(i64::MAX))
     }
 
     pub(crate) fn text(text: impl Into<String>) -> Self {
