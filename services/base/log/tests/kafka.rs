@@ -28,8 +28,10 @@ impl Kafka {
     }
 }
 
+/// No limit that a machine which stalls for some seconds could reach, and all well within the suite's patience.
 fn connect(address: &str) -> KafkaLog {
-    KafkaLog::connect(Config::new(address)).unwrap()
+    let long = Duration::from_secs(30);
+    KafkaLog::connect(Config { session_timeout: long, transaction_timeout: long, request_timeout: long, ..Config::new(address) }).unwrap()
 }
 
 #[async_trait]

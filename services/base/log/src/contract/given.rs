@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use loki_runtime::clock::Stopwatch;
+use loki_runtime::task;
 
 use super::{PATIENCE, World};
 use crate::port::{Event, Log, Member, Reader};
@@ -61,6 +62,19 @@ pub(super) fn text(bytes: &Option<Bytes>) -> &str {
 
 pub(super) fn values(records: &[Record]) -> Vec<String> {
     records.iter().map(|record| text(&record.value).to_owned()).collect()
+}
+
+/// All records, once there are at least so many: a commit may be acknowledged before readers may see what it committed.
+pub(super) async fn read_all(log: &dyn Log, partition: &Partition, count: usize) -> Vec<Record> {
+    let watch = Stopwatch::start();
+    loop {
+        let records = read_to_end(log, partition).await;
+        if records.len() >= count {
+            return records;
+        }
+        assert!(watch.elapsed() < PATIENCE, "{} of {count} records came", records.len());
+        task::sleep(STEP / 50).await;
+    }
 }
 
 pub(super) async fn read_to_end(log: &dyn Log, partition: &Partition) -> Vec<Record> {

@@ -26,7 +26,7 @@ use crate::record::Partition;
 use crate::topic::Topic;
 
 /// How long a case waits for what must happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A log to be tested, empty at first.
 #[async_trait]

@@ -5,15 +5,16 @@ use std::time::Duration;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 
-use super::World;
 use super::given::{STEP, numbered, read_count, record, records, single, spec, until_end, values};
+use super::{PATIENCE, World};
 use crate::error::{Class, Error};
 use crate::record::{NewRecord, Partition};
 use crate::topic::{Timestamp, TopicSpec};
 
-/// Far more than a wake-up takes, far less than the wait that it ends.
-const AT_ONCE: Duration = Duration::from_secs(5);
-const LONG: Duration = Duration::from_secs(30);
+/// A wait that nothing but a wake-up ends in time.
+pub(super) const LONG: Duration = Duration::from_secs(120);
+/// Far more than a wake-up takes on a machine that stalls, far less than the wait that it ends.
+pub(super) const AT_ONCE: Duration = Duration::from_secs(30);
 
 pub async fn a_reader_is_told_the_end_once(world: &impl World) {
     let partition = single(world, "end").await;
@@ -22,12 +23,19 @@ pub async fn a_reader_is_told_the_end_once(world: &impl World) {
     let watch = Stopwatch::start();
     let empty = reader.read(10, LONG).await.unwrap();
     assert!(empty.at_end && empty.records.is_empty() && empty.position == 0, "{empty:?}");
-    assert!(watch.elapsed() < LONG / 2, "the end is told at once");
+    assert!(watch.elapsed() < AT_ONCE, "the end is told at once");
 
     log.append(&partition, records(["a", "b", "c"])).await.unwrap();
     assert_eq!(values(&read_count(&mut *reader, 2).await), ["a", "b"]);
     assert_eq!(reader.position(), 2);
-    assert_eq!(values(&until_end(&mut *reader).await), ["c"], "the end is told again after more records");
+    // an append may become visible in parts, each with an end of its own
+    let watch = Stopwatch::start();
+    let mut rest = Vec::new();
+    while rest.is_empty() {
+        rest = until_end(&mut *reader).await;
+        assert!(watch.elapsed() < PATIENCE, "the third record did not come");
+    }
+    assert_eq!(values(&rest), ["c"], "the end is told again after more records");
     assert_eq!(reader.position(), log.bounds(&partition).await.unwrap().end);
     let again = reader.read(10, Duration::from_millis(100)).await.unwrap();
     assert!(again.records.is_empty() && !again.at_end, "but only once: {again:?}");
@@ -91,13 +99,15 @@ pub async fn a_dropped_read_loses_nothing(world: &impl World) {
     };
     let mut read = Vec::new();
     let watch = Stopwatch::start();
+    let mut calls = 0_u64;
     while read.len() < 500 {
-        // Dropped at many points of its work.
-        let limit = Duration::from_micros((read.len() as u64 * 7919) % 3_000);
+        calls += 1;
+        // Dropped at many points of its work, but now and then it has its time: to begin may take longer than all that.
+        let limit = if calls.is_multiple_of(16) { STEP } else { Duration::from_micros((calls * 7919) % 3_000) };
         if let Some(batch) = task::timeout(limit, reader.read(7, STEP)).await {
             read.extend(batch.unwrap().records);
         }
-        assert!(watch.elapsed() < super::PATIENCE, "{} of 500 came", read.len());
+        assert!(watch.elapsed() < PATIENCE, "{} of 500 came", read.len());
     }
     appending.await.unwrap();
     assert_eq!(values(&read), (0..500).map(|n| format!("d-{n}")).collect::<Vec<_>>());
@@ -148,7 +158,7 @@ pub async fn a_position_outside_the_log_is_refused(world: &impl World) {
             Err(error) => break error,
             Ok(batch) => assert!(batch.records.is_empty() && !batch.at_end, "{batch:?}"),
         }
-        assert!(watch.elapsed() < super::PATIENCE, "no error came");
+        assert!(watch.elapsed() < PATIENCE, "no error came");
     };
     assert!(matches!(error, Error::OutOfRange { position: 5, start: 0, end: 2, .. }), "{error}");
     assert_eq!(error.class(), Class::Invalid);
