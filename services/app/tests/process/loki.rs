@@ -54,21 +54,20 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(folder: &Path, service: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_with(folder, &[service], settings)
+    }
+
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let log = tempfile::Builder::new().suffix(".log").tempfile_in(folder).unwrap().keep().unwrap().1;
-        Self::start_into(folder, service, settings, &log)
+        Self::start_into(folder, arguments, settings, &log)
     }
 
     /// The same with another place for what it says.
-    pub(crate) fn start_into(folder: &Path, service: &str, settings: &[(&str, &str)], output: &Path) -> Self {
-        Self::start_with(folder, &[service], settings, output)
-    }
-
-    /// The same with flags.
-    pub(crate) fn start_with(folder: &Path, arguments: &[&str], settings: &[(&str, &str)], output: &Path) -> Self {
+    pub(crate) fn start_into(folder: &Path, arguments: &[&str], settings: &[(&str, &str)], output: &Path) -> Self {
         let address = free_address();
         let bound = child::bound(env!("CARGO_BIN_EXE_loki")).unwrap();
-        let mut command = placed(bound, folder, arguments, settings);
-        command.env("LOKI__API__LISTEN", &address).env("LOKI__TELEMETRY__LISTEN", &address);
+        let listens = [("LOKI__API__LISTEN", address.as_str()), ("LOKI__TELEMETRY__LISTEN", address.as_str())];
+        let mut command = placed(bound, folder, arguments, &[&listens, settings].concat());
         let file = File::options().append(true).open(output).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         Self { child: child::spawn(command).unwrap(), address, output: output.to_owned() }
@@ -96,6 +95,25 @@ impl Running {
         }
     }
 
+    /// Waits until it has said so.
+    pub(crate) async fn says(&mut self, words: &str) {
+        let started = Instant::now();
+        while !self.said().contains(words) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && started.elapsed() < PATIENCE, "it does not say `{words}` ({ended:?}):\n{}", self.said());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Everything that it has said.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) async fn ready(&mut self) {
         self.until("/readyz", |status, _| status == 200).await;
     }
@@ -114,7 +132,7 @@ impl Running {
             assert!(started.elapsed() < PATIENCE, "it does not end");
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        let said = if self.output.is_file() { std::fs::read_to_string(&self.output).unwrap() } else { String::new() };
+        let said = if self.output.is_file() { self.said() } else { String::new() };
         (status, started.elapsed(), said)
     }
 }

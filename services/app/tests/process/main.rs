@@ -7,6 +7,7 @@ mod logs;
 mod loki;
 mod operations;
 mod output;
+mod ports;
 mod refusals;
 mod settings;
 mod shutdown;

@@ -53,7 +53,7 @@ fn shells_are_told_every_command() {
 #[tokio::test]
 async fn services_outlive_their_log() {
     let home = tempfile::tempdir().unwrap();
-    let mut loki = Running::start_into(home.path(), "all", &[], std::path::Path::new("/dev/full"));
+    let mut loki = Running::start_into(home.path(), &["all"], &[], std::path::Path::new("/dev/full"));
     loki.ready().await;
     loki.terminate();
     let (status, _, _) = loki.ended().await;

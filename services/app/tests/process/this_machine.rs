@@ -1,8 +1,72 @@
-//! `loki all --this-machine`.
+//! `loki all --this-machine`, which is what `make run` starts.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::loki::{Running, free_address};
+
+/// What is there once this machine has been registered.
+#[derive(Debug, PartialEq)]
+struct Registered {
+    servers: Value,
+    server: Value,
+    tree: Value,
+    /// The facts' end.
+    facts: Value,
+}
+
+/// Starts it, waits until it has done all that it does by itself, and ends it.
+async fn run(folder: &std::path::Path, name: &str) -> (Registered, Vec<Value>) {
+    let mut loki = Running::start_with(folder, &["all", "--this-machine"], &[]);
+    let ready = format!("loki is ready: http://{} (embedded backends in ./data)\n", loki.address);
+    loki.says(&ready).await;
+    assert_eq!(loki.get("/readyz").await.map(|(status, _)| status), Some(200));
+    loki.says("this machine is registered").await;
+    let at_end = |status: u16, answer: &Value| {
+        let projections = answer["projections"].as_array().unwrap();
+        status == 200 && answer["undecided"] == 0 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
+    };
+    let status = loki.until("/v1/status", at_end).await;
+    let ask = async |path: &str| {
+        let (status, answer) = loki.get(path).await.unwrap();
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
+    };
+    let registered = Registered {
+        servers: ask("/v1/servers").await["items"].clone(),
+        server: ask(&format!("/v1/servers/{name}")).await,
+        tree: ask("/v1/tree").await,
+        facts: status["projections"][0]["end"].clone(),
+    };
+    let audit = ask("/v1/audit").await["items"].as_array().unwrap().clone();
+    assert_eq!(ask("/v1/servers?node=/machines").await["servers"][0]["name"], name);
+    loki.terminate();
+    let (status, _, said) = loki.ended().await;
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert_eq!(said.matches(&ready).count(), 1, "{said}");
+    (registered, audit)
+}
+
+#[tokio::test]
+async fn this_machine_is_the_first_server_and_is_registered_once() {
+    let home = tempfile::tempdir().unwrap();
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_lowercase();
+    let (first, audit) = run(home.path(), &name).await;
+    assert_eq!(first.servers.as_array().map(Vec::len), Some(1), "{first:?}");
+    assert_eq!((&first.server["server"]["name"], &first.server["server"]["state"]), (&json!(name), &json!("online")));
+    assert_eq!(first.server["server"]["labels"]["os"], std::env::consts::OS);
+    assert_eq!(first.server["mounts"].as_array().map(Vec::len), Some(1), "{first:?}");
+    assert_eq!(first.server["mounts"][0]["path"], "/machines");
+    assert_eq!((&first.tree["children"][0]["path"], &first.tree["children"][0]["servers"]), (&json!("/machines"), &json!(1)));
+    let told = |audit: &[Value]| audit.iter().map(|line| json!([line["actor"], line["type"], line["outcome"]])).collect::<Vec<_>>();
+    let lines =
+        |outcome: &str| ["server.mount", "server.register", "node.create"].map(|kind| json!(["this-machine", kind, outcome])).to_vec();
+    assert_eq!(told(&audit), lines("accepted"));
+
+    // the second asks again and changes nothing
+    let (second, audit) = run(home.path(), &name).await;
+    assert_eq!(told(&audit), [lines("rejected"), lines("accepted")].concat());
+    assert_eq!(second, first);
+}
 
 /// Behind a proxy that is away, with an API that waits for nobody: the machine asks itself, and asks on.
 #[tokio::test]
@@ -10,9 +74,7 @@ async fn a_machine_registers_itself_whatever_is_set() {
     let home = tempfile::tempdir().unwrap();
     let proxy = format!("http://{}", free_address());
     let settings = [("http_proxy", proxy.as_str()), ("HTTP_PROXY", &proxy), ("ALL_PROXY", &proxy), ("LOKI__API__WAIT_MAX", "10ms")];
-    let said = home.path().join("said.log");
-    std::fs::write(&said, "").unwrap();
-    let mut loki = Running::start_with(home.path(), &["all", "--this-machine"], &settings, &said);
+    let mut loki = Running::start_with(home.path(), &["all", "--this-machine"], &settings);
     loki.ready().await;
     let mounted = |status: u16, body: &Value| status == 200 && body["servers"].as_array().is_some_and(|servers| servers.len() == 1);
     loki.until("/v1/servers?node=/machines", mounted).await;
