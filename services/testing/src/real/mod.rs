@@ -36,7 +36,7 @@ pub use mariadb::MariaDb;
 pub use redis::Redis;
 pub use running::{Running, Snapshot};
 pub use shared::{Shared, shared};
-pub use zookeeper::ZooKeeper;
+pub use zookeeper::{ZooKeeper, zookeeper_shell};
 
 /// Every backend of the shared set.
 pub const ALL: [&dyn Backend; 4] = [&Kafka, &MariaDb, &ZooKeeper, &Redis];

@@ -1,8 +1,8 @@
-//! One ZooKeeper server.
+//! One ZooKeeper server, and ZooKeeper's own shell.
 
 use std::fs;
 use std::io::{Read, Write};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -61,4 +61,12 @@ impl Backend for ZooKeeper {
     fn variable(&self) -> &'static str {
         "LOKI_TEST_ZOOKEEPER"
     }
+}
+
+/// Runs one line of ZooKeeper's own shell, such as `deleteall /path`, to its end.
+pub fn zookeeper_shell(address: &str, line: &[&str]) -> Result<Output> {
+    let mut shell = java("zookeeper", 64)?;
+    shell.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "org.apache.zookeeper.ZooKeeperMain", "-server", address]);
+    shell.args(line).stdin(Stdio::null());
+    shell.output().context("cannot run ZooKeeper's shell")
 }

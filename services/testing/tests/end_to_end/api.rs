@@ -23,6 +23,11 @@ impl Api {
         Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or(Value::Null)))
     }
 
+    /// The body as it came.
+    pub(crate) async fn text(&self, path: &str) -> reqwest::Result<String> {
+        self.client.get(format!("{}{path}", self.base)).send().await?.error_for_status()?.text().await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Result<(u16, Value)> {
         let answer = self.client.post(format!("{}{path}", self.base)).body(body).send().await?;
         let status = answer.status().as_u16();
@@ -32,7 +37,10 @@ impl Api {
     /// Sends a command until it is acknowledged, however often the API or the log is away; gives the answer.
     pub(crate) async fn send(&self, asked: &Asked, wait: bool) -> Value {
         let data: Value = serde_json::from_slice(&loki_wire::command::write(&asked.command)).unwrap();
-        let body = json!({ "id": asked.id, "actor": asked.actor, "type": asked.command.type_name(), "data": data });
+        self.insist(&json!({ "id": asked.id, "actor": asked.actor, "type": asked.command.type_name(), "data": data }), wait).await
+    }
+
+    async fn insist(&self, body: &Value, wait: bool) -> Value {
         let path = if wait { "/v1/commands?wait=10s" } else { "/v1/commands" };
         let started = Instant::now();
         loop {
@@ -46,6 +54,14 @@ impl Api {
             assert!(started.elapsed() < Duration::from_secs(90), "{body} is not acknowledged: {why}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Sends a command that must be accepted; gives the outcome.
+    pub(crate) async fn accept(&self, kind: &str, data: Value) -> Value {
+        let id = format!("{:032x}", rand::random::<u128>());
+        let answer = self.insist(&json!({ "id": id, "type": kind, "data": data }), true).await;
+        assert_eq!(answer["outcome"], "accepted", "{answer}");
+        answer
     }
 
     /// Asks until the answer is as wanted.

@@ -1,133 +1,204 @@
-//! Stores emptied with their own tools, and set back to an older copy, while everything runs: each is filled again by itself, and meanwhile
-//! readers get 503 or the truth, never less.
+//! Stores emptied with their own tools, and set back to an older copy, while everything runs: each is filled again by itself and is equal to the
+//! log again, and meanwhile readers get 503 or the truth, never less.
+//!
+//! Each harm is done twice: once while everything runs, and once while the store's projector stands still, so that nobody can mend it: then
+//! whatever is read from that store must be refused, however long it takes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use loki_core::generate::Wild;
-use loki_testing::real::{Kafka, MariaDb, Running, ZooKeeper};
-use serde_json::{Value, json};
+use loki_testing::real::{self, Kafka, MariaDb, Running, Snapshot, ZooKeeper};
 use sqlx::{AssertSqlSafe, Connection};
+use tokio::sync::RwLock;
 
+use crate::api::Api;
 use crate::platform::{Backends, Platform};
+use crate::watch::{Route, Store, Watch};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What is done to a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    DropTable,
+    DropDatabase,
+    DeleteAll,
+    SetBackMysql,
+    SetBackZookeeper,
+}
+
+impl Harm {
+    const ALL: [Self; 5] = [Self::DropTable, Self::DropDatabase, Self::DeleteAll, Self::SetBackMysql, Self::SetBackZookeeper];
+
+    /// The projector that mends it.
+    fn projector(self) -> &'static str {
+        if matches!(self, Self::DeleteAll | Self::SetBackZookeeper) { "zookeeper" } else { "mysql" }
+    }
+
+    /// The projections that are filled anew; those of a store that was set back go on from where it is.
+    fn rebuilt(self) -> &'static [&'static str] {
+        match self {
+            Self::DropTable => &["mysql"],
+            Self::DropDatabase => &["mysql", "history"],
+            Self::DeleteAll => &["zookeeper"],
+            Self::SetBackMysql | Self::SetBackZookeeper => &[],
+        }
+    }
+
+    /// Whether what this route reads is harmed.
+    fn hits(self, route: Route) -> bool {
+        match (self, route.store()) {
+            (Self::DropTable, _) => route == Route::Node,
+            (Self::DropDatabase | Self::SetBackMysql, store) => store != Store::Tree,
+            (Self::DeleteAll | Self::SetBackZookeeper, store) => store == Store::Tree,
+        }
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn emptied_and_set_back_stores_are_filled_again() {
-    let (kafka, mut mysql, mut zookeeper) = tokio::task::block_in_place(|| (start(&Kafka), start(&MariaDb), start(&ZooKeeper)));
-    let backends = Backends { kafka: kafka.address(), mysql: mysql.url(), zookeeper: zookeeper.address() };
-    let platform = Platform::real(&backends).await;
-    let api = platform.api.clone();
-    let (_, made) =
-        api.post("/v1/commands?wait=10s", json!({ "type": "node.create", "data": { "path": "/always" } }).to_string()).await.unwrap();
-    assert_eq!(made["outcome"], "accepted", "{made}");
-    api.settled().await;
+    let mut site = Site::start().await;
+    site.equal("at the start").await;
+    site.copy().await;
+    site.equal("after the copies were made").await;
+    for harm in Harm::ALL {
+        for held in [false, true] {
+            let before = site.rebuilds(harm).await;
+            // what is told from here on is newer than any copy
+            site.watch.passes(3).await;
+            if held {
+                site.platform.pause(harm.projector());
+            }
+            site.harm(harm).await;
+            if held {
+                site.watch.refuses(|route| harm.hits(route)).await;
+                site.platform.resume(harm.projector());
+            }
+            site.rebuilt(harm, &before).await;
+            site.equal(&format!("{harm:?}, held {held}")).await;
+        }
+    }
+    site.end().await;
+}
 
-    let done = Arc::new(AtomicBool::new(false));
-    let load = tokio::spawn({
-        let (api, done) = (api.clone(), done.clone());
-        async move {
-            for asked in Wild::new(31) {
-                if done.load(Ordering::SeqCst) {
-                    break;
-                }
-                api.send(&asked, false).await;
-                tokio::time::sleep(Duration::from_millis(5)).await;
+/// Backends of one's own, the platform on them, load, and readers.
+struct Site {
+    mysql: Running,
+    zookeeper: Running,
+    _kafka: Running,
+    copies: Option<(Snapshot, Snapshot)>,
+    backends: Backends,
+    platform: Platform,
+    /// Held for reading by whoever sends commands.
+    quiet: Arc<RwLock<()>>,
+    watch: Watch,
+    done: Arc<AtomicBool>,
+    load: tokio::task::JoinHandle<()>,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let start = |backend| Running::start(backend).unwrap();
+        let (kafka, mysql, zookeeper) = tokio::task::block_in_place(|| (start(&Kafka), start(&MariaDb), start(&ZooKeeper)));
+        let backends = Backends { kafka: kafka.address(), mysql: mysql.url(), zookeeper: zookeeper.address() };
+        let platform = Platform::real(&backends).await;
+        let (quiet, done) = (Arc::default(), Arc::default());
+        let watch = Watch::start(&platform.api, Arc::clone(&quiet)).await;
+        let load = tokio::spawn(load(platform.api.clone(), Arc::clone(&quiet), Arc::clone(&done)));
+        Self { mysql, zookeeper, _kafka: kafka, copies: None, backends, platform, quiet, watch, done, load }
+    }
+
+    /// Makes the copies that the stores are set back to, each server being stopped meanwhile.
+    async fn copy(&mut self) {
+        self.copies = Some(tokio::task::block_in_place(|| {
+            let copy = |server: &mut Running| {
+                server.stop().unwrap();
+                let copy = server.snapshot_data().unwrap();
+                server.restart().unwrap();
+                copy
+            };
+            (copy(&mut self.mysql), copy(&mut self.zookeeper))
+        }));
+    }
+
+    async fn harm(&mut self, harm: Harm) {
+        let database = &self.platform.database;
+        match harm {
+            Harm::DropTable => self.sql(format!("DROP TABLE {database}.node")).await,
+            Harm::DropDatabase => self.sql(format!("DROP DATABASE {database}")).await,
+            Harm::DeleteAll => delete_all(&self.backends.zookeeper, &self.platform.chroot).await,
+            Harm::SetBackMysql | Harm::SetBackZookeeper => {
+                let (of_mysql, of_zookeeper) = self.copies.as_ref().unwrap();
+                let (server, copy) =
+                    if harm == Harm::SetBackMysql { (&mut self.mysql, of_mysql) } else { (&mut self.zookeeper, of_zookeeper) };
+                tokio::task::block_in_place(|| {
+                    server.stop().unwrap();
+                    server.restore_data(copy).unwrap();
+                    server.restart().unwrap();
+                });
             }
         }
-    });
-    let watch = tokio::spawn(truthful(platform.api.clone(), made["facts"][0]["data"]["id"].as_str().unwrap().to_owned(), done.clone()));
+    }
 
-    for sql in [format!("DROP TABLE {}.node", platform.database), format!("DROP DATABASE {}", platform.database)] {
-        let mut root = sqlx::MySqlConnection::connect(&format!("{}/mysql", backends.mysql)).await.unwrap();
+    async fn sql(&self, sql: String) {
+        let mut root = sqlx::MySqlConnection::connect(&format!("{}/mysql", self.backends.mysql)).await.unwrap();
         sqlx::query(AssertSqlSafe(sql)).execute(&mut root).await.unwrap();
-        api.until("/v1/status", |_, status| status["projections"][0]["state"] != "live").await;
-        recovered(&platform).await;
     }
-    delete_all(&backends.zookeeper, &platform.chroot).await;
-    recovered(&platform).await;
 
-    let (mysql_copy, zookeeper_copy) = tokio::task::block_in_place(|| {
-        mysql.stop().unwrap();
-        zookeeper.stop().unwrap();
-        let copies = (mysql.snapshot_data().unwrap(), zookeeper.snapshot_data().unwrap());
-        mysql.restart().unwrap();
-        zookeeper.restart().unwrap();
-        copies
-    });
-    recovered(&platform).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    tokio::task::block_in_place(|| {
-        mysql.stop().unwrap();
-        mysql.restore_data(&mysql_copy).unwrap();
-        mysql.restart().unwrap();
-    });
-    recovered(&platform).await;
-    tokio::task::block_in_place(|| {
-        zookeeper.stop().unwrap();
-        zookeeper.restore_data(&zookeeper_copy).unwrap();
-        zookeeper.restart().unwrap();
-    });
-    recovered(&platform).await;
-
-    done.store(true, Ordering::SeqCst);
-    load.await.unwrap();
-    let answers = watch.await.unwrap();
-    assert!(answers > 20, "{answers}");
-    api.settled().await;
-    platform.verify();
-}
-
-fn start(backend: &'static dyn loki_testing::real::Backend) -> Running {
-    Running::start(backend).unwrap()
-}
-
-/// All three projections are live and near the end, under load.
-async fn recovered(platform: &Platform) {
-    platform
-        .api
-        .until("/v1/status", |status, answer| {
-            let projections = answer["projections"].as_array().cloned().unwrap_or_default();
-            status == 200
-                && projections.len() == 3
-                && projections.iter().all(|p| p["state"] == "live" && p["lag"].as_u64().is_some_and(|lag| lag < 100))
-        })
-        .await;
-    for path in ["/v1/tree/always", "/v1/audit?limit=1"] {
-        platform.api.until(path, |status, _| status == 200).await;
-    }
-}
-
-/// Asks for what is always there: it is there, or the store is not ready. The number of answers.
-async fn truthful(api: crate::api::Api, id: String, done: Arc<AtomicBool>) -> usize {
-    let mut answers = 0;
-    let node = format!("/v1/nodes/{id}");
-    while !done.load(Ordering::SeqCst) {
-        for path in ["/v1/tree/always", "/v1/servers?node=/always", node.as_str(), "/v1/audit?limit=1&key=node/"] {
-            let path = if path.ends_with("node/") { format!("{path}{id}") } else { path.to_owned() };
-            let (status, answer): (u16, Value) = api.get(&path).await.unwrap();
-            assert!(matches!(status, 200 | 503), "{path} was answered {status} {answer}");
-            if path.contains("audit") && status == 200 {
-                assert_eq!(answer["items"].as_array().map(Vec::len), Some(1), "{path}: {answer}");
-            }
-            answers += usize::from(status == 200);
+    /// How often the projections were filled anew.
+    async fn rebuilds(&self, harm: Harm) -> Vec<f64> {
+        let mut counts = Vec::new();
+        for projection in harm.rebuilt() {
+            let label = format!("projection=\"{projection}\"");
+            counts.push(self.platform.metric(harm.projector(), "lokiops_project_rebuilds_total", &label).await.unwrap());
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        counts
     }
-    answers
+
+    /// Waits until they were filled anew once more: an answer that is right proves nothing while the harm has not been noticed.
+    async fn rebuilt(&self, harm: Harm, before: &[f64]) {
+        let started = Instant::now();
+        while !self.rebuilds(harm).await.iter().zip(before).all(|(now, before)| now > before) {
+            assert!(started.elapsed() < PATIENCE, "{harm:?} is not noticed\n{}", self.platform.log(harm.projector()));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Every route shows the newest truth; with the commands held up for a moment, every store equals the log.
+    async fn equal(&self, when: &str) {
+        self.watch.answers().await;
+        let _quiet = self.quiet.write().await;
+        self.platform.api.settled().await;
+        let output = self.platform.loki(&["verify"]);
+        assert!(output.status.success(), "{when}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    async fn end(self) {
+        self.done.store(true, Ordering::SeqCst);
+        self.load.await.unwrap();
+        self.watch.end().await;
+    }
 }
 
-/// What `deleteall` of ZooKeeper's own shell does: children first.
+/// Random commands, one after another.
+async fn load(api: Api, quiet: Arc<RwLock<()>>, done: Arc<AtomicBool>) {
+    for asked in Wild::new(31) {
+        if done.load(Ordering::SeqCst) {
+            break;
+        }
+        let going = quiet.read().await;
+        api.send(&asked, false).await;
+        drop(going);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// `deleteall` of ZooKeeper's own shell. The projector may make the place again meanwhile, which the shell reports; what was there is gone.
 async fn delete_all(address: &str, path: &str) {
-    let client = zookeeper::Client::connect(address).await.unwrap();
-    let mut open = vec![path.to_owned()];
-    let mut all = Vec::new();
-    while let Some(path) = open.pop() {
-        open.extend(client.list_children(&path).await.unwrap_or_default().into_iter().map(|child| format!("{path}/{child}")));
-        all.push(path);
-    }
-    for path in all.iter().rev() {
-        // the projector may be making it again already
-        let _gone_or_busy = client.delete(path, None).await;
-    }
+    let output = tokio::task::block_in_place(|| real::zookeeper_shell(address, &["deleteall", path])).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() || said.contains("not empty"), "{}: {said}", output.status);
 }

@@ -1,15 +1,14 @@
 //! Hostile records and requests: dead letters or a clear refusal; good ones pass.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::process::{Command, Stdio};
 
 use loki_core::generate::{Asked, Random, Wild};
 use loki_log::kafka::{Config, KafkaLog};
 use loki_log::{Log, NewRecord, Partition, Topic};
 use serde_json::{Value, json};
 
+use crate::kcat;
 use crate::platform::{Backends, Platform};
 
 fn deep(levels: usize) -> String {
@@ -118,7 +117,9 @@ async fn hostile_records_are_dead_once_and_good_ones_pass() {
         log.append(&partition, part.to_vec()).await.unwrap();
     }
     // another producer compresses: small to the broker, larger than any record that can be copied
-    foreign(&backends.kafka, partition.topic.as_str(), vec![b'x'; 5_000_000]).await;
+    let options = ["-z", "lz4", "-X", "message.max.bytes=16000000", "-H"].map(OsStr::new);
+    let odd = OsStr::from_bytes(b"\xff=no text");
+    kcat::produce(&backends.kafka, partition.topic.as_str(), &[&options[..], &[odd]].concat(), vec![b'x'; 5_000_000]).await;
     let (count, bad) = (count + 1, bad + 1);
     platform.api.until("/v1/status", |_, status| status["commands"] == format!("c{count}") && status["undecided"] == 0).await;
     platform.api.settled().await;
@@ -134,17 +135,4 @@ async fn hostile_records_are_dead_once_and_good_ones_pass() {
     let path = format!("/v1/dead/{}/replay", largest["id"].as_str().unwrap().replace('/', "%2F"));
     let (status, problem) = platform.api.post(&path, "").await.unwrap();
     assert_eq!((status, problem["code"].as_str()), (409, Some("not_kept")), "{problem}");
-}
-
-/// Appends a record as kcat does it.
-async fn foreign(address: &str, topic: &str, value: Vec<u8>) {
-    let mut kcat = Command::new("kcat");
-    kcat.args(["-P", "-z", "lz4", "-X", "message.max.bytes=16000000", "-b", address, "-t", topic, "-p", "0"]);
-    kcat.args(["-H".as_ref(), OsStr::from_bytes(b"\xff=no text")]).stdin(Stdio::piped());
-    let work = move || {
-        let mut child = kcat.spawn().expect("kcat is installed by `services/testing/stack/install.sh`");
-        child.stdin.take().unwrap().write_all(&value).unwrap();
-        assert!(child.wait().unwrap().success());
-    };
-    tokio::task::spawn_blocking(work).await.unwrap();
 }

@@ -4,9 +4,13 @@
 
 mod api;
 mod crash;
+mod dead;
 mod emptied;
 mod hostile;
+mod kcat;
 mod load;
 mod platform;
+mod real_set;
 mod rebuild;
 mod status;
+mod watch;

@@ -15,6 +15,9 @@ use crate::api::Api;
 /// How long a process may take to become ready, on a busy machine.
 const READY: Duration = Duration::from_secs(90);
 
+/// What runs on the real set, each a process.
+pub(crate) const SERVICES: [&str; 4] = ["decider", "mysql", "zookeeper", "api"];
+
 /// Where the real backends are.
 #[derive(Debug, Clone)]
 pub(crate) struct Backends {
@@ -53,6 +56,33 @@ impl Platform {
 
     /// The services on the real set, each a process, ready.
     pub(crate) async fn real(backends: &Backends) -> Self {
+        let mut platform = Self::prepared(backends).await;
+        for service in SERVICES {
+            platform.spawn(service, service);
+        }
+        for service in SERVICES {
+            platform.ready(service).await;
+        }
+        platform
+    }
+
+    /// `loki all` on the real set, ready.
+    pub(crate) async fn real_in_one(backends: &Backends) -> Self {
+        let mut platform = Self::prepared(backends).await;
+        platform.start("all").await;
+        platform
+    }
+
+    /// The real set with its topics and tables, and no process.
+    async fn prepared(backends: &Backends) -> Self {
+        let platform = Self::bare(backends).await;
+        platform.expect(&["topics", "apply"]);
+        platform.expect(&["migrate"]);
+        platform
+    }
+
+    /// Settings for the real set and an empty database; no topic, no table, no process.
+    pub(crate) async fn bare(backends: &Backends) -> Self {
         let mut platform = Self::new();
         platform.prefix = real::topic_prefix();
         platform.database = real::mysql_database();
@@ -70,14 +100,6 @@ impl Platform {
         ];
         for (name, value) in settings {
             platform.set(name, value);
-        }
-        platform.expect(&["topics", "apply"]);
-        platform.expect(&["migrate"]);
-        for service in ["decider", "mysql", "zookeeper", "api"] {
-            platform.spawn(service, service);
-        }
-        for service in ["decider", "mysql", "zookeeper", "api"] {
-            platform.ready(service).await;
         }
         platform
     }
@@ -130,9 +152,29 @@ impl Platform {
         self.processes.insert(name.to_owned(), child::spawn(command).unwrap());
     }
 
+    /// Asks one process for its health and metrics.
+    pub(crate) fn asking(&self, name: &str) -> Api {
+        Api::new(&std::fs::read_to_string(self.file(name, "address")).unwrap())
+    }
+
+    /// A metric of a process, summed over the lines with this label; 0 while it has none, `None` while the process does not answer.
+    pub(crate) async fn metric(&self, name: &str, metric: &str, label: &str) -> Option<f64> {
+        let text = self.asking(name).text("/metrics").await.ok()?;
+        let lines = text.lines().filter(|line| {
+            let rest = line.strip_prefix(metric);
+            rest.is_some_and(|rest| rest.starts_with([' ', '{']) && rest.contains(label))
+        });
+        Some(lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum())
+    }
+
+    /// Whether a process says that it is ready.
+    pub(crate) async fn is_ready(&self, name: &str) -> bool {
+        self.asking(name).get("/readyz").await.is_ok_and(|(status, _)| status == 200)
+    }
+
     /// Waits until a process says that it is ready.
     pub(crate) async fn ready(&mut self, name: &str) {
-        let asking = Api::new(&std::fs::read_to_string(self.file(name, "address")).unwrap());
+        let asking = self.asking(name);
         let started = Instant::now();
         loop {
             let said = match asking.get("/readyz").await {
@@ -153,10 +195,25 @@ impl Platform {
         child.wait().unwrap();
     }
 
+    /// Lets it stand still: it keeps its connections and does nothing.
+    pub(crate) fn pause(&self, name: &str) {
+        self.signal(name, "-STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self, name: &str) {
+        self.signal(name, "-CONT");
+    }
+
+    fn signal(&self, name: &str, signal: &str) {
+        let id = self.processes[name].id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
     /// SIGTERM: it must end by itself, with success, within its bound.
     pub(crate) fn stop(&mut self, name: &str) {
+        self.signal(name, "-TERM");
         let mut child = self.processes.remove(name).unwrap();
-        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
         let started = Instant::now();
         let status = loop {
             if let Some(status) = child.try_wait().unwrap() {

@@ -52,6 +52,64 @@ async fn servers_of_a_node_have_a_tag() {
     cell.client.get("/v1/servers?node=/no").await.problem(404, "not_found");
 }
 
+/// What a load balancer needs: parts per million as they were given, and the smallest integers in the same proportion; nothing for what takes
+/// no traffic.
+#[tokio::test]
+async fn servers_of_a_node_have_ratios_and_reduced_weights() {
+    let cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/acme/shop", "parents": true })).await;
+    cell.client.accept("node.create", json!({ "path": "/acme/labs" })).await;
+    for name in ["web01", "web02", "web03", "web04", "web05"] {
+        cell.client.accept("server.register", json!({ "name": name, "state": "online" })).await;
+        cell.client.accept("server.mount", json!({ "server": name, "node": "/acme/shop" })).await;
+    }
+    let shown = async |after: serde_json::Value, query: &str| {
+        let answer = cell.client.get(&format!("/v1/servers?node={query}&after={}", after["after"].as_str().unwrap())).await;
+        let servers = answer.good()["servers"].as_array().unwrap().clone();
+        let line = |server: &serde_json::Value| {
+            let mounts = server["mounts"].as_array().unwrap().iter();
+            mounts
+                .map(|mount| json!([server["name"], mount["node"], mount["ratio"], mount["weight"], mount["offline"]]))
+                .collect::<Vec<_>>()
+        };
+        json!(servers.iter().flat_map(line).collect::<Vec<_>>())
+    };
+
+    // 0.4 is fixed, so 0.3 is left for each of the two automatic ones that take traffic
+    let weighed = json!({ "node": "/acme/shop", "mounts": [
+        { "server": "web01", "ratio": 400_000 }, { "server": "web03", "offline": true } ] });
+    cell.client.accept("server.weigh", weighed).await;
+    let after = cell.client.accept("server.state", json!({ "server": "web05", "state": "maintenance" })).await;
+    let expected = json!([
+        ["web01", "/acme/shop", 400_000, 4, false],
+        ["web02", "/acme/shop", null, 3, false],
+        ["web03", "/acme/shop", null, 0, true],
+        ["web04", "/acme/shop", null, 3, false],
+        ["web05", "/acme/shop", null, 0, false],
+    ]);
+    assert_eq!(shown(after, "/acme/shop").await, expected);
+
+    // one that is offline keeps its ratio and gets nothing; 0.5 and 0.25 are 2 and 1
+    let weighed = json!({ "node": "/acme/shop", "mounts": [
+        { "server": "web01", "ratio": 500_000 }, { "server": "web02", "ratio": 250_000 }, { "server": "web03", "ratio": 250_000 },
+        { "server": "web04", "ratio": 0 }, { "server": "web05", "ratio": 0 } ] });
+    let after = cell.client.accept("server.weigh", weighed).await;
+    let expected = json!([
+        ["web01", "/acme/shop", 500_000, 2, false],
+        ["web02", "/acme/shop", 250_000, 1, false],
+        ["web03", "/acme/shop", 250_000, 0, true],
+        ["web04", "/acme/shop", 0, 0, false],
+        ["web05", "/acme/shop", 0, 0, false],
+    ]);
+    assert_eq!(shown(after, "/acme/shop").await, expected);
+
+    // each node has proportions of its own
+    let after = cell.client.accept("server.mount", json!({ "server": "web02", "node": "/acme/labs", "ratio": 1_000_000 })).await;
+    let mut expected = expected.as_array().unwrap().clone();
+    expected.insert(1, json!(["web02", "/acme/labs", 1_000_000, 1, false]));
+    assert_eq!(shown(after, "/acme&recursive=true").await, json!(expected));
+}
+
 #[tokio::test]
 async fn all_servers_come_in_parts_that_keep_the_filter() {
     let (cell, after) = given().await;
