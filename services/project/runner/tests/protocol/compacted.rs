@@ -71,7 +71,8 @@ async fn a_replay_that_takes_longer_than_steps_are_kept_gets_a_new_goal() {
     world.clock.set(100 * DAY + 2 * HOUR);
     world.store.set_hanging(false);
     world.caught_up(&running).await;
-    let live: Vec<u64> = world.store.written().iter().filter(|batch| batch.2 >= goal && batch.4 == State::Live).map(|batch| batch.2).collect();
+    let live: Vec<u64> =
+        world.store.written().iter().filter(|batch| batch.2 >= goal && batch.4 == State::Live).map(|batch| batch.2).collect();
     assert_eq!(live, [world.end()], "live at the end and not before");
     running.stop().await;
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use loki_runner::{Mode, State};
 use loki_runner::testing::{Fault, Generation};
+use loki_runner::{Mode, State};
 use loki_runtime::task;
 use proptest::prelude::*;
 
@@ -11,7 +11,11 @@ use crate::world::{GROUP, Running, World, eventually};
 
 #[derive(Debug, Clone)]
 enum Event {
-    Append { facts: u32, flagged: bool, marker: bool },
+    Append {
+        facts: u32,
+        flagged: bool,
+        marker: bool,
+    },
     Fault(Fault),
     StoreAway(bool),
     LogAway(u64),
@@ -26,8 +30,12 @@ enum Event {
     Second,
     Compacted,
     /// The log is an older copy of itself, of so many hundredths.
-    Restored { kept: u64 },
-    Passed { ms: u64 },
+    Restored {
+        kept: u64,
+    },
+    Passed {
+        ms: u64,
+    },
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -109,7 +117,8 @@ async fn happen(events: Vec<Event>, kafka: bool) {
                 world.log.away(0);
                 copy = None;
                 let end = world.end();
-                eventually("the end", || world.store.stored().is_some_and(|stored| stored.position == end && stored.state == State::Live)).await;
+                eventually("the end", || world.store.stored().is_some_and(|stored| stored.position == end && stored.state == State::Live))
+                    .await;
                 let (swaps, end) = (world.store.swaps(), opening + (end - opening) * kept / 100);
                 if end < world.end() {
                     world.log.truncate(&world.facts, end);
