@@ -63,7 +63,10 @@ fn migrate_and_topics_name_what_they_tried() {
     let line = tried(&["migrate"], &[("LOKI__MYSQL__URL", &url)], &["`mysql.url`", &mysql, "LOKI__MYSQL__URL", "embedded"]);
     assert!(!line.contains("migrate_url"), "{line}");
     tried(&["migrate"], &[("LOKI__MYSQL__MIGRATE_URL", &url)], &["`mysql.migrate_url`", &mysql]);
-    tried(&["migrate"], &[("LOKI__MYSQL__URL", "mysql://loki:hunter2@h")], &["`mysql.url`", "names no database"]);
+    let output = run(home.path(), &["migrate"], &[("LOKI__MYSQL__MIGRATE_URL", "mysql://loki:hunter2@h")]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("`mysql.migrate_url` names no database"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
     let line = tried(&["migrate"], &[("LOKI__MYSQL__URL", &url), ("LOKI__BACKENDS", "real")], &["`mysql.url`", &mysql]);
     assert!(!line.contains("embedded"), "{line}");
     tried(&["topics", "plan"], &[("LOKI__KAFKA__BROKERS", &kafka)], &["`kafka.brokers`", &kafka, "LOKI__KAFKA__BROKERS", "embedded"]);

@@ -11,18 +11,21 @@ const CUT: &str = "…";
 impl Told {
     /// As it is committed: JSON, cut to what a commit may carry.
     pub fn to_note(&self) -> String {
-        let mut told = self.clone();
-        let mut kept = self.text.len();
-        loop {
-            let note = serde_json::json!(told).to_string();
-            let excess = note.len().saturating_sub(NOTE_BYTES_MAX);
-            if excess == 0 {
-                return note;
-            }
-            // each byte takes at least one in JSON, so that much less is enough but for the mark
-            kept = self.text.floor_char_boundary(kept.saturating_sub(excess));
-            told.text = format!("{}{CUT}", &self.text[..kept]);
+        let whole = serde_json::json!(self).to_string();
+        if whole.len() <= NOTE_BYTES_MAX {
+            return whole;
         }
+        let cut = |bytes: usize| {
+            let text = format!("{}{CUT}", &self.text[..self.text.floor_char_boundary(bytes)]);
+            serde_json::json!(Self { text, ..self.clone() }).to_string()
+        };
+        // a byte takes up to six in JSON: the longest beginning that fits is searched for
+        let (mut fits, mut too_much) = (0, self.text.len().min(NOTE_BYTES_MAX));
+        while too_much - fits > 1 {
+            let middle = usize::midpoint(fits, too_much);
+            if cut(middle).len() <= NOTE_BYTES_MAX { fits = middle } else { too_much = middle }
+        }
+        cut(fits)
     }
 
     /// `None` for what is no such note: others may commit for the group as well.

@@ -26,8 +26,13 @@ pub(crate) async fn told(app: &App, moments: impl IntoIterator<Item = Moment>) -
     if moments.into_iter().all(|moment| matches!(moment, Moment::Position(_))) {
         return Ok(());
     }
+    up_to_now(app).await
+}
+
+/// Waits until the history has passed all that is known to be decided.
+pub(crate) async fn up_to_now(app: &App) -> Result<()> {
     if !app.tail.has_reached_end() {
-        return Err(Problem::not_ready("the outcomes are still being read: what was decided by that time is not known yet"));
+        return Err(Problem::not_ready("the outcomes are still being read: what was decided is not known yet"));
     }
     match app.tail.decided().checked_sub(1) {
         Some(last) => wait::unless_stopping(app, app.history.wait(Position::command(last), app.config.wait_max)).await,

@@ -32,8 +32,8 @@ pub(crate) struct Cell {
     /// Of the API.
     pub(crate) shutdown: Shutdown,
     pub(crate) api: JoinHandle<Result<(), loki_api::Error>>,
-    relational: loki_mysql::Config,
-    memory: Memory,
+    pub(crate) relational: loki_mysql::Config,
+    pub(crate) memory: Memory,
     others: Shutdown,
     projections: Vec<Running>,
     _home: tempfile::TempDir,

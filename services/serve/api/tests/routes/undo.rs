@@ -1,11 +1,13 @@
 //! `GET /v1/history/undo`: what is undone is as before, to the byte, or it is refused before anything is sent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use loki_log::{Log, NewRecord, Partition, Topic};
 use loki_wire::Envelope;
 use serde_json::{Value, json};
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Setting, until};
 use crate::client::Answer;
 
 /// What would undo a command.
@@ -256,4 +258,25 @@ async fn a_rule_of_many_servers() {
     let server = format!("id:{}", mount.rsplit_once('.').unwrap().1);
     cell.client.accept("server.mount", json!({ "server": server, "node": "/web" })).await;
     is_refused(&cell, &removed["position"], &json!(mount)).await;
+}
+
+/// A history that lags does not show that something has changed since.
+#[tokio::test]
+async fn nothing_is_undone_before_the_history_has_what_was_decided() {
+    let cell = Cell::api_alone(Setting { wait_max: Duration::from_secs(1), ..Setting::default() }).await;
+    cell.start_decider();
+    cell.project(loki_mysql::StateProjection::state(&cell.relational).unwrap(), &cell.topics.facts, &cell.health);
+    cell.project(cell.memory.projection(), &cell.topics.facts, &cell.health);
+    let (stop, stopped) = cell.start_history();
+    cell.ready().await;
+    cell.client.accept("node.create", json!({ "path": "/a" })).await;
+    let first = cell.client.accept("node.set", json!({ "node": "/a", "labels": { "tier": "1" } })).await;
+    cell.settled().await;
+    plan(&cell, &first["position"]).await.good();
+    stop.begin();
+    stopped.await.unwrap().unwrap();
+    cell.client.accept("node.set", json!({ "node": "/a", "labels": { "tier": "2" } })).await;
+    plan(&cell, &first["position"]).await.problem(503, "not_ready");
+    let _history = cell.start_history();
+    until("it is seen", async || plan(&cell, &first["position"]).await.status == 409).await;
 }

@@ -20,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use self::changes::Change;
 use self::mounts::World;
+use super::moment;
 use crate::App;
 use crate::extract::Query;
 use crate::problem::{Problem, Result};
@@ -61,6 +62,8 @@ struct Step {
 pub(crate) async fn plan_undo(State(app): State<App>, Query(parameters): Query<Parameters>, headers: HeaderMap) -> Result<Response> {
     let command = wait::position("position", &parameters.position, Stream::Command)?;
     let at_least = read::history_after(&app, parameters.after.as_deref(), &headers).await?;
+    // a history that lags would not show what has changed the same entities since
+    moment::up_to_now(&app).await?;
     let changes = changes::of(&app, command, at_least).await?;
     let mut commands = Vec::new();
     // what was made last goes first
