@@ -38,7 +38,10 @@ impl MySql {
     /// Settings for one of the services' users, who has its name as password.
     fn config_of(&self, user: &str) -> Config {
         let url = shared().mysql.replace("root@", &format!("{}_{user}@", self.database));
-        Config { password: Secret::new(user), ..Config::mysql(format!("{url}/{}", self.database)) }
+        let database = Config::mysql(format!("{url}/{}", self.database));
+        // no limit that a machine which stalls for some seconds could reach
+        let (connect_timeout, lock_timeout) = (Duration::from_secs(30), Duration::from_secs(30));
+        Config { password: Secret::new(user), connect_timeout, lock_timeout, statement_timeout: Duration::from_secs(120), ..database }
     }
 
     async fn texts(&self, sql: &str) -> Vec<String> {

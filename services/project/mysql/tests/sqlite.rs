@@ -1,5 +1,7 @@
 //! The store keeps its promises on SQLite.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use loki_mysql::contract::World;
 use loki_mysql::{Config, mysql_contract};
@@ -30,7 +32,10 @@ impl Sqlite {
 #[async_trait]
 impl World for Sqlite {
     fn config(&self) -> Config {
-        Config::sqlite(self.folder.path().join("store.db"))
+        // no limit that a machine which stalls for some seconds could reach
+        let (connect_timeout, lock_timeout) = (Duration::from_secs(30), Duration::from_secs(30));
+        let statement_timeout = Duration::from_secs(120);
+        Config { connect_timeout, lock_timeout, statement_timeout, ..Config::sqlite(self.folder.path().join("store.db")) }
     }
 
     async fn run(&self, sql: &str) {

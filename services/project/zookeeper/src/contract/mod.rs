@@ -21,7 +21,7 @@ pub use self::write::*;
 use crate::port::TreeReader;
 
 /// How long a case waits for what must happen.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A store to be tested, empty at first.
 #[async_trait]

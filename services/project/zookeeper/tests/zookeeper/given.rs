@@ -1,6 +1,7 @@
 //! A store in ZooKeeper under a chroot of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use loki_runner::{Projection, Stored};
@@ -17,8 +18,18 @@ pub(crate) struct Real {
 }
 
 impl Real {
+    /// For servers that go away, which is told after ten seconds at most; a machine may stall for less.
     pub(crate) fn new(servers: impl Into<String>) -> Self {
-        Self::with(Config { chroot: loki_testing::real::zookeeper_chroot(), ..Config::new(servers) })
+        let chroot = loki_testing::real::zookeeper_chroot();
+        let (session_timeout, operation_timeout) = (Duration::from_secs(30), Duration::from_secs(10));
+        Self::with(Config { chroot, session_timeout, operation_timeout, ..Config::new(servers) })
+    }
+
+    /// For servers that stay: no limit that a machine which stalls for some seconds could reach.
+    pub(crate) fn patient(servers: impl Into<String>) -> Self {
+        let mut world = Self::new(servers);
+        (world.config.operation_timeout, world.config.settle) = (Duration::from_secs(30), Duration::from_secs(10));
+        world
     }
 
     pub(crate) fn with(config: Config) -> Self {
@@ -31,7 +42,9 @@ impl Real {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        Client::connect(&self.config.servers).await.unwrap()
+        let Config { servers, session_timeout, operation_timeout, .. } = &self.config;
+        let connector = Client::connector().with_session_timeout(*session_timeout).with_connection_timeout(*operation_timeout);
+        connector.connect(servers).await.unwrap()
     }
 }
 

@@ -12,7 +12,7 @@ use loki_testing::real;
 use loki_zookeeper::tree_contract;
 
 async fn shared() -> Real {
-    Real::new(task::spawn_blocking("shared", || real::shared().zookeeper.clone()).await.unwrap())
+    Real::patient(task::spawn_blocking("shared", || real::shared().zookeeper.clone()).await.unwrap())
 }
 
 tree_contract!(shared());
