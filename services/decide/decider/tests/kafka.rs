@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use loki_log::kafka::{Config, KafkaLog};
 use loki_runtime::task;
@@ -14,9 +15,12 @@ use loki_testing::real;
 use loki_wire::{DeadLetter, Verdict};
 use suite::Site;
 
+/// No limit that a machine which stalls for some seconds could reach, and all well within the suite's patience.
 async fn connect() -> Arc<KafkaLog> {
     let address = task::spawn_blocking("shared", || real::shared().kafka.clone()).await.expect("an address");
-    Arc::new(KafkaLog::connect(Config::new(address)).expect("a client"))
+    let long = Duration::from_secs(30);
+    let config = Config { session_timeout: long, transaction_timeout: long, request_timeout: long, ..Config::new(address) };
+    Arc::new(KafkaLog::connect(config).expect("a client"))
 }
 
 async fn site() -> Site {

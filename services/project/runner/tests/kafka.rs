@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 /// A broker that was killed takes its time on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
-const SESSION: Duration = Duration::from_secs(6);
+const SESSION: Duration = Duration::from_secs(15);
 const GROUP: &str = "store";
 
 struct Running {
@@ -26,7 +26,7 @@ struct Running {
 
 impl Running {
     fn start(address: &str, store: &MemoryStore, facts: &Partition) -> Self {
-        let log = KafkaLog::connect(Config { request_timeout: Duration::from_secs(2), ..Config::new(address) }).unwrap();
+        let log = KafkaLog::connect(Config { session_timeout: SESSION, ..Config::new(address) }).unwrap();
         let config = RunnerConfig { store_timeout: PATIENCE, ..RunnerConfig::new(facts.topic.clone(), facts.topic.clone(), GROUP) };
         let runner = Runner::new(store.projection("memory"), Arc::new(log), config, Clock::system(), &Health::new());
         let (status, shutdown) = (runner.status(), Shutdown::new());

@@ -136,9 +136,12 @@ async fn happen(events: Vec<Event>, kafka: bool) {
     }
     if compacted {
         // What was applied before it was compacted is not in the log any more: fill it anew to compare offset by offset.
-        let swaps = world.store.swaps();
-        running[0].control.rebuild();
-        running[0].until("rebuilt", |snapshot| snapshot.mode == Mode::Following && world.store.swaps() > swaps).await;
+        let control = running[0].control.clone();
+        control.rebuild();
+        // a rebuild that was begun before does not answer this request
+        let asked = control.wanted();
+        eventually("it is rebuilt", || control.rebuilt() >= asked).await;
+        running[0].until("following", |snapshot| snapshot.mode == Mode::Following).await;
     }
     world.caught_up(&running[0]).await;
     running.remove(0).stop().await;
