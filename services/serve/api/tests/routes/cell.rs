@@ -57,7 +57,8 @@ impl Default for Setting {
     fn default() -> Self {
         Self {
             token: "",
-            wait_max: Duration::from_secs(10),
+            // a machine may stall for some of them
+            wait_max: Duration::from_secs(60),
             concurrency_max: 64,
             connections_max: 1024,
             drain: Duration::from_secs(5),

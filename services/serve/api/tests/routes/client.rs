@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(address: std::net::SocketAddr) -> Self {
-        let http = loki_cli::client::plain().timeout(Duration::from_secs(30)).build().unwrap();
+        let http = loki_cli::client::plain().timeout(Duration::from_secs(120)).build().unwrap();
         Self { address, http, token: None }
     }
 
@@ -61,7 +61,7 @@ impl Client {
 
     /// Sends a command and waits for its outcome.
     pub(crate) async fn command(&self, kind: &str, data: Value) -> Answer {
-        self.post("/v1/commands?wait=10s", json!({ "type": kind, "data": data }).to_string()).await
+        self.post("/v1/commands?wait=60s", json!({ "type": kind, "data": data }).to_string()).await
     }
 
     /// The same, accepted; gives the outcome.

@@ -91,11 +91,11 @@ async fn without_a_decider_it_is_pending() {
     // a wait ends as soon as the decider has decided
     let waiting = tokio::spawn({
         let client = cell.client.clone();
-        async move { client.get("/v1/commands/c0?wait=10s").await }
+        async move { client.get("/v1/commands/c0?wait=60s").await }
     });
     cell.start_decider();
     assert_eq!(waiting.await.unwrap().good()["outcome"], "accepted");
-    let again = cell.client.get("/v1/commands/c2?wait=10s").await;
+    let again = cell.client.get("/v1/commands/c2?wait=60s").await;
     assert_eq!((&again.good()["outcome"], &again.body["duplicate_of"]), (&json!("accepted"), &json!("c0")));
     cell.settled().await;
     cell.client.get("/v1/commands/mine?actor=ann").await.problem(404, "not_found");
@@ -105,7 +105,7 @@ async fn without_a_decider_it_is_pending() {
 async fn an_id_is_decided_once() {
     let cell = Cell::start().await;
     let send = async |key: &str, body: String| {
-        let request = cell.client.request(Method::POST, "/v1/commands?wait=10s").header("Idempotency-Key", key);
+        let request = cell.client.request(Method::POST, "/v1/commands?wait=60s").header("Idempotency-Key", key);
         cell.client.ask(request.body(body)).await
     };
     let first = send("k-1", create("/a")).await;

@@ -43,7 +43,7 @@ async fn dead_letters_are_listed_shown_and_replayed_once() {
     cell.client.post(&format!("{path}/replay"), "").await.problem(404, "not_found");
     cell.client.get(&path).await.problem(404, "not_found");
     // it is as broken as before: a letter of its new place
-    let outcome = cell.client.get("/v1/commands/c5?wait=10s").await;
+    let outcome = cell.client.get("/v1/commands/c5?wait=60s").await;
     assert_eq!(outcome.good()["outcome"], "dead");
     let left = cell.client.get("/v1/dead").await;
     let left: Vec<_> = left.good()["items"].as_array().unwrap().iter().map(|letter| letter["id"].as_str().unwrap().to_owned()).collect();

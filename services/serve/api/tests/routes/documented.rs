@@ -92,7 +92,7 @@ async fn every_documented_path_answers_as_documented() {
     let command = r#"{"type":"node.create","data":{"path":"/new"}}"#;
     let asked: [(&str, &str, &str, &str, u16); 31] = [
         ("post", "/v1/commands", "/v1/commands", command, 202),
-        ("post", "/v1/commands", "/v1/commands?wait=10s", command, 200),
+        ("post", "/v1/commands", "/v1/commands?wait=60s", command, 200),
         ("post", "/v1/commands", "/v1/commands?wait=x", command, 400),
         ("post", "/v1/commands", "/v1/commands", "{}", 422),
         ("get", "/v1/commands/{id}", "/v1/commands/c0", "", 200),

@@ -55,7 +55,7 @@ impl Following {
                     None => continue,
                 }
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await.expect("an event in time");
+            let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await.expect("an event in time");
             self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
         }
     }

@@ -12,7 +12,7 @@ async fn the_audit_is_newest_first_and_comes_in_parts() {
     let mut last = String::new();
     for number in 0..9 {
         let body = json!({ "type": "node.create", "actor": if number % 3 == 0 { "ann" } else { "bob" }, "data": { "path": format!("/n{}", number / 2) } });
-        let answer = cell.client.post("/v1/commands?wait=10s", body.to_string()).await;
+        let answer = cell.client.post("/v1/commands?wait=60s", body.to_string()).await;
         last = answer.good()["position"].as_str().unwrap().to_owned();
     }
     let mut positions = Vec::new();

@@ -107,7 +107,7 @@ async fn topics_that_are_made_later_are_found() {
     cell.start_decider();
     cell.start_projections();
     cell.ready().await;
-    assert_eq!(cell.client.post("/v1/commands?wait=10s", body).await.good()["outcome"], "accepted");
+    assert_eq!(cell.client.post("/v1/commands?wait=60s", body).await.good()["outcome"], "accepted");
 }
 
 #[tokio::test]

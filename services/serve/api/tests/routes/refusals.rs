@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use loki_log::{Log, Partition, Topic};
 use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -35,7 +36,7 @@ async fn a_large_body_is_refused_before_it_is_read() {
     let head = "POST /v1/commands HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 2097152\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("application/problem+json") && answer.contains("too_large"), "{answer}");
 }
 
@@ -53,7 +54,7 @@ async fn a_body_without_a_length_is_bounded_and_its_sender_hears_the_limit() {
     }
     stream.write_all(b"0\r\n\r\n").await.unwrap();
     let mut answer = String::new();
-    tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("the limit of 65536"), "{answer}");
 
     // one that does not end is not read on
@@ -64,7 +65,7 @@ async fn a_body_without_a_length_is_bounded_and_its_sender_hears_the_limit() {
     }
     stream.write_all(b"1\r\nx\r\n").await.unwrap();
     let mut answer = String::new();
-    tokio::time::timeout(Duration::from_secs(10), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("`api.body_max`, 1048576 bytes"), "{answer}");
 }
 
@@ -86,10 +87,12 @@ async fn more_requests_than_allowed_are_told_to_come_back() {
     let waiting: Vec<_> = (0..2)
         .map(|_| {
             let client = cell.client.clone();
-            tokio::spawn(async move { client.post("/v1/commands?wait=10s", body).await })
+            tokio::spawn(async move { client.post("/v1/commands?wait=60s", body).await })
         })
         .collect();
-    until("both are in hand", async || cell.client.get("/v1/status").await.status == 503).await;
+    // seen in the log: to ask for it takes one of the two places
+    let commands = Partition::only(&Topic::new(&cell.topics.commands));
+    until("both are in hand", async || cell.log.bounds(&commands).await.unwrap().end == 2).await;
     cell.client.get("/v1/status").await.problem(503, "not_ready");
     // health is not behind the bound
     assert_eq!(cell.client.get("/livez").await.status, 200);

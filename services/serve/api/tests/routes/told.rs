@@ -1,6 +1,7 @@
 //! An API whose log is told by the test itself, outcome by outcome, with a transaction's marker behind each as on Kafka; no decider, no projections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use loki_api::Sources;
@@ -43,7 +44,9 @@ impl ToldCell {
         let sources =
             Sources { log: Arc::new(log.clone()), state: readers.state, history: readers.history, tree: Arc::new(Memory::default()) };
         let (health, shutdown, topics) = (Health::new(), Shutdown::new(), Topics::new(""));
-        let (client, _api) = serve(sources, Setting::default(), health.clone(), shutdown.clone()).await;
+        // no projection ever has what the history is asked for
+        let setting = Setting { wait_max: Duration::from_secs(10), ..Setting::default() };
+        let (client, _api) = serve(sources, setting, health.clone(), shutdown.clone()).await;
         let only = |topic: &str| Partition::only(&Topic::new(topic));
         let cell = Self { log, client, commands: only(&topics.commands), outcomes: only(&topics.outcomes), health, shutdown, _home: home };
         until("the outcomes' end is seen", async || cell.health.report().components.get("api").is_some_and(|said| said == "ready")).await;

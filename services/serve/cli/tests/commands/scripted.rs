@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
+use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -89,6 +90,8 @@ pub(crate) struct Seen {
     pub(crate) line: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
+    /// How long after the server's start.
+    pub(crate) came: Duration,
 }
 
 impl Seen {
@@ -97,8 +100,8 @@ impl Seen {
     }
 }
 
-#[derive(Default)]
 struct Script {
+    started: Stopwatch,
     answers: HashMap<String, VecDeque<Answer>>,
     seen: Vec<Seen>,
 }
@@ -115,7 +118,7 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
         let answers = routes.into_iter().map(|(route, answers)| (route.to_owned(), answers.into())).collect();
-        let script = Arc::new(Mutex::new(Script { answers, seen: vec![] }));
+        let script = Arc::new(Mutex::new(Script { started: Stopwatch::start(), answers, seen: vec![] }));
         let router = Router::new().fallback(answer).with_state(script.clone());
         let serving = task::spawn("scripted", async move { axum::serve(listener, router).await.unwrap() });
         Self { api, script, serving }
@@ -143,7 +146,9 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
     let line = format!("{} {}", head.method, head.uri);
     let found = {
         let mut script = script.lock().unwrap();
-        script.seen.push(Seen { line, headers: head.headers, body: String::from_utf8(body.to_vec()).unwrap() });
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        let came = script.started.elapsed();
+        script.seen.push(Seen { line, headers: head.headers, body, came });
         match script.answers.get_mut(&route) {
             Some(answers) if answers.len() > 1 => answers.pop_front(),
             Some(answers) => answers.front().cloned(),
