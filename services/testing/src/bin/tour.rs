@@ -36,6 +36,7 @@ fn tour() -> Result<usize> {
     ensure!(!steps.is_empty(), "README.md has no ```console block");
     let loki = Loki::start(&root)?;
     for step in &steps {
+        loki.settle(&root)?;
         let printed = loki.run(&root, &step.command)?;
         if let Some(difference) = difference(&step.expected, &printed) {
             bail!("`{}` (README.md line {}) {difference}\nit printed:\n{printed}", step.command, step.line);
@@ -115,6 +116,14 @@ fn matches(pattern: &str, line: &str) -> bool {
     rest.is_empty() || last.is_some_and(|part| part.is_empty() || line.ends_with(part))
 }
 
+/// What `/v1/status` says when nothing is under way.
+fn is_settled(status: &str) -> bool {
+    let count = |text: &str| status.matches(text).count();
+    let projections = count("\"lag\":");
+    let done = [count("\"lag\":0"), count("\"state\":\"live\"")];
+    projections > 0 && done == [projections; 2] && status.contains("\"undecided\":0")
+}
+
 /// A fresh platform, stopped when dropped.
 struct Loki {
     home: tempfile::TempDir,
@@ -154,6 +163,19 @@ impl Loki {
         Ok(())
     }
 
+    /// Waits until every command is decided and every projection has it: what a step prints is then certain. Whoever follows by hand is slower.
+    fn settle(&self, root: &Path) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let status = self.run(root, &format!("curl -s http://{ADDRESS}/v1/status"))?;
+            if is_settled(&status) {
+                return Ok(());
+            }
+            ensure!(started.elapsed() < Duration::from_secs(60), "it does not come to rest: {status}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn run(&self, root: &Path, command: &str) -> Result<String> {
         let path = format!("{}:{}", self.binaries.display(), std::env::var("PATH").unwrap_or_default());
         let output = Command::new("timeout")
@@ -188,6 +210,18 @@ mod tests {
             Step { line: 6, command: "c".to_owned(), expected: vec![] },
         ];
         assert_eq!(steps(text), expected);
+    }
+
+    #[test]
+    fn rest_is_when_nothing_lags() {
+        let status = |lag: &str, state: &str, undecided: u32| {
+            let other = r#"{"name":"b","state":"live","lag":0}"#;
+            format!(r#"{{"projections":[{{"name":"a","state":"{state}","lag":{lag}}},{other}],"undecided":{undecided}}}"#)
+        };
+        assert!(is_settled(&status("0", "live", 0)));
+        for busy in [status("7", "live", 0), status("null", "live", 0), status("0", "building", 0), status("0", "live", 3), String::new()] {
+            assert!(!is_settled(&busy), "{busy}");
+        }
     }
 
     #[test]
