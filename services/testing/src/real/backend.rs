@@ -15,6 +15,8 @@ pub struct Place {
     /// The ports that it listens on; clients use the first.
     pub ports: Vec<u16>,
     pub durability: Durability,
+    /// Many use it and nobody hurts it: it is never restarted, and what it must do is go on, however busy the machine is.
+    pub shared: bool,
 }
 
 /// What an acknowledged write survives.

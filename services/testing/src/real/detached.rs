@@ -62,7 +62,7 @@ fn state_of(backend: &dyn Backend) -> Result<State> {
     let Some(record) = Record::of_living(&home)? else {
         return Ok(State { name: backend.name(), pid: None, url: String::new(), answer: Err(anyhow!("not running")) });
     };
-    let place = Place { home, ports: record.ports, durability: Durability::Process };
+    let place = Place { home, ports: record.ports, durability: Durability::Process, shared: true };
     Ok(State { name: backend.name(), pid: Some(record.pid), url: backend.url(&place), answer: backend.ask(&place) })
 }
 
@@ -74,7 +74,7 @@ fn keep_or_start(backend: &dyn Backend) -> Result<State> {
     let home = home(backend);
     end(&home)?;
     fs::create_dir_all(&home)?;
-    let place = Place { home, ports: port::free(backend.ports())?, durability: Durability::Process };
+    let place = Place { home, ports: port::free(backend.ports())?, durability: Durability::Process, shared: true };
     backend.prepare(&place).with_context(|| format!("cannot prepare {}", backend.name()))?;
     let pid = spawn_detached(backend, &place)?;
     let record = Record::new(pid, &place)?;

@@ -42,8 +42,6 @@ log.cleaner.backoff.ms=200
 log.cleaner.dedupe.buffer.size=16777216
 log.retention.check.interval.ms=500
 log.segment.delete.delay.ms=500
-# A broker that was killed may come back as soon as its old lease has run out.
-broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 # Indexes are allocated in full: small ones keep copies of the folder small.
 log.index.size.max.bytes=1048576
@@ -66,8 +64,10 @@ impl Backend for Kafka {
         let properties = place.home.join("server.properties");
         let address = place.address();
         let controller = format!("127.0.0.1:{}", place.ports[1]);
+        // A broker that was killed may come back as soon as its old lease has run out; one that stalls for longer loses it.
+        let lease_ms = if place.shared { 9_000 } else { 3_000 };
         let own = format!(
-            "listeners=PLAINTEXT://{address},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
+            "broker.session.timeout.ms={lease_ms}\nlisteners=PLAINTEXT://{address},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
              controller.quorum.voters=1@{controller}\nlog.dirs={}\n",
             place.data().display()
         );

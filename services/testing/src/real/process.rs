@@ -13,7 +13,7 @@ use super::backend::{Backend, Place};
 use crate::child;
 
 /// How long a backend may take until it serves.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 /// How long one question to a backend may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How often a condition of another process is looked at.

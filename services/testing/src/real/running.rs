@@ -51,7 +51,7 @@ impl Running {
 
     fn prepare(backend: &'static dyn Backend, durability: Durability) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("loki-{}-", backend.name())).tempdir()?;
-        let place = Place { home: folder.path().to_owned(), ports: port::free(backend.ports())?, durability };
+        let place = Place { home: folder.path().to_owned(), ports: port::free(backend.ports())?, durability, shared: false };
         backend.prepare(&place).with_context(|| format!("cannot prepare {}", backend.name()))?;
         Ok(Self { backend, place, child: None, _folder: folder })
     }
