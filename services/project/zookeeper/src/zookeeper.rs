@@ -47,8 +47,8 @@ pub struct ZooKeeperProjection {
     paths: Paths,
     main: Option<Generation>,
     shadow: Option<Generation>,
-    /// The number of a shadow whose position and ids must be read again.
-    unsure: Option<u64>,
+    /// A shadow whose position and ids must be read again.
+    unsure: Option<Unsure>,
     /// The main generation that was last written to.
     written: Option<u64>,
     /// This generation is not as it was left (a folder or entities are missing): it counts as emptied.
@@ -68,6 +68,15 @@ struct Generation {
     /// A rebuild is asked for: its position has another name.
     asked: bool,
     existing: HashSet<Key>,
+}
+
+/// A step of a shadow whose end is not known.
+#[derive(Debug, Clone, Copy)]
+struct Unsure {
+    generation: u64,
+    /// Of the batch, some pieces of which may have been written.
+    from: u64,
+    to: u64,
 }
 
 /// How a step ended.
@@ -153,7 +162,7 @@ impl ZooKeeperProjection {
 
     /// Reads again what must be known of the shadow, if there is doubt about it.
     async fn learn_shadow(&mut self, reading: &Reading) -> Result<(), Error> {
-        let Some(number) = self.unsure else { return Ok(()) };
+        let Some(Unsure { generation: number, .. }) = self.unsure else { return Ok(()) };
         let names = reading.names(&self.paths.positions(Some(number))).await?;
         if let [name] = names.as_slice()
             && let Some((log, position)) = position_of(name)
@@ -171,23 +180,34 @@ impl ZooKeeperProjection {
 
     async fn step(&mut self, batch: &Batch<'_, Fact>) -> Result<Step, Error> {
         let reading = self.reading().await?;
+        let config = self.session.config();
+        let mut pieces = pieces(batch.from, batch.to, batch.items, config.multi_operations, config.multi_bytes);
+        let again = self.unsure.is_some_and(|unsure| (unsure.from, unsure.to) == (batch.from, batch.to));
         if batch.target == Target::Shadow {
             self.learn_shadow(&reading).await?;
         }
-        let at = |generation: &mut Generation| generation.mark.stored.log == batch.log && generation.mark.stored.position == batch.from;
+        // a step that is taken once more goes on with the piece at which it was cut off: nobody else writes to this shadow
+        let begins = |generation: &Generation| {
+            let Stored { log, position, .. } = generation.mark.stored;
+            let piece = if again { pieces.iter().position(|piece| piece.from == position) } else { (position == batch.from).then_some(0) };
+            piece.filter(|_| log == batch.log)
+        };
+        let first = if batch.target == Target::Shadow { self.shadow.as_ref().and_then(begins) } else { Some(0) };
         // taken out: should this call fail, or be dropped, what is known must be learnt again
         let generation = match batch.target {
             Target::Main if !self.learn(&reading, batch.log, batch.from, batch.gives_up()).await? => None,
             Target::Main => self.main.take(),
-            Target::Shadow => self.shadow.take_if(at),
+            Target::Shadow => self.shadow.take_if(|_| first.is_some()),
         };
-        let Some(mut generation) = generation else { return Ok(Step::Refused) };
+        let (Some(mut generation), Some(first)) = (generation, first) else { return Ok(Step::Refused) };
+        pieces.drain(..first);
         match batch.target {
             Target::Main => self.written = Some(generation.mark.generation),
-            Target::Shadow => self.unsure = Some(generation.mark.generation),
+            Target::Shadow => {
+                self.unsure = Some(Unsure { generation: generation.mark.generation, from: batch.from, to: batch.to });
+            }
         }
         let config = self.session.config();
-        let pieces = pieces(batch.from, batch.to, batch.items, config.multi_operations, config.multi_bytes);
         let before = generation.mark.stored;
         let last = pieces.len() - 1;
         let mut multis = Vec::with_capacity(pieces.len());

@@ -44,7 +44,8 @@ async fn readers_keep_a_store_that_is_asked_unless_it_is_given_up() {
     // a batch that was under way is refused
     assert_eq!(writer.write(&[server(2, "web-2")]).await, Applied::Refused);
     assert!(writer.projection.stored().await.unwrap().is_some_and(|stored| stored.state == State::Live) && writer.projection.is_asked());
-    assert_eq!(reader.stored().await.unwrap().map(|stored| stored.state), Some(State::Building));
+    let told = || async { reader.stored().await.is_ok_and(|stored| stored.is_some_and(|stored| stored.state == State::Building)) };
+    until("who asks is told that it is not done", told).await;
     reader.wait(0, PATIENCE).await.unwrap();
     let (log, at) = (writer.log, writer.position);
     let building = Batch { log, target: Target::Main, from: at, to: at, items: &[], state: State::Building, ended_ms: None };

@@ -11,7 +11,7 @@ use loki_runtime::{Secret, task};
 use loki_testing::real::{Running, ZooKeeper};
 use loki_wire::Change;
 use loki_zookeeper::contract::{Given, PATIENCE, World, Writer, node, node_key, node_ref, server};
-use loki_zookeeper::{Config, TreeReader};
+use loki_zookeeper::{Config, TreeReader, rebuilding};
 
 fn start() -> Running {
     task_block(|| Running::start(&ZooKeeper).unwrap())
@@ -284,6 +284,33 @@ async fn a_shadow_survives_a_lost_connection() {
     writer.check(&world).await;
     let same = Batch { log: writer.log, target: Target::Main, from: 4, to: 4, items: &[], state: State::Live, ended_ms: None };
     assert_eq!(writer.projection.apply(same).await.unwrap(), Applied::Done);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shadow_goes_on_where_a_batch_was_cut_off() {
+    let server_process = start();
+    let world = Real::with(Config { multi_operations: 1, ..Real::new(server_process.address()).config.clone() });
+    let mut writer = Writer::new(&world, 1);
+    writer.projection.begin_rebuild(writer.log, 0).await.unwrap();
+    let facts = writer.facts(&[node(1, None, "a"), server(2, "web-2")]);
+    assert_eq!(writer.apply(Target::Shadow, &facts).await.unwrap(), Applied::Done);
+    // a piece each, and the third one fails
+    let facts = writer.facts(&[server(3, "web-3"), server(4, "web-4"), server(2, "renamed"), server(5, "web-5")]);
+    let client = world.client().await;
+    let path = find(&client, &world.path("g1"), &server(2, "web-2").key().unwrap().id()).await;
+    let (data, _) = client.get_data(&path).await.unwrap();
+    client.delete(&path, None).await.unwrap();
+    assert!(matches!(writer.apply(Target::Shadow, &facts).await, Err(StoreError::Away(_))));
+    assert_eq!(rebuilding(&world.config).await.unwrap(), Some(4), "half of it is written");
+    let options = zookeeper::CreateMode::Persistent.with_acls(zookeeper::Acls::anyone_all());
+    client.create(&path, &data, &options).await.unwrap();
+    assert_eq!(writer.apply(Target::Shadow, &facts).await.unwrap(), Applied::Done);
+    // once more, and it is somewhere else
+    writer.position = 2;
+    assert_eq!(writer.apply(Target::Shadow, &facts).await.unwrap(), Applied::Refused);
+    writer.position = 6;
+    assert_eq!(writer.projection.finish_rebuild(writer.log, 6, 1_000).await.unwrap(), Applied::Done);
+    writer.check(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
