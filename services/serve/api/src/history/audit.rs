@@ -89,7 +89,10 @@ pub(crate) async fn list_audit(
             .map(|key| key.parse().map_err(|invalid: loki_domain::Invalid| Problem::bad_parameter("key", format!("`key`: {invalid}"))))
             .transpose()?,
         from: parameters.from.map(|text| moment::read("from", &text)).transpose()?,
-        to: parameters.to.map(|text| moment::read("to", &text)).transpose()?,
+        to: match parameters.to {
+            Some(text) => Some(moment::settled(&app, moment::read("to", &text)?).await),
+            None => None,
+        },
     };
     moment::told(&app, filter.to).await?;
     let page = read::page(parameters.limit, parameters.cursor)?;

@@ -56,8 +56,8 @@ pub(crate) async fn list_differences(
     headers: HeaderMap,
 ) -> Result<Response> {
     let at_least = read::history_after(&app, parameters.after.as_deref(), &headers).await?;
-    let from = moment::read("from", &parameters.from)?;
-    let to = moment::read("to", &parameters.to)?;
+    let from = moment::settled(&app, moment::read("from", &parameters.from)?).await;
+    let to = moment::settled(&app, moment::read("to", &parameters.to)?).await;
     moment::told(&app, [from, to]).await?;
     let page = read::page(parameters.limit, parameters.cursor)?;
     let answer = app.history.diff(from, to, &page, at_least).await?;

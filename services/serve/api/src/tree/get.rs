@@ -105,7 +105,7 @@ async fn was(
     headers: &HeaderMap,
 ) -> Result<(Position, Option<Branch>)> {
     let at_least = read::history_after(app, after, headers).await?;
-    let moment = moment::read("at", at)?;
+    let moment = moment::settled(app, moment::read("at", at)?).await;
     moment::told(app, [moment]).await?;
     let past = app.history.state_at(&[Kind::Node, Kind::Mount], moment, at_least).await?.value;
     let position = past.at.command.map_or(Position::command(0), Position::command);
