@@ -9,6 +9,10 @@
 //!   somebody emptied the store, set it back, or that another member has taken over; `entry::decide` says how to go on.
 //! - The group's committed offset is kept as a witness: a store below it was set back, is marked `building`, and replays; readers answer
 //!   "not yet" meanwhile instead of an older truth.
+//! - A store that is found to be wrong (of another log, or beyond the end of this one) is given up in the store itself before its rebuild begins:
+//!   an hour later the log may look as if nothing had happened.
+//! - A compacted log keeps every step, and removals, for a time only. A store that is behind for longer is `building` until the end, or is rebuilt;
+//!   it makes no difference whether its loop was there meanwhile.
 //! - Nothing is skipped. A record that cannot be read stops the partition and says so; a store that is away pauses it.
 //! - The member is polled whatever the store does, so that a slow store does not cost the membership.
 //!
