@@ -13,8 +13,17 @@ fn config(folder: &std::path::Path, arguments: &[&str], settings: &[(&str, &str)
 #[test]
 fn what_is_printed_reads_back_as_the_same() {
     let home = tempfile::tempdir().unwrap();
-    let printed = config(home.path(), &["config"], &[("LOKI__KAFKA__OPTIONS", "{ \"socket.timeout.ms\" = \"2000\", \"client.rack\" = \"r1\" }"), ("LOKI__DRAIN", "7s")]);
-    for part in ["drain = \"7s\"", "\"client.rack\" = \"r1\"\n\"socket.timeout.ms\" = \"2000\"", "listen = \"127.0.0.1:8470\"", "data_dir = \"./data\""] {
+    let printed = config(
+        home.path(),
+        &["config"],
+        &[("LOKI__KAFKA__OPTIONS", "{ \"socket.timeout.ms\" = \"2000\", \"client.rack\" = \"r1\" }"), ("LOKI__DRAIN", "7s")],
+    );
+    for part in [
+        "drain = \"7s\"",
+        "\"client.rack\" = \"r1\"\n\"socket.timeout.ms\" = \"2000\"",
+        "listen = \"127.0.0.1:8470\"",
+        "data_dir = \"./data\"",
+    ] {
         assert!(printed.contains(part), "{part} in {printed}");
     }
     let file = home.path().join("printed.toml");

@@ -269,14 +269,21 @@ async fn nothing_is_undone_before_the_history_has_what_was_decided() {
     cell.project(cell.memory.projection(), &cell.topics.facts, &cell.health);
     let (stop, stopped) = cell.start_history();
     cell.ready().await;
-    cell.client.accept("node.create", json!({ "path": "/a" })).await;
-    let first = cell.client.accept("node.set", json!({ "node": "/a", "labels": { "tier": "1" } })).await;
+    // the API waits for nothing for longer than a second
+    let decide = async |id: &str, kind: &str, data: Value| {
+        let body = json!({ "id": id, "type": kind, "data": data }).to_string();
+        until("it is sent", async || cell.client.post("/v1/commands", body.clone()).await.status == 202).await;
+        until("it is decided", async || cell.client.get(&format!("/v1/commands/{id}")).await.body["outcome"] == "accepted").await;
+    };
+    decide("made", "node.create", json!({ "path": "/a" })).await;
+    decide("first", "node.set", json!({ "node": "/a", "labels": { "tier": "1" } })).await;
     cell.settled().await;
-    plan(&cell, &first["position"]).await.good();
+    let planned = async || cell.client.get("/v1/history/undo?position=c1").await;
+    planned().await.good();
     stop.begin();
     stopped.await.unwrap().unwrap();
-    cell.client.accept("node.set", json!({ "node": "/a", "labels": { "tier": "2" } })).await;
-    plan(&cell, &first["position"]).await.problem(503, "not_ready");
+    decide("second", "node.set", json!({ "node": "/a", "labels": { "tier": "2" } })).await;
+    planned().await.problem(503, "not_ready");
     let _history = cell.start_history();
-    until("it is seen", async || plan(&cell, &first["position"]).await.status == 409).await;
+    until("it is seen", async || planned().await.status == 409).await;
 }
