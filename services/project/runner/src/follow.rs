@@ -60,7 +60,13 @@ impl<P: Projection> Loop<P> {
                     self.apply(course, Cut { items: 0, to, ended_ms: Some(ended_ms) }).await?;
                 }
             }
-            Leg::Rebuild { .. } => self.arrive_rebuilding(course, ended_ms).await?,
+            Leg::Rebuild { .. } => {
+                // What it takes the place of has counted that: readers must not take the new one for an older copy.
+                if let (Some(ended_ms), Some(to)) = (ended_ms, self.pending.drained().filter(|to| *to > course.at)) {
+                    self.apply(course, Cut { items: 0, to, ended_ms: Some(ended_ms) }).await?;
+                }
+                self.arrive_rebuilding(course, ended_ms).await?;
+            }
         }
         if self.pending.ended_ms().is_some() && matches!(course.leg, Leg::Live) {
             self.report.at_end();

@@ -70,6 +70,11 @@ impl<P: Projection> Loop<P> {
     pub(crate) async fn arrive_rebuilding(&mut self, course: &mut Course, ended_ms: Option<i64>) -> Flow<()> {
         let Some(reached_ms) = course.reaches(course.at, ended_ms) else { return Ok(()) };
         let Leg::Rebuild { goal, more, request, .. } = course.leg.clone() else { return Ok(()) };
+        // The end is told once before the markers behind the last record and once behind them. Readers remember how far the store was: the new one
+        // must not look like an older copy. A log that is shorter by now was set back.
+        if course.at < goal.end && self.bounds().await?.end > course.at {
+            return Ok(());
+        }
         let at_ms = self.clock.now_ms();
         // What lies before such a goal may have been superseded by what lies behind: that state never was.
         let is_stale = self.config.steps_kept_ms.is_some_and(|kept_ms| at_ms.saturating_sub(goal.at_ms) > kept_ms);

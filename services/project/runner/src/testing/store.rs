@@ -144,7 +144,7 @@ impl MemoryStore {
         self.lock().swaps
     }
 
-    /// How often the position was read.
+    /// How often the position was asked for.
     pub fn reads(&self) -> u64 {
         self.lock().reads
     }
@@ -266,9 +266,9 @@ impl Projection for MemoryProjection {
     }
 
     async fn stored(&mut self) -> Result<Option<Stored>, StoreError> {
+        self.store.lock().reads += 1;
         self.store.answers()?;
-        let mut inner = self.store.lock();
-        inner.reads += 1;
+        let inner = self.store.lock();
         self.asked = inner.asked;
         Ok(inner.main.as_ref().map(|main| main.stored))
     }

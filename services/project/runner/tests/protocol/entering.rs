@@ -332,3 +332,23 @@ async fn a_rebuild_ends_although_the_log_grows_all_the_time() {
     world.caught_up(&running).await;
     running.stop().await;
 }
+
+/// Readers remember how far the store was: one that was filled anew must not look like an older copy.
+#[tokio::test]
+async fn a_rebuilt_store_is_not_behind_the_one_before() {
+    let mut world = World::as_kafka();
+    world.append_many(5);
+    let running = world.run();
+    world.caught_up(&running).await;
+    let end = world.end();
+    eventually("markers are counted", || world.store.stored().is_some_and(|stored| stored.position == end)).await;
+    let before = world.store.written().len();
+    running.control.rebuild();
+    eventually("it is rebuilt", || running.control.rebuilt() == 1).await;
+    world.caught_up(&running).await;
+    running.stop().await;
+    let written = world.store.written();
+    let behind = written[before..].iter().find(|batch| batch.0 == Target::Main && batch.1 < end);
+    assert_eq!(behind, None, "the end is {end}");
+    assert!(written[before..].iter().any(|batch| batch.0 == Target::Shadow && batch.2 == end), "{written:?}");
+}
