@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Entity, Key, Kind, Node, NodePath, NodeRef, Position, Stream};
 use loki_mysql::port::Moment;
+use loki_zookeeper::Refusal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -95,7 +96,10 @@ async fn check_empty(app: &App, change: &Change, changes: &[Change]) -> Result<(
     };
     let ours: BTreeSet<String> = changes.iter().map(|change| change.key.id()).collect();
     let rules = app.state.node(&NodeRef::Id(node.id), None).await?.value.map(|view| view.memberships).unwrap_or_default();
-    let branch = app.tree.tree(&NodeRef::Id(node.id), 1)?.value;
+    let branch = match app.tree.tree(&NodeRef::Id(node.id), 1) {
+        Err(Refusal::TooLarge { .. }) => return Err(in_use(change, "many nodes are under it")),
+        branch => branch?.value,
+    };
     let child = branch.iter().flat_map(|branch| &branch.children).filter_map(|child| child.id.as_ref()).find(|id| !ours.contains(*id));
     let what = match (child, rules.first(), branch.as_ref().map(|branch| branch.servers)) {
         (Some(child), ..) => format!("`node/{child}` is under it"),
@@ -103,7 +107,11 @@ async fn check_empty(app: &App, change: &Change, changes: &[Change]) -> Result<(
         (None, None, Some(1..)) => "servers are mounted on it".to_owned(),
         (None, None, Some(0) | None) => return Ok(()),
     };
-    Err(cannot(&format!("`{}` is in use since, {what}: undo that first", change.key)).conflict(change.key))
+    Err(in_use(change, &what))
+}
+
+fn in_use(change: &Change, what: &str) -> Problem {
+    cannot(&format!("`{}` is in use since, {what}: undo that first", change.key)).conflict(change.key)
 }
 
 /// The path under which a removed node has to be made again.
