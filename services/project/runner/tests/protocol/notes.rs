@@ -39,8 +39,8 @@ async fn a_store_that_is_away_is_told_of_until_it_is_back() {
     world.append_many(3);
     assert_eq!(says(&world, "the store is away").await.at_ms, 1_000);
     world.clock.set(5_000);
-    let reads = world.store.reads();
-    eventually("it tries on", || world.store.reads() > reads + 3).await;
+    let polls = world.log.polls(GROUP);
+    eventually("it tries on", || world.log.polls(GROUP) > polls + 3).await;
     assert_eq!(committed(&world).unwrap().position, before, "the offset stays");
     assert_eq!(said(&world).unwrap().at_ms, 1_000, "since when it began");
 
