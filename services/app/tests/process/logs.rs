@@ -12,11 +12,12 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// Sends commands of one trace, waits for their outcomes, ends the process; gives its log lines.
 async fn lines(home: &std::path::Path, filter: &str, bodies: &[Value]) -> Vec<Value> {
-    let mut loki = Running::start(home, "all", &[("LOKI__LOGS__FILTER", filter), ("LOKI__LOGS__FORMAT", "json")]);
+    let mut loki =
+        Running::start(home, "all", &[("LOKI__LOGS__FILTER", filter), ("LOKI__LOGS__FORMAT", "json"), ("LOKI__API__WAIT_MAX", "60s")]);
     loki.ready().await;
     let client = loki_cli::client::plain().build().unwrap();
     for body in bodies {
-        let sent = client.post(format!("http://{}/v1/commands?wait=30s", loki.address)).json(body).send().await.unwrap();
+        let sent = client.post(format!("http://{}/v1/commands?wait=60s", loki.address)).json(body).send().await.unwrap();
         assert_eq!(sent.status().as_u16(), 200, "{}", sent.text().await.unwrap());
     }
     loki.until("/v1/status", |_, status| {
