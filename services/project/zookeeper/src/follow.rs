@@ -22,7 +22,7 @@ use crate::live::{Live, wrong_number};
 use crate::metrics;
 use crate::read::{Reading, Revision};
 use crate::view::View;
-use crate::watch::{Ended, Watching};
+use crate::watch::{Ended, Watching, Whole};
 
 /// More than this many changed entities are read by reading everything.
 const CHANGED_MAX: usize = 50_000;
@@ -74,7 +74,7 @@ impl Follower {
     async fn whole(&mut self, published: &(impl Fn() + Sync)) -> Result<Revision, Ended> {
         metrics::read_anew();
         loop {
-            let Some((revision, entities)) = self.watching.whole().await? else {
+            let Some(Whole { revision, made, entities }) = self.watching.whole().await? else {
                 self.live.replace(View::default(), None, 0);
                 published();
                 self.watching.announced().await?;
@@ -91,7 +91,7 @@ impl Follower {
                 task::sleep(self.settle).await;
                 continue;
             }
-            self.live.replace(view, Some(revision.mark.stored), revision.mark.generation);
+            self.live.replace(view, Some(revision.mark.stored), made);
             return Ok(revision);
         }
     }

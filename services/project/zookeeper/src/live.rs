@@ -38,7 +38,7 @@ struct Published {
     why_not: Option<String>,
     /// The highest position that was answered: never an older truth after it, unless the store was filled from the log again since.
     seen: u64,
-    /// How often the store was filled, as it counts that itself: now, and when it was last answered from.
+    /// When the store was filled, as it counts that itself: now, and when it was last answered from.
     filled: u64,
     filled_seen: u64,
     /// The log that it was answered from, kept while the store is empty.
@@ -117,8 +117,9 @@ impl Live {
         if found == entities { Ok(()) } else { Err(found) }
     }
 
-    /// Puts another view in this one's place: of a store that was `filled` so often. One that was filled again since it was answered from may
-    /// be at a lower position, because its log was set back; one that was not is an older copy of itself, or was emptied.
+    /// Puts another view in this one's place: of a store that was `filled` then, by a count that grows with each time. One that was filled again
+    /// since it was answered from may be at a lower position, because its log was set back; one that was not is an older copy of itself, or was
+    /// emptied.
     pub fn replace(&self, view: View, stored: Option<Stored>, filled: u64) {
         let mut published = self.write();
         published.view = view;

@@ -162,6 +162,13 @@ impl Reading {
         }
     }
 
+    /// The transaction that made a generation; 0 when it does not exist. It grows from one to the next, also in a store that was emptied, where
+    /// their numbers begin anew; an older copy of the store has a smaller one.
+    pub(crate) async fn made(&self, generation: u64) -> Result<u64, Error> {
+        let stat = within(self.limit, self.client.check_stat(&self.paths.generation(generation))).await?;
+        Ok(stat.map_or(0, |stat| u64::try_from(stat.czxid).unwrap_or(0)))
+    }
+
     /// How many entities a generation holds.
     pub(crate) async fn count(&self, generation: u64) -> Result<u64, Error> {
         let path = self.paths.generation(generation);

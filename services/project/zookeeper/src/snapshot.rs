@@ -5,7 +5,7 @@ use loki_runtime::task;
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::watch::{Ended, Watching};
+use crate::watch::{Ended, Watching, Whole};
 
 /// How long a dump is tried while others write.
 const DUMP_WITHIN: std::time::Duration = std::time::Duration::from_secs(60);
@@ -29,7 +29,7 @@ pub async fn dump(config: &Config) -> Result<Option<(Stored, Vec<String>)>, Erro
         }
     };
     let text = |json: Vec<u8>| String::from_utf8(json).unwrap_or_else(|bytes| String::from_utf8_lossy(bytes.as_bytes()).into_owned());
-    Ok(whole.map(|(revision, entities)| {
+    Ok(whole.map(|Whole { revision, entities, .. }| {
         let mut lines: Vec<(String, String)> = entities.into_iter().map(|(key, json)| (key.to_string(), text(json))).collect();
         lines.sort();
         (revision.mark.stored, lines.into_iter().map(|(key, json)| format!("{key} {json}")).collect())

@@ -46,6 +46,14 @@ pub(crate) struct Watching {
     changed: BTreeMap<Announced, i64>,
 }
 
+/// Everything, as it is at one revision.
+pub(crate) struct Whole {
+    pub(crate) revision: Revision,
+    /// The transaction that made its generation.
+    pub(crate) made: u64,
+    pub(crate) entities: BTreeMap<Key, Vec<u8>>,
+}
+
 /// What may be announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Announced {
@@ -69,12 +77,14 @@ impl Watching {
     }
 
     /// Reads everything at one revision; `None` when there is none.
-    pub(crate) async fn whole(&mut self) -> Result<Option<(Revision, BTreeMap<Key, Vec<u8>>)>, Ended> {
+    pub(crate) async fn whole(&mut self) -> Result<Option<Whole>, Ended> {
         loop {
             self.changed.clear();
             let Some(first) = self.reading.revision().await? else { return Ok(None) };
             let generation = first.mark.generation;
             self.generation = Some(generation);
+            // read first: what is read after it is of that generation, or of a later one with its number
+            let made = self.reading.made(generation).await?;
             let keys = self.reading.keys(generation).await?;
             let jsons = self.reading.jsons(generation, keys.value).await?;
             let mut newest = keys.zxid.max(jsons.zxid);
@@ -92,8 +102,8 @@ impl Watching {
                 if newest > revision.zxid && self.announced_within(self.settle).await? {
                     continue;
                 }
-                let values = values.into_iter().filter_map(|(key, json)| Some((key, json?))).collect();
-                return Ok(Some((revision, values)));
+                let entities = values.into_iter().filter_map(|(key, json)| Some((key, json?))).collect();
+                return Ok(Some(Whole { revision, made, entities }));
             }
         }
     }

@@ -166,6 +166,37 @@ async fn a_server_set_back_shows_its_older_position() {
     writer.check(&world).await;
 }
 
+/// A store that was emptied counts its generations anew: one with a higher number may be of an older copy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_from_before_the_store_was_emptied_is_not_taken_for_one_filled_since() {
+    let mut server_process = start();
+    let world = Real::new(server_process.address());
+    let mut writer = Given::live(&world, vec![node(1, None, "a")]).await;
+    assert_eq!(writer.rebuild(vec![node(1, None, "a")]).await.unwrap(), Applied::Done);
+    task_block(|| server_process.stop().unwrap());
+    let older = task_block(|| server_process.snapshot_data().unwrap());
+    task_block(|| server_process.restart().unwrap());
+    until("the writer is connected", || async { world.projection().stored().await.is_ok() }).await;
+    world.empty().await;
+    let changes = vec![node(1, None, "a"), node(2, None, "b"), server(3, "web-3")];
+    let mut writer = Given::live(&world, changes.clone()).await;
+    let reader = world.reader().await;
+    reader.wait(2, PATIENCE).await.unwrap();
+
+    task_block(|| server_process.stop().unwrap());
+    task_block(|| server_process.restore_data(&older).unwrap());
+    task_block(|| server_process.restart().unwrap());
+    let said = || async { reader.wait(0, Duration::ZERO).await.err().map(|why| why.0) };
+    until("the reader has read it", || async { said().await.is_none_or(|why| why.contains("f1")) }).await;
+    assert!(said().await.is_some_and(|why| why.contains("older than what was answered")) && !answers(&reader));
+    // filled anew it may be read, whatever the number of its generation
+    until("the writer is connected", || async { world.projection().stored().await.is_ok() }).await;
+    writer.projection = world.projection();
+    assert_eq!(writer.rebuild(changes).await.unwrap(), Applied::Done);
+    reader.wait(2, PATIENCE).await.unwrap();
+    writer.check(&world).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_position_asks_for_a_rebuild() {
     let server_process = start();
