@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::api::Api;
 
 /// How long a reader rests between two questions.
-const REST: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(100);
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -193,9 +193,9 @@ impl Watch {
     }
 
     /// Ends it; every route was answered, and was refused at least once.
-    pub(crate) async fn end(self) {
+    pub(crate) async fn end(mut self) {
         self.done.store(true, Ordering::SeqCst);
-        for task in self.tasks {
+        for task in std::mem::take(&mut self.tasks) {
             task.await.unwrap();
         }
         for watched in &self.watched {
@@ -211,6 +211,13 @@ impl Watch {
             assert!(started.elapsed() < PATIENCE, "{complaint}");
             tokio::time::sleep(REST).await;
         }
+    }
+}
+
+impl Drop for Watch {
+    /// A test that has failed takes the platform away from them.
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
