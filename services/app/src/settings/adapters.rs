@@ -43,7 +43,8 @@ impl Settings {
     pub(super) fn refused_by_adapters(&self) -> Vec<String> {
         let mut mistakes: Vec<String> = self.kafka_config().mistakes().iter().map(|mistake| format!("`kafka`: {mistake}")).collect();
         let urls = [("url", &self.mysql.url), ("reader_url", &self.mysql.reader_url), ("migrate_url", &self.mysql.migrate_url)];
-        for (key, url) in urls.into_iter().filter(|(key, url)| *key == "url" || !url.is_empty()) {
+        // what `loki config` has printed can be read back; whoever connects with it is told then
+        for (key, url) in urls.into_iter().filter(|(key, url)| !url.is_masked() && (*key == "url" || !url.is_empty())) {
             // the other fields are named by their own settings
             let wrong = self.mysql_at(url).check().into_iter().find(|mistake| mistake.field == "url");
             mistakes.extend(wrong.map(|mistake| format!("`mysql.{key}` {}", mistake.message)));

@@ -212,6 +212,7 @@ impl Settings {
             self.api.token.expose().chars().all(|c| c.is_ascii_graphic()),
             "`api.token` may have visible ASCII characters only, no spaces and no line ends: no request could carry it".to_owned(),
         );
+        need(!self.api.token.is_masked(), "`api.token` is what is printed in its place, which everybody knows".to_owned());
         mistakes.extend(logs::check(&self.logs.filter).err().map(|error| error.to_string()));
         mistakes.extend(self.refused_by_adapters());
         mistakes
@@ -343,6 +344,7 @@ mod tests {
             ("[kafka.options]\n\"sasl.password\" = 12345678\n", "`kafka.options`: every value must be a text"),
             ("[api]\ntoken = 12345678\n", "`api.token` must be a text"),
             ("[api]\ntoken = \"hunter2\\n\"\n", "`api.token` may have visible ASCII"),
+            ("[api]\ntoken = \"***\"\n", "`api.token` is what is printed in its place"),
             ("[mysql]\nurl = \"hunter2\"\n", "`mysql.url` begins with neither"),
         ] {
             let mistakes = load(file, &[], &[]).unwrap_err().0;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+const MASK: &str = "***";
+
 /// Prints and serialises as `***` when set, as an empty text when not.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -23,8 +25,13 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// It is what is printed in a secret's place: read back from there, and no secret at all.
+    pub fn is_masked(&self) -> bool {
+        self.0 == MASK
+    }
+
     fn masked(&self) -> &'static str {
-        if self.0.is_empty() { "" } else { "***" }
+        if self.0.is_empty() { "" } else { MASK }
     }
 }
 
