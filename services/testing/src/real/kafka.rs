@@ -43,6 +43,8 @@ log.cleaner.dedupe.buffer.size=16777216
 log.retention.check.interval.ms=500
 log.segment.delete.delay.ms=500
 broker.heartbeat.interval.ms=500
+# On a busy machine a broker takes its time to be admitted: it must not give up before whoever started it does.
+initial.broker.registration.timeout.ms=180000
 # Indexes are allocated in full: small ones keep copies of the folder small.
 log.index.size.max.bytes=1048576
 ";
