@@ -112,13 +112,18 @@ async fn happen(events: Vec<Event>, kafka: bool) {
                 world.log.compact(&world.facts, |record| newest[&record.key] == record.offset);
             }
             Event::Restored { kept } => {
-                // From a log that grows again before anybody has looked nothing can be learnt, nor from what was read before: so it is at rest.
+                // Of a log that grows again before anybody has looked nothing can be known, nor of what was read before: so all is at rest.
                 world.store.heal();
                 world.log.away(0);
                 copy = None;
                 let end = world.end();
-                eventually("the end", || world.store.stored().is_some_and(|stored| stored.position == end && stored.state == State::Live))
-                    .await;
+                eventually("all is at rest", || {
+                    let follows = |running: &Running| running.status.now().mode == Mode::Following;
+                    let is_done = |running: &Running| running.control.wanted() == running.control.rebuilt();
+                    let at_end = world.store.stored().is_some_and(|stored| stored.position == end && stored.state == State::Live);
+                    at_end && running.iter().any(|running| follows(running) && is_done(running))
+                })
+                .await;
                 let (swaps, end) = (world.store.swaps(), opening + (end - opening) * kept / 100);
                 if end < world.end() {
                     world.log.truncate(&world.facts, end);
