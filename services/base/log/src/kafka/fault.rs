@@ -68,10 +68,10 @@ fn by_code(code: Code, text: String) -> Error {
     match code {
         _ if is_refused(code) => Error::Fatal(text),
         _ if is_fenced(code) => Error::Fenced(text),
+        // `UnknownPartition` is none of these: that a partition exists is found out before it is used (`Questions::expect`), and a client whose
+        // broker has just come back may not know it for a moment.
         // An invalid record is one without a key on a compacted topic.
-        Code::UnknownPartition | Code::InvalidRecord | Code::InvalidTopic | Code::InvalidConfig | Code::InvalidPartitions => {
-            Error::Invalid(text)
-        }
+        Code::InvalidRecord | Code::InvalidTopic | Code::InvalidConfig | Code::InvalidPartitions => Error::Invalid(text),
         Code::InvalidReplicationFactor | Code::InvalidRequest | Code::PolicyViolation | Code::InvalidTimestamp => Error::Invalid(text),
         Code::OffsetMetadataTooLarge => Error::Invalid(text),
         _ if is_too_large(code) => Error::Invalid(text),
@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(class(Code::BrokerTransportFailure), Class::Retry);
         assert_eq!(class(Code::MessageTimedOut), Class::Retry);
         assert_eq!(class(Code::NotEnoughReplicas), Class::Retry);
+        assert_eq!(class(Code::UnknownPartition), Class::Retry);
         assert_eq!(class(Code::TopicAuthorizationFailed), Class::Fatal);
         assert_eq!(class(Code::InvalidRecord), Class::Invalid);
         assert_eq!(class(Code::InvalidTimestamp), Class::Invalid);
