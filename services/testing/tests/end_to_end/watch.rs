@@ -256,7 +256,12 @@ async fn keep_asking(api: Api, watched: Arc<Watched>, after: bool, told: Arc<Mut
         let shown = watched.shown.load(Ordering::SeqCst);
         let path = if after { route.after(&told) } else { route.path(&told) };
         let least = if after { route.least(&told).max(shown) } else { shown };
-        let (status, answer) = api.get(&path).await.unwrap();
+        let (status, answer) = match api.get(&path).await {
+            Ok(answer) => answer,
+            // a machine that stalls is no lie
+            Err(error) if error.is_timeout() => continue,
+            Err(error) => panic!("{path}: {error:?}"),
+        };
         if status == 503 {
             watched.refused.fetch_add(1, Ordering::SeqCst);
         } else {
