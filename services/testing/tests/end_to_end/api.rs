@@ -1,5 +1,7 @@
 //! A client of the API for tests.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use loki_core::generate::Asked;
@@ -9,12 +11,14 @@ use serde_json::{Value, json};
 pub(crate) struct Api {
     base: String,
     client: reqwest::Client,
+    /// How often a command was sent again that was not acknowledged: it may be in the log all the same.
+    repeated: Arc<AtomicUsize>,
 }
 
 impl Api {
     pub(crate) fn new(address: &str) -> Self {
         let client = loki_cli::client::plain().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { base: format!("http://{address}"), client }
+        Self { base: format!("http://{address}"), client, repeated: Arc::default() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Result<(u16, Value)> {
@@ -52,8 +56,13 @@ impl Api {
                 Err(error) => error.to_string(),
             };
             assert!(started.elapsed() < Duration::from_secs(90), "{body} is not acknowledged: {why}");
+            self.repeated.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    pub(crate) fn repeated(&self) -> usize {
+        self.repeated.load(Ordering::SeqCst)
     }
 
     /// Sends a command that must be accepted; gives the outcome.

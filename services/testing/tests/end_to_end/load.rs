@@ -41,7 +41,8 @@ async fn run(platform: &Platform, seed: u64) {
     platform.verify();
 
     let audit = platform.api.audit().await;
-    assert_eq!(audit.len(), COMMANDS, "one outcome a command");
+    let most = COMMANDS + platform.api.repeated();
+    assert!((COMMANDS..=most).contains(&audit.len()), "one outcome a command: {} of {COMMANDS} to {most}", audit.len());
     let count = |kind: &str| audit.iter().filter(|line| line["outcome"] == kind).count();
     assert!(
         count("accepted") > 100 && count("rejected") > 100 && count("duplicate") > 10,

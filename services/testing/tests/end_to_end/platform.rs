@@ -76,8 +76,8 @@ impl Platform {
     /// The real set with its topics and tables, and no process.
     async fn prepared(backends: &Backends) -> Self {
         let platform = Self::bare(backends).await;
-        platform.expect(&["topics", "apply"]);
-        platform.expect(&["migrate"]);
+        platform.expect_soon(&["topics", "apply"]);
+        platform.expect_soon(&["migrate"]);
         platform
     }
 
@@ -238,9 +238,29 @@ impl Platform {
         out.into_owned()
     }
 
-    /// `loki verify` finds no difference.
+    /// The same of a command that the backends may be too busy for at first; safe to repeat.
+    fn expect_soon(&self, arguments: &[&str]) {
+        self.expect_unless(arguments, |_| false);
+    }
+
+    /// `loki verify` finds no difference. What it could not compare it compares again.
     pub(crate) fn verify(&self) {
-        self.expect(&["verify"]);
+        self.expect_unless(&["verify"], |said| !said.contains("not compared"));
+    }
+
+    /// Repeats a command until it succeeds, unless it has said something final.
+    fn expect_unless(&self, arguments: &[&str], is_final: impl Fn(&str) -> bool) {
+        let started = std::time::Instant::now();
+        loop {
+            let output = self.loki(arguments);
+            if output.status.success() {
+                return;
+            }
+            let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let ended = is_final(&said) || started.elapsed() > Duration::from_secs(90);
+            assert!(!ended, "loki {arguments:?} ended with {}:\n{said}", output.status);
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// The last lines that a process logged.
