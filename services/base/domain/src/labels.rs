@@ -57,26 +57,25 @@ impl fmt::Debug for Text {
     }
 }
 
-/// Keys to texts, in key order. Used for labels and for defaults.
+/// Keys to texts, in key order. Used for labels and for defaults. Cheap to clone: copies share their entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(BTreeMap<String, Text>);
+pub struct Labels(Arc<[(Arc<str>, Text)]>);
 
 impl Labels {
     pub fn new(entries: impl IntoIterator<Item = (String, Text)>) -> Result<Self, Invalid> {
-        let labels = Self(entries.into_iter().collect());
-        labels.0.keys().try_for_each(|key| check_key(key))?;
-        if labels.0.len() > COUNT_MAX {
-            return Err(Invalid::new(format!("at most {COUNT_MAX} entries, these are {}", labels.0.len())));
-        }
-        Ok(labels)
+        let entries: BTreeMap<String, Text> = entries.into_iter().collect();
+        entries.keys().try_for_each(|key| check_key(key))?;
+        check_count(entries.len())?;
+        Ok(Self(entries.into_iter().map(|(key, value)| (Arc::from(key), value)).collect()))
     }
 
     pub fn get(&self, key: &str) -> Option<&Text> {
-        self.0.get(key)
+        let at = self.0.binary_search_by(|(found, _)| (**found).cmp(key)).ok()?;
+        Some(&self.0[at].1)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Text)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
+        self.0.iter().map(|(key, value)| (&**key, value))
     }
 
     pub fn len(&self) -> usize {
@@ -89,18 +88,76 @@ impl Labels {
 
     /// Whether every entry of `wanted` is here with the same value.
     pub fn include(&self, wanted: &Labels) -> bool {
-        wanted.0.iter().all(|(key, value)| self.0.get(key) == Some(value))
+        wanted.iter().all(|(key, value)| self.get(key) == Some(value))
     }
 
     /// These labels with changes: `Some` sets, `None` removes.
     pub fn patched(&self, changes: &BTreeMap<String, Option<Text>>) -> Result<Self, Invalid> {
-        let mut entries = self.0.clone();
+        let mut entries = Vec::with_capacity(self.len() + changes.len());
+        let mut old = self.0.iter().peekable();
         for (key, change) in changes {
-            match change {
-                Some(value) => entries.insert(key.clone(), value.clone()),
-                None => entries.remove(key),
-            };
+            while let Some(entry) = old.next_if(|(before, _)| **before < **key) {
+                entries.push(entry.clone());
+            }
+            let replaced = old.next_if(|(same, _)| **same == **key);
+            if let Some(value) = change {
+                check_key(key)?;
+                entries.push((replaced.map_or_else(|| Arc::from(key.as_str()), |(key, _)| Arc::clone(key)), value.clone()));
+            }
         }
-        Self::new(entries)
+        entries.extend(old.cloned());
+        check_count(entries.len())?;
+        Ok(Self(entries.into()))
+    }
+}
+
+fn check_count(count: usize) -> Result<(), Invalid> {
+    if count > COUNT_MAX {
+        return Err(Invalid::new(format!("at most {COUNT_MAX} entries, these are {count}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Text {
+        text.parse().unwrap()
+    }
+
+    fn labels(entries: &[(&str, &str)]) -> Labels {
+        Labels::new(entries.iter().map(|(key, value)| ((*key).to_owned(), text(value)))).unwrap()
+    }
+
+    fn patch(changes: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<Text>> {
+        changes.iter().map(|(key, change)| ((*key).to_owned(), change.map(text))).collect()
+    }
+
+    #[test]
+    fn a_patch_sets_replaces_and_removes() {
+        let old = labels(&[("b", "1"), ("d", "2"), ("f", "3")]);
+        let changes = patch(&[("a", Some("x")), ("b", None), ("c", None), ("d", Some("y")), ("g", Some("z"))]);
+        assert_eq!(old.patched(&changes), Ok(labels(&[("a", "x"), ("d", "y"), ("f", "3"), ("g", "z")])));
+        assert_eq!(Labels::default().patched(&changes), Ok(labels(&[("a", "x"), ("d", "y"), ("g", "z")])));
+        assert_eq!(old.patched(&patch(&[])), Ok(old.clone()));
+        assert_eq!(old.patched(&patch(&[("b", None), ("d", None), ("f", None)])), Ok(Labels::default()));
+    }
+
+    #[test]
+    fn a_patch_keeps_the_limits() {
+        let full = Labels::new((0..COUNT_MAX).map(|at| (format!("k{at}"), text("v")))).unwrap();
+        assert!(full.patched(&patch(&[("new", Some("v"))])).is_err());
+        assert_eq!(full.patched(&patch(&[("new", Some("v")), ("k3", None)])).unwrap().len(), COUNT_MAX);
+        assert!(full.patched(&patch(&[("k3", Some("w"))])).is_ok());
+        assert!(Labels::default().patched(&patch(&[("a b", Some("v"))])).is_err());
+    }
+
+    #[test]
+    fn each_key_is_found() {
+        let labels = labels(&[("os", "linux"), ("cpu", "32"), ("mem", "128g")]);
+        assert_eq!(labels.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["cpu", "mem", "os"]);
+        assert!(labels.iter().all(|(key, value)| labels.get(key) == Some(value)));
+        assert_eq!(labels.get("disk"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Invalid, MembershipId, NodeId, ServerId, ServerState};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mount {
     pub node: NodeId,
     pub server: ServerId,

@@ -39,7 +39,7 @@ impl View {
                 self.touch_server(server.id);
             }
             Change::Set(Entity::Mount(mount)) => {
-                self.mounts.insert((mount.node, mount.server), mount.clone());
+                self.mounts.insert((mount.node, mount.server), *mount);
                 self.places.insert((mount.server, mount.node));
                 self.touch(Some(mount.node));
             }

@@ -1,6 +1,6 @@
 //! Mounts by hand: mount, unmount, weigh. What is weighed or mounted by hand is no membership rule's any more, until it is given back.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use loki_domain::{Code, Entity, Key, MembershipId, Mount, Node, NodeRef, Ratio, Rejection, Server, ServerRef, Source, Weigh};
 
@@ -47,7 +47,7 @@ pub(super) fn weigh(state: &State, node: &NodeRef, mounts: &[Weigh]) -> Decided 
         let message = format!("at most {FACTS_MAX} mounts at once, these are {}", mounts.len());
         return Err(Rejection::new(Code::TooLarge, "mounts", message));
     }
-    let mut named = BTreeSet::new();
+    let mut named = HashSet::with_capacity_and_hasher(mounts.len(), foldhash::fast::RandomState::default());
     let mut facts = Vec::with_capacity(mounts.len());
     let mut load = state.mounts().load(&node.id);
     for (index, weigh) in mounts.iter().enumerate() {

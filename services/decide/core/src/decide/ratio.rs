@@ -11,7 +11,7 @@ use crate::state::Load;
 
 /// Whether `load` may be the load of `node`; the rejection names the node.
 pub(super) fn check(state: &State, node: NodeId, load: Load, field: &str) -> Result<(), Rejection> {
-    if load.is_allowed(is_ruled(state, node)) {
+    if load.is_allowed(false) || load.is_allowed(is_ruled(state, node)) {
         return Ok(());
     }
     Err(broken(state, node, load, field))

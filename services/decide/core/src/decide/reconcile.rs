@@ -27,7 +27,7 @@ pub(super) fn mount<'s>(state: &State, node: NodeId, server: &Server, rules: imp
     match (existing, first) {
         (None, None) => None,
         (Some(_), None) => Some(gone(Key::Mount(node, server.id))),
-        (Some(mount), Some(rule)) => Some(now(Entity::Mount(Mount { source: Source::Membership(rule), ..mount.clone() }))),
+        (Some(mount), Some(rule)) => Some(now(Entity::Mount(Mount { source: Source::Membership(rule), ..*mount }))),
         (None, Some(rule)) => {
             Some(now(Entity::Mount(Mount { node, server: server.id, offline: false, ratio: None, source: Source::Membership(rule) })))
         }

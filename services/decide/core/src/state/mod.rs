@@ -12,6 +12,7 @@ mod candidates;
 mod memberships;
 mod mounts;
 mod servers;
+mod table;
 mod tree;
 
 use std::borrow::Borrow;
@@ -43,7 +44,7 @@ pub struct Undo(Before);
 enum Before {
     Node(NodeId, Option<Arc<Node>>),
     Server(ServerId, Option<Arc<Server>>),
-    Mount(NodeId, ServerId, Option<Arc<Mount>>),
+    Mount(NodeId, ServerId, Option<Mount>),
     Membership(MembershipId, Option<Arc<Membership>>),
 }
 
@@ -55,7 +56,7 @@ impl State {
             Some(Entity::Server(server)) => Before::Server(server.id, self.servers.put(server.id, Some(Arc::new(server)))),
             Some(Entity::Mount(mount)) => {
                 let (node, server) = (mount.node, mount.server);
-                Before::Mount(node, server, self.mounts.put(node, server, Some(Arc::new(mount))))
+                Before::Mount(node, server, self.mounts.put(node, server, Some(mount)))
             }
             Some(Entity::Membership(rule)) => Before::Membership(rule.id, self.memberships.put(rule.id, Some(Arc::new(rule)))),
             None => match key {
@@ -98,7 +99,7 @@ impl State {
         match key {
             Key::Node(id) => self.tree.get(id).map(|node| Entity::Node(node.clone())),
             Key::Server(id) => self.servers.get(id).map(|server| Entity::Server(server.clone())),
-            Key::Mount(node, server) => self.mounts.get(node, server).map(|mount| Entity::Mount(mount.clone())),
+            Key::Mount(node, server) => self.mounts.get(node, server).map(|mount| Entity::Mount(*mount)),
             Key::Membership(id) => self.memberships.get(id).map(|rule| Entity::Membership(rule.clone())),
         }
     }
@@ -107,7 +108,7 @@ impl State {
     pub fn entities(&self) -> impl Iterator<Item = Entity> {
         let nodes = self.tree.iter().map(|node| Entity::Node(node.clone()));
         let servers = self.servers.iter().map(|server| Entity::Server(server.clone()));
-        let mounts = self.mounts.iter().map(|mount| Entity::Mount(mount.clone()));
+        let mounts = self.mounts.iter().map(|mount| Entity::Mount(*mount));
         let memberships = self.memberships.iter().map(|rule| Entity::Membership(rule.clone()));
         nodes.chain(servers).chain(mounts).chain(memberships)
     }

@@ -1,16 +1,17 @@
 //! Mounts by node and by server, and what the ratio rule must know of each node.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use loki_domain::{Mount, NodeId, Ratio, ServerId, Source};
 
+use super::table::{Hashed, Table};
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mounts {
-    by_node: BTreeMap<(NodeId, ServerId), Arc<Mount>>,
+    by_node: Table<(NodeId, ServerId), Mount>,
     by_server: BTreeSet<(ServerId, NodeId)>,
     /// Kept up with every mount, so that the ratio rule costs the same on a node of ten thousand servers. Nodes that have nothing are absent.
-    loads: BTreeMap<NodeId, Load>,
+    loads: Hashed<NodeId, Load>,
 }
 
 /// The ratios at one node, summed up.
@@ -52,20 +53,16 @@ fn share(mount: &Mount) -> (u64, u32) {
 }
 
 impl Mounts {
-    pub(super) fn put(&mut self, node: NodeId, server: ServerId, mount: Option<Arc<Mount>>) -> Option<Arc<Mount>> {
-        let after = mount.clone();
-        let before = match mount {
-            Some(mount) => self.by_node.insert((node, server), mount),
-            None => self.by_node.remove(&(node, server)),
-        };
-        match (&before, &after) {
+    pub(super) fn put(&mut self, node: NodeId, server: ServerId, mount: Option<Mount>) -> Option<Mount> {
+        let before = self.by_node.put((node, server), mount);
+        match (&before, &mount) {
             (None, Some(_)) => drop(self.by_server.insert((server, node))),
             (Some(_), None) => drop(self.by_server.remove(&(server, node))),
             _ => {}
         }
         let old = self.load(&node);
         let less = before.as_ref().map_or(old, |mount| old.without(mount));
-        let new = after.as_ref().map_or(less, |mount| less.with(mount));
+        let new = mount.as_ref().map_or(less, |mount| less.with(mount));
         if new == Load::default() {
             self.loads.remove(&node);
         } else if new != old {
@@ -75,11 +72,11 @@ impl Mounts {
     }
 
     pub fn get(&self, node: &NodeId, server: &ServerId) -> Option<&Mount> {
-        self.by_node.get(&(*node, *server)).map(|mount| &**mount)
+        self.by_node.get(&(*node, *server))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Mount> {
-        self.by_node.values().map(|mount| &**mount)
+        self.by_node.iter()
     }
 
     pub fn len(&self) -> usize {
@@ -92,7 +89,7 @@ impl Mounts {
 
     /// The mounts at a node, in the order of the servers' ids.
     pub fn of_node(&self, node: NodeId) -> impl Iterator<Item = &Mount> {
-        self.by_node.range((node, ServerId::MIN)..).take_while(move |((at, _), _)| *at == node).map(|(_, mount)| &**mount)
+        self.by_node.range((node, ServerId::MIN)..).take_while(move |((at, _), _)| *at == node).map(|(_, mount)| mount)
     }
 
     /// The mounts of a server, in the order of the nodes' ids.

@@ -1,16 +1,19 @@
 //! Servers by id, by name and by serial number.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use loki_domain::{Server, ServerId, ServerName, ServerState, Text};
 
+use super::table::{Hashed, Table};
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Servers {
-    by_id: BTreeMap<ServerId, Arc<Server>>,
+    by_id: Table<ServerId, Arc<Server>>,
     /// Name, retired or not, id: of the servers of one name the living one comes first.
     names: BTreeSet<(ServerName, bool, ServerId)>,
+    /// The first of each name.
+    by_name: Hashed<ServerName, ServerId>,
     /// Without the retired ones.
     serials: BTreeSet<(Text, ServerId)>,
 }
@@ -18,15 +21,27 @@ pub struct Servers {
 impl Servers {
     pub(super) fn put(&mut self, id: ServerId, server: Option<Arc<Server>>) -> Option<Arc<Server>> {
         let after = server.clone();
-        let before = match server {
-            Some(server) => self.by_id.insert(id, server),
-            None => self.by_id.remove(&id),
-        };
+        let before = self.by_id.put(id, server);
         let name = |server: &Arc<Server>| (server.name.clone(), is_retired(server), id);
-        swap(&mut self.names, before.as_ref().map(name), after.as_ref().map(name));
+        self.rename(before.as_ref().map(name), after.as_ref().map(name));
         let serial = |server: &Arc<Server>| server.serial.clone().filter(|_| !is_retired(server)).map(|serial| (serial, id));
         swap(&mut self.serials, before.as_ref().and_then(serial), after.as_ref().and_then(serial));
         before
+    }
+
+    fn rename(&mut self, old: Option<(ServerName, bool, ServerId)>, new: Option<(ServerName, bool, ServerId)>) {
+        if old == new {
+            return;
+        }
+        let names: [_; 2] = [&old, &new].map(|entry| entry.as_ref().map(|(name, ..)| name.clone()));
+        swap(&mut self.names, old, new);
+        for name in names.into_iter().flatten() {
+            let first = (name, false, ServerId::MIN);
+            match self.names.range(&first..).next().filter(|(found, ..)| *found == first.0) {
+                Some((_, _, id)) => drop(self.by_name.insert(first.0, *id)),
+                None => drop(self.by_name.remove(&first.0)),
+            }
+        }
     }
 
     pub fn get(&self, id: &ServerId) -> Option<&Server> {
@@ -34,7 +49,7 @@ impl Servers {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Server> {
-        self.by_id.values().map(|server| &**server)
+        self.by_id.iter().map(|server| &**server)
     }
 
     pub fn len(&self) -> usize {
@@ -47,14 +62,12 @@ impl Servers {
 
     /// In id order, from this id on.
     pub fn from(&self, id: ServerId) -> impl Iterator<Item = &Server> {
-        self.by_id.range((Bound::Included(id), Bound::Unbounded)).map(|(_, server)| &**server)
+        self.by_id.range(id..).map(|(_, server)| &**server)
     }
 
     /// The server of this name that is not retired, else one that is.
     pub fn named(&self, name: &ServerName) -> Option<&Server> {
-        let from = (name.clone(), false, ServerId::MIN);
-        let (_, _, id) = self.names.range(from..).next().filter(|(found, ..)| found == name)?;
-        self.get(id)
+        self.get(self.by_name.get(name)?)
     }
 
     /// The server with this serial number that is not retired.

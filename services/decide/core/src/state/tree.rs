@@ -6,6 +6,7 @@ use std::sync::Arc;
 use loki_domain::path::DEPTH_MAX;
 use loki_domain::{Node, NodeId, NodeName, NodePath};
 
+use super::table::{Hashed, Table};
 use super::{put_in, take_from};
 
 /// No walk towards the top is longer than this. Deeper than any tree that decisions allow; it ends a walk in a state that never was.
@@ -13,28 +14,41 @@ const WALK_MAX: usize = 2 * DEPTH_MAX;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
-    nodes: BTreeMap<NodeId, Arc<Node>>,
+    nodes: Table<NodeId, Arc<Node>>,
     children: BTreeMap<Option<NodeId>, BTreeSet<(NodeName, NodeId)>>,
+    /// The first of the children of one name.
+    by_place: Hashed<Place, NodeId>,
 }
+
+/// Where a node is: under which parent, by which name.
+type Place = (Option<NodeId>, NodeName);
 
 impl Tree {
     pub(super) fn put(&mut self, id: NodeId, node: Option<Arc<Node>>) -> Option<Arc<Node>> {
         let after = node.clone();
-        let before = match node {
-            Some(node) => self.nodes.insert(id, node),
-            None => self.nodes.remove(&id),
-        };
+        let before = self.nodes.put(id, node);
         let place = |node: &Arc<Node>| (node.parent, node.name.clone());
         let (old, new) = (before.as_ref().map(place), after.as_ref().map(place));
         if old != new {
-            if let Some((parent, name)) = old {
-                take_from(&mut self.children, &parent, &(name, id));
+            if let Some((parent, name)) = &old {
+                take_from(&mut self.children, parent, &(name.clone(), id));
             }
-            if let Some((parent, name)) = new {
-                put_in(&mut self.children, parent, (name, id));
+            if let Some((parent, name)) = &new {
+                put_in(&mut self.children, *parent, (name.clone(), id));
             }
+            old.into_iter().chain(new).for_each(|place| self.find_first(place));
         }
         before
+    }
+
+    fn find_first(&mut self, place: Place) {
+        let (parent, name) = &place;
+        let from = (name.clone(), NodeId::MIN);
+        let children = self.children.get(parent);
+        match children.and_then(|children| children.range(from..).next()).filter(|(found, _)| found == name) {
+            Some((_, id)) => drop(self.by_place.insert(place, *id)),
+            None => drop(self.by_place.remove(&place)),
+        }
     }
 
     pub fn get(&self, id: &NodeId) -> Option<&Node> {
@@ -42,7 +56,7 @@ impl Tree {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.values().map(|node| &**node)
+        self.nodes.iter().map(|node| &**node)
     }
 
     pub fn len(&self) -> usize {
@@ -55,8 +69,7 @@ impl Tree {
 
     /// The child of this name; `parent: None` is the top.
     pub fn child(&self, parent: Option<NodeId>, name: &NodeName) -> Option<NodeId> {
-        let from = (name.clone(), NodeId::MIN);
-        self.children.get(&parent)?.range(from..).next().filter(|(found, _)| found == name).map(|(_, id)| *id)
+        self.by_place.get(&(parent, name.clone())).copied()
     }
 
     /// The children in the order of their names.
