@@ -45,7 +45,7 @@ pub async fn a_server_says_where_it_is_mounted(world: &dyn World) {
     story.accept(vec![set_mount(mount(4, 1)), set_mount(mount(2, 1)), set_mount(mount(3, 1)), set_mount(mount(3, 2))]);
     let readers = told(world, &story).await;
     let found = readers.state.server(&named("web01"), None).await.expect("read").value.expect("found");
-    let mounts: Vec<_> = found.mounts.iter().map(|view| (view.path.to_string(), view.mount.clone())).collect();
+    let mounts: Vec<_> = found.mounts.iter().map(|view| (view.path.to_string(), view.mount)).collect();
     assert_eq!(mounts, [("/acme/ads".into(), mount(3, 1)), ("/acme/shop".into(), mount(2, 1)), ("/zeta".into(), mount(4, 1))]);
     story.accept(vec![]);
 }
