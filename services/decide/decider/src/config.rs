@@ -16,7 +16,7 @@ pub struct Config {
 
 impl Config {
     pub fn new(topic_prefix: &str) -> Self {
-        Self { topics: Topics::new(topic_prefix), batch_commands: 200, batch_wait: Duration::from_millis(5) }
+        Self { topics: Topics::new(topic_prefix), batch_commands: 500, batch_wait: Duration::from_millis(5) }
     }
 
     /// The consumer group, and the transactional id: one active decider per cell.
