@@ -6,7 +6,6 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::Request;
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use loki_runtime::Secret;
 
@@ -43,11 +42,15 @@ pub(crate) fn cross_site(request: &Request) -> Option<Problem> {
     Some(Problem::new(StatusCode::FORBIDDEN, "cross_site", detail).field("Origin"))
 }
 
+/// A name or an address, and perhaps a port.
 fn is_loopback(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host();
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    let (name, rest) = match host.strip_prefix('[') {
+        Some(address) => address.split_once(']').unwrap_or_default(),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let port = rest.strip_prefix(':').unwrap_or(if rest.is_empty() { "0" } else { rest });
+    let is_own = name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback());
+    is_own && port.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// Whether a page of this origin came from this host. The scheme does not count: a proxy may speak TLS in front of the API.
@@ -79,6 +82,11 @@ mod tests {
             "10.0.0.1",
             "::1",
             "a b",
+            "localhost:8470@evil.example",
+            "localhost:80:80",
+            "[::1",
+            "[::1]x",
+            "[::1].evil.example",
         ] {
             assert!(!is_loopback(foreign), "{foreign}");
         }

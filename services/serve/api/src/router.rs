@@ -1,12 +1,11 @@
 //! All routes, their description, and what wraps them.
 
-use axum::extract::DefaultBodyLimit;
+use std::sync::Arc;
+
 use axum::http::{StatusCode, Uri};
-use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use loki_telemetry::{Metrics, routes as process};
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -60,22 +59,21 @@ pub(crate) fn crowded(app: &App) -> Router {
 pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> Router {
     let (routes, description) = documented().with_state(app.clone()).merge(operations).split_for_parts();
     let description = Json(finish(description));
-    let gate = Gate {
+    let observed = Observed::default();
+    let gate = Arc::new(Gate {
         token: app.config.token.clone(),
         for_this_machine: origin::is_for_this_machine(app.config.listen, &app.config.token),
         requests: Requests::new(app.config.concurrency_max),
-    };
+        body_max: app.config.body_max,
+        observed: observed.clone(),
+    });
     let guarded = routes
         .merge(process::metrics(metrics))
         .route("/openapi.json", get(move || async move { description.clone() }))
         .route("/", get(console::page))
         .fallback(|uri: Uri| async move { Problem::not_found(format!("no route `{}`: see /openapi.json", uri.path())) })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /openapi.json") })
-        .layer((middleware::from_fn_with_state(gate, gate::pass), DefaultBodyLimit::max(app.config.body_max)));
-    let caught = CatchPanicLayer::custom(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a mistake in Loki: see the log").into_response()
-    });
-    // a panic is an answer like others: counted and logged
-    let observed = middleware::from_fn_with_state(Observed::default(), observe::observe);
-    Router::new().merge(process::health(app.health.clone())).merge(guarded).layer((observed, caught))
+        .layer(middleware::from_fn_with_state(gate, gate::pass));
+    let health = process::health(app.health.clone()).layer(middleware::from_fn_with_state(observed, observe::observe));
+    Router::new().merge(health).merge(guarded)
 }

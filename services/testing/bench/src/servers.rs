@@ -30,7 +30,7 @@ use loki_zookeeper::Memory;
 use crate::figure::Figure;
 use crate::wrk;
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 24;
 const BAR: f64 = 0.6;
 const BAR_NOT_MODIFIED: f64 = 0.8;
 const PATH: &str = "/v1/servers?node=/acme/g0/n0";
@@ -59,9 +59,8 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let (mut full, mut empty) = (Vec::new(), Vec::new());
     // the first round warms up and does not count
     for round in 0..=ROUNDS {
-        let pair = (wrk::run(&ours, None).await?, wrk::run(&peer, None).await?);
-        let condition = Some(condition.as_str());
-        let pair_304 = (wrk::run(&ours, condition).await?, wrk::run(&peer_not_modified, condition).await?);
+        let pair = side_by_side(round, [&ours, &peer], None).await?;
+        let pair_304 = side_by_side(round, [&ours, &peer_not_modified], Some(condition.as_str())).await?;
         println!("round {round}: 200 {:.0} and {:.0} requests/s, 304 {:.0} and {:.0}", pair.0, pair.1, pair_304.0, pair_304.1);
         if round > 0 {
             full.push(pair);
@@ -70,6 +69,16 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     }
     shutdown.begin();
     Ok(vec![Figure::against_peer("servers", &full, BAR), Figure::against_peer("servers 304", &empty, BAR_NOT_MODIFIED)])
+}
+
+/// Both in turn; who begins changes from round to round.
+async fn side_by_side(round: usize, [ours, peer]: [&str; 2], header: Option<&str>) -> Result<(f64, f64)> {
+    if round.is_multiple_of(2) {
+        let ours = wrk::run(ours, header).await?;
+        return Ok((ours, wrk::run(peer, header).await?));
+    }
+    let peer = wrk::run(peer, header).await?;
+    Ok((wrk::run(ours, header).await?, peer))
 }
 
 /// Readers get 503 until the API knows how far the stores must be.
