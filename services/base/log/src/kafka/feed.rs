@@ -14,16 +14,21 @@ use super::source::Source;
 use super::{convert, fault};
 use crate::error::Error;
 use crate::metrics;
-use crate::record::{Batch, Partition};
+use crate::record::{Batch, Partition, Record};
 
 /// A batch stops growing here, however many records were asked for.
 const MAX_BYTES: usize = 16 << 20;
+/// After so many records, half a millisecond's work, whatever else the task waits for gets its turn.
+const TURN: usize = 128;
 
 pub(super) struct Feed {
     partition: Partition,
     consumer: Arc<BaseConsumer<Context>>,
     queue: PartitionQueue<Context>,
     position: u64,
+    /// Taken from the queue by a call that was dropped before it had all of them.
+    taken: Vec<Record>,
+    bytes: usize,
     /// Came behind records that had to be delivered first.
     failed: Option<Fault>,
 }
@@ -48,7 +53,7 @@ impl Feed {
         let list = convert::at(partition, Offset::Offset(offset as i64)).map_err(failed)?;
         consumer.incremental_assign(&list).map_err(failed)?;
         consumer.context().started(partition);
-        Ok(Self { partition: partition.clone(), consumer, queue, position: offset, failed: None })
+        Ok(Self { partition: partition.clone(), consumer, queue, position: offset, taken: Vec::new(), bytes: 0, failed: None })
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -63,22 +68,21 @@ impl Feed {
             .map_err(|error| fault::classify(&format!("`{}` cannot be let go", self.partition), &error))
     }
 
-    /// What librdkafka has fetched already; `None` for nothing. Never waits, so a caller that is cancelled loses nothing.
-    pub(super) fn take(&mut self, max: usize) -> Result<Option<Batch>, Fault> {
+    /// What librdkafka has fetched already; `None` for nothing. Never waits for more, and a caller that is cancelled loses nothing.
+    pub(super) async fn take(&mut self, max: usize) -> Result<Option<Batch>, Fault> {
         if let Some(fault) = self.failed.take() {
             return Err(fault);
         }
-        let mut records = Vec::new();
-        let mut bytes = 0;
+        let max = max.max(1);
         let mut at_end = false;
-        while records.len() < max.max(1) && bytes < MAX_BYTES {
+        while self.taken.len() < max && self.bytes < MAX_BYTES {
             match self.queue.poll(Duration::ZERO) {
                 None => break,
                 Some(Ok(message)) => {
                     let record = convert::record(&self.partition, &message);
-                    bytes += message.payload_len() + record.key.as_ref().map_or(0, Bytes::len);
+                    self.bytes += message.payload_len() + record.key.as_ref().map_or(0, Bytes::len);
                     self.position = record.offset + 1;
-                    records.push(record);
+                    self.taken.push(record);
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     // Transaction markers moved it without giving a record.
@@ -89,19 +93,30 @@ impl Feed {
                 Some(Err(error)) if fault::passes(&error) => {}
                 Some(Err(error)) => {
                     let fault = self.fault(&error);
-                    if records.is_empty() {
+                    if self.taken.is_empty() {
                         return Err(fault);
                     }
                     self.failed = Some(fault);
                     break;
                 }
             }
+            if self.taken.len().is_multiple_of(TURN) {
+                tokio::task::yield_now().await;
+            }
         }
-        if records.is_empty() && !at_end {
+        if self.taken.is_empty() && !at_end {
             return Ok(None);
         }
+        // fewer may be asked for than by the call that was dropped
+        let rest = self.taken.split_off(self.taken.len().min(max));
+        let records = std::mem::replace(&mut self.taken, rest);
+        self.bytes = 0;
+        let position = match (self.taken.is_empty(), records.last()) {
+            (false, Some(last)) => last.offset + 1,
+            _ => self.position,
+        };
         metrics::read(metrics::KAFKA, records.len());
-        Ok(Some(Batch { records, position: self.position, at_end }))
+        Ok(Some(Batch { records, position, at_end }))
     }
 
     fn fault(&self, error: &KafkaError) -> Fault {

@@ -73,7 +73,7 @@ impl KafkaMember {
                 return Err(self.shared.questions.refused(partition, position).await);
             }
             let Some(feed) = slot.feed.as_mut() else { continue };
-            match feed.take(max) {
+            match feed.take(max).await {
                 Ok(None) => {}
                 Ok(Some(batch)) => {
                     self.turn = index + 1;

@@ -61,7 +61,11 @@ impl Reader for KafkaReader {
         loop {
             let client = self.client.get();
             client.source.serve()?;
-            match client.feed.as_mut().map_or(Ok(None), |feed| feed.take(max)) {
+            let taken = match client.feed.as_mut() {
+                Some(feed) => feed.take(max).await,
+                None => Ok(None),
+            };
+            match taken {
                 Ok(Some(batch)) => {
                     self.position = batch.position;
                     return Ok(batch);
