@@ -52,21 +52,16 @@ impl<P: Projection> Loop<P> {
     /// Everything that was read is applied: is it enough for readers?
     async fn arrive(&mut self, course: &mut Course) -> Flow<()> {
         let ended_ms = self.pending.ended_ms();
-        match &course.leg {
-            Leg::Live => {}
-            // The end itself lay behind the last record: transaction markers, or nothing at all.
-            Leg::Replay(_) => {
-                if let (Some(ended_ms), Some(to)) = (ended_ms, self.pending.drained()) {
-                    self.apply(course, Cut { items: 0, to, ended_ms: Some(ended_ms) }).await?;
-                }
-            }
-            Leg::Rebuild { .. } => {
-                // What it takes the place of has counted that: readers must not take the new one for an older copy.
-                if let (Some(ended_ms), Some(to)) = (ended_ms, self.pending.drained().filter(|to| *to > course.at)) {
-                    self.apply(course, Cut { items: 0, to, ended_ms: Some(ended_ms) }).await?;
-                }
-                self.arrive_rebuilding(course, ended_ms).await?;
-            }
+        let (replays, rebuilds) = (matches!(course.leg, Leg::Replay(_)), matches!(course.leg, Leg::Rebuild { .. }));
+        // The end itself lay behind the last record: transaction markers, or nothing at all. What a rebuild takes the place of has counted them:
+        // readers must not take the new one for an older copy.
+        if let (Some(ended_ms), Some(to)) = (ended_ms, self.pending.drained())
+            && (replays || rebuilds && to > course.at)
+        {
+            self.apply(course, Cut { items: 0, to, ended_ms: Some(ended_ms) }).await?;
+        }
+        if rebuilds {
+            self.arrive_rebuilding(course, ended_ms).await?;
         }
         if self.pending.ended_ms().is_some() && matches!(course.leg, Leg::Live) {
             self.report.at_end();

@@ -87,38 +87,82 @@ fn size(change: &Option<Vec<u8>>) -> usize {
     OPERATION_BYTES + 64 + change.as_ref().map_or(0, Vec::len)
 }
 
-/// Cuts a batch between commands, so that each piece stays under the bounds if no command alone is over them.
-pub(crate) fn pieces(from: u64, to: u64, items: &[Fact], operations_max: usize, bytes_max: usize) -> Vec<Piece> {
-    let mut done = Vec::new();
-    let mut piece = Piece::empty(from);
-    let mut command = BTreeMap::new();
-    let mut bytes = 0;
-    for (index, fact) in items.iter().enumerate() {
-        let change = match &fact.change {
-            Change::Log(_) => None,
-            Change::Set(entity) => Some((entity.key(), Some(loki_wire::fact::v1::write_entity(entity)))),
-            Change::Removed(key) => Some((*key, None)),
-        };
-        if let Some((key, change)) = change {
-            bytes += size(&change);
-            command.insert(key, change);
-        }
-        let ends = fact.last || items.get(index + 1).is_none_or(|next| next.command != fact.command);
-        if ends {
-            let full = piece.changes.len() + command.len() > operations_max || piece.bytes + bytes > bytes_max;
-            if full && !piece.changes.is_empty() {
-                let next = Piece::empty(piece.to);
-                done.push(std::mem::replace(&mut piece, next));
-            }
-            piece.add(std::mem::take(&mut command));
-            piece.to = fact.offset + 1;
-            bytes = 0;
-        }
+/// Cuts a batch between commands, so that each piece stays under the bounds if no command alone is over them. A piece is made when it is asked
+/// for: those before it are on their way by then.
+#[derive(Debug)]
+pub(crate) struct Pieces<'b> {
+    items: &'b [Fact],
+    from: u64,
+    to: u64,
+    operations_max: usize,
+    bytes_max: usize,
+    /// The command that did not fit into the piece before.
+    left: Option<Command>,
+    done: bool,
+}
+
+#[derive(Debug)]
+struct Command {
+    changes: BTreeMap<Key, Option<Vec<u8>>>,
+    bytes: usize,
+    /// Behind its last fact.
+    to: u64,
+}
+
+impl<'b> Pieces<'b> {
+    pub(crate) fn new(from: u64, to: u64, items: &'b [Fact], operations_max: usize, bytes_max: usize) -> Self {
+        Self { items, from, to, operations_max, bytes_max, left: None, done: false }
     }
-    // offsets at the end that are no facts, such as the marks of transactions
-    piece.to = to;
-    done.push(piece);
-    done
+
+    fn command(&mut self) -> Option<Command> {
+        if let Some(left) = self.left.take() {
+            return Some(left);
+        }
+        let first = self.items.first()?;
+        let mut command = Command { changes: BTreeMap::new(), bytes: 0, to: first.offset };
+        while let Some((fact, rest)) = self.items.split_first() {
+            self.items = rest;
+            let change = match &fact.change {
+                Change::Log(_) => None,
+                Change::Set(entity) => Some((entity.key(), Some(loki_wire::fact::v1::write_entity(entity)))),
+                Change::Removed(key) => Some((*key, None)),
+            };
+            if let Some((key, change)) = change {
+                command.bytes += size(&change);
+                command.changes.insert(key, change);
+            }
+            command.to = fact.offset + 1;
+            if fact.last || rest.first().is_none_or(|next| next.command != fact.command) {
+                break;
+            }
+        }
+        Some(command)
+    }
+}
+
+impl Iterator for Pieces<'_> {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        if self.done {
+            return None;
+        }
+        let mut piece = Piece::empty(self.from);
+        while let Some(command) = self.command() {
+            let full = piece.changes.len() + command.changes.len() > self.operations_max || piece.bytes + command.bytes > self.bytes_max;
+            if full && !piece.changes.is_empty() {
+                self.from = piece.to;
+                self.left = Some(command);
+                return Some(piece);
+            }
+            piece.to = command.to;
+            piece.add(command.changes);
+        }
+        // offsets at the end that are no facts, such as the marks of transactions
+        piece.to = self.to;
+        self.done = true;
+        Some(piece)
+    }
 }
 
 #[cfg(test)]
@@ -136,12 +180,12 @@ mod tests {
         let items =
             [removal(5, 1, 1, false), removal(6, 1, 2, true), removal(8, 2, 3, true), removal(9, 3, 1, false), removal(10, 3, 4, true)];
         let cuts = |operations, bytes| -> Vec<_> {
-            pieces(5, 12, &items, operations, bytes).iter().map(|piece| (piece.from, piece.to, piece.changes.len())).collect()
+            Pieces::new(5, 12, &items, operations, bytes).map(|piece| (piece.from, piece.to, piece.changes.len())).collect()
         };
         assert_eq!(cuts(100, 1 << 20), [(5, 12, 4)]);
         assert_eq!(cuts(3, 1 << 20), [(5, 9, 3), (9, 12, 2)]);
         assert_eq!(cuts(1, 1 << 20), [(5, 7, 2), (7, 9, 1), (9, 12, 2)]);
         assert_eq!(cuts(100, 200), [(5, 7, 2), (7, 9, 1), (9, 12, 2)]);
-        assert_eq!(pieces(5, 5, &[], 1, 1), [Piece { from: 5, to: 5, changes: BTreeMap::new(), bytes: 0 }]);
+        assert_eq!(Pieces::new(5, 5, &[], 1, 1).collect::<Vec<_>>(), [Piece { from: 5, to: 5, changes: BTreeMap::new(), bytes: 0 }]);
     }
 }

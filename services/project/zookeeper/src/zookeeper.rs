@@ -7,12 +7,11 @@
 //! Whether an entity is created or set is known from the ids that were listed once. Wherever that turns out to be wrong, or the connection was
 //! lost, they are listed again.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use ::zookeeper as zk;
 use async_trait::async_trait;
-use futures::future::join_all;
 use loki_domain::{Key, LogId};
 use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target};
 use loki_runtime::clock::Stopwatch;
@@ -23,7 +22,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::mark::Mark;
 use crate::metrics;
-use crate::multi::{Operation, Piece, bytes, pieces, send};
+use crate::multi::{Operation, Piece, Pieces, bytes, send};
 use crate::paths::{Paths, position_of};
 use crate::read::{Main, Reading, Revision};
 use crate::rebuild;
@@ -181,26 +180,25 @@ impl ZooKeeperProjection {
     async fn step(&mut self, batch: &Batch<'_, Fact>) -> Result<Step, Error> {
         let reading = self.reading().await?;
         let config = self.session.config();
-        let mut pieces = pieces(batch.from, batch.to, batch.items, config.multi_operations, config.multi_bytes);
-        let again = self.unsure.is_some_and(|unsure| (unsure.from, unsure.to) == (batch.from, batch.to));
+        let mut pieces = Pieces::new(batch.from, batch.to, batch.items, config.multi_operations, config.multi_bytes).peekable();
         if batch.target == Target::Shadow {
+            let again = self.unsure.is_some_and(|unsure| (unsure.from, unsure.to) == (batch.from, batch.to));
             self.learn_shadow(&reading).await?;
+            let stored = self.shadow.as_ref().map(|shadow| shadow.mark.stored).filter(|stored| stored.log == batch.log);
+            let Some(Stored { position, .. }) = stored else { return Ok(Step::Refused) };
+            // a step that is taken once more goes on with the piece at which it was cut off: nobody else writes to this shadow
+            while pieces.next_if(|piece| again && piece.from != position).is_some() {}
+            if pieces.peek().is_none_or(|piece| piece.from != position) {
+                return Ok(Step::Refused);
+            }
         }
-        // a step that is taken once more goes on with the piece at which it was cut off: nobody else writes to this shadow
-        let begins = |generation: &Generation| {
-            let Stored { log, position, .. } = generation.mark.stored;
-            let piece = if again { pieces.iter().position(|piece| piece.from == position) } else { (position == batch.from).then_some(0) };
-            piece.filter(|_| log == batch.log)
-        };
-        let first = if batch.target == Target::Shadow { self.shadow.as_ref().and_then(begins) } else { Some(0) };
         // taken out: should this call fail, or be dropped, what is known must be learnt again
         let generation = match batch.target {
             Target::Main if !self.learn(&reading, batch.log, batch.from, batch.gives_up()).await? => None,
             Target::Main => self.main.take(),
-            Target::Shadow => self.shadow.take_if(|_| first.is_some()),
+            Target::Shadow => self.shadow.take(),
         };
-        let (Some(mut generation), Some(first)) = (generation, first) else { return Ok(Step::Refused) };
-        pieces.drain(..first);
+        let Some(mut generation) = generation else { return Ok(Step::Refused) };
         match batch.target {
             Target::Main => self.written = Some(generation.mark.generation),
             Target::Shadow => {
@@ -208,43 +206,39 @@ impl ZooKeeperProjection {
             }
         }
         let config = self.session.config();
-        let before = generation.mark.stored;
-        let last = pieces.len() - 1;
-        let mut multis = Vec::with_capacity(pieces.len());
-        for (index, piece) in pieces.iter().enumerate() {
-            let after = match index == last {
-                true => Stored { position: piece.to, state: batch.state, ended_ms: batch.ended_ms.unwrap_or(before.ended_ms), ..before },
-                // not live before all of it is there
-                false if batch.state == State::Live => Stored { position: piece.to, ..before },
-                false => Stored { position: piece.to, state: batch.state, ..before },
-            };
-            let operations = generation.operations(&self.paths, batch.target, piece, after);
-            let size = bytes(&operations);
-            if size > config.request_bytes {
-                return Err(Error::Unusable(format!(
-                    "one command needs a write of {size} bytes: raise `jute.maxbuffer` of the servers and `zookeeper.request_bytes`"
-                )));
-            }
-            multis.push(operations);
-        }
         let options = options(config);
-        let mut sent = 0;
-        for some in multis.chunks(PIPELINE) {
-            let started = Stopwatch::start();
-            let answers = some
-                .iter()
-                .map(|operations| send(&reading.client, operations, &options))
-                .collect::<Result<Vec<_>, _>>()?
-                .into_iter()
-                .map(|answer| within(reading.limit, answer));
-            // sent in this order and applied in this order; each needs the one before
-            for (answer, operations) in join_all(answers).await.into_iter().zip(some) {
-                if let Err(error) = answer {
-                    return judge(error, operations.len(), batch.target, sent);
+        let before = generation.mark.stored;
+        let mut on_their_way = VecDeque::with_capacity(PIPELINE);
+        let mut answered = 0;
+        loop {
+            let next = if on_their_way.len() < PIPELINE { pieces.next() } else { None };
+            if let Some(piece) = next {
+                let after = match pieces.peek() {
+                    None => {
+                        Stored { position: piece.to, state: batch.state, ended_ms: batch.ended_ms.unwrap_or(before.ended_ms), ..before }
+                    }
+                    // not live before all of it is there
+                    Some(_) if batch.state == State::Live => Stored { position: piece.to, ..before },
+                    Some(_) => Stored { position: piece.to, state: batch.state, ..before },
+                };
+                let operations = generation.operations(&self.paths, batch.target, &piece, after);
+                let size = bytes(&operations);
+                if size > config.request_bytes {
+                    return Err(Error::Unusable(format!(
+                        "one command needs a write of {size} bytes: raise `jute.maxbuffer` of the servers and `zookeeper.request_bytes`"
+                    )));
                 }
-                metrics::wrote(operations.len(), started.elapsed());
-                sent += 1;
+                let answer = within(reading.limit, send(&reading.client, &operations, &options)?);
+                on_their_way.push_back((operations.len(), Stopwatch::start(), answer));
+                continue;
             }
+            // sent in this order and applied in this order; each needs the one before
+            let Some((operations, sent, answer)) = on_their_way.pop_front() else { break };
+            if let Err(error) = answer.await {
+                return judge(error, operations, batch.target, answered);
+            }
+            metrics::wrote(operations, sent.elapsed());
+            answered += 1;
         }
         match batch.target {
             Target::Main => self.main = Some(generation),
