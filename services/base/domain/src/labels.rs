@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::Invalid;
 
 /// How many labels (or contacts, defaults, addresses) an entity has at most.
@@ -23,7 +25,7 @@ pub fn check_key(key: &str) -> Result<(), Invalid> {
 
 /// A line of text without control characters, at most 256 characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(Arc<str>);
+pub struct Text(SmolStr);
 
 impl Text {
     pub fn as_str(&self) -> &str {
@@ -41,7 +43,7 @@ impl FromStr for Text {
         if length > 256 {
             return Err(Invalid::new(format!("the text has at most 256 characters, this has {length}")));
         }
-        Ok(Self(Arc::from(text)))
+        Ok(Self(SmolStr::new(text)))
     }
 }
 
@@ -59,23 +61,23 @@ impl fmt::Debug for Text {
 
 /// Keys to texts, in key order. Used for labels and for defaults. Cheap to clone: copies share their entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[(Arc<str>, Text)]>);
+pub struct Labels(Arc<[(SmolStr, Text)]>);
 
 impl Labels {
     pub fn new(entries: impl IntoIterator<Item = (String, Text)>) -> Result<Self, Invalid> {
         let entries: BTreeMap<String, Text> = entries.into_iter().collect();
         entries.keys().try_for_each(|key| check_key(key))?;
         check_count(entries.len())?;
-        Ok(Self(entries.into_iter().map(|(key, value)| (Arc::from(key), value)).collect()))
+        Ok(Self(entries.into_iter().map(|(key, value)| (SmolStr::from(key), value)).collect()))
     }
 
     pub fn get(&self, key: &str) -> Option<&Text> {
-        let at = self.0.binary_search_by(|(found, _)| (**found).cmp(key)).ok()?;
+        let at = self.0.binary_search_by(|(found, _)| found.as_str().cmp(key)).ok()?;
         Some(&self.0[at].1)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Text)> {
-        self.0.iter().map(|(key, value)| (&**key, value))
+        self.0.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     pub fn len(&self) -> usize {
@@ -96,13 +98,13 @@ impl Labels {
         let mut entries = Vec::with_capacity(self.len() + changes.len());
         let mut old = self.0.iter().peekable();
         for (key, change) in changes {
-            while let Some(entry) = old.next_if(|(before, _)| **before < **key) {
+            while let Some(entry) = old.next_if(|(before, _)| before.as_str() < key.as_str()) {
                 entries.push(entry.clone());
             }
-            let replaced = old.next_if(|(same, _)| **same == **key);
+            let replaced = old.next_if(|(same, _)| same == key);
             if let Some(value) = change {
                 check_key(key)?;
-                entries.push((replaced.map_or_else(|| Arc::from(key.as_str()), |(key, _)| Arc::clone(key)), value.clone()));
+                entries.push((replaced.map_or_else(|| SmolStr::new(key), |(key, _)| key.clone()), value.clone()));
             }
         }
         entries.extend(old.cloned());

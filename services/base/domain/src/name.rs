@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use crate::Invalid;
 
 /// A node's name: letters and digits of any script (CJK too), `_` and `-`; 1 to 64 characters. Case matters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeName(Arc<str>);
+pub struct NodeName(SmolStr);
 
 /// A server's name: its host name in lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServerName(Arc<str>);
+pub struct ServerName(SmolStr);
 
 impl FromStr for NodeName {
     type Err = Invalid;
@@ -30,7 +31,7 @@ impl FromStr for NodeName {
         if !(1..=64).contains(&length) {
             return Err(Invalid::new(format!("a node's name has 1 to 64 characters, this has {length}")));
         }
-        Ok(Self(Arc::from(text)))
+        Ok(Self(SmolStr::new(text)))
     }
 }
 
@@ -49,7 +50,7 @@ impl FromStr for ServerName {
         if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             return Err(Invalid::new("a server's name begins with a letter or a digit"));
         }
-        Ok(Self(Arc::from(text)))
+        Ok(Self(SmolStr::new(text)))
     }
 }
 
