@@ -9,11 +9,14 @@ pub mod ids;
 pub mod labels;
 pub mod membership;
 pub mod mount;
+mod murmur2;
 pub mod name;
 pub mod node;
 pub mod path;
 pub mod position;
 pub mod rejection;
+pub mod sample;
+pub mod series;
 pub mod server;
 
 pub use command::{Command, NodeRef, Patch, ServerRef, Weigh};
@@ -27,6 +30,8 @@ pub use node::Node;
 pub use path::NodePath;
 pub use position::{Position, Stream};
 pub use rejection::{Code, Rejection, shortened};
+pub use sample::{Instant, Sample, Value};
+pub use series::{Metric, Series, Tags};
 pub use server::{Server, ServerState};
 
 /// A value that is not allowed: which rule it breaks, in words for the sender. The field is named by the caller, who knows it.

@@ -246,7 +246,7 @@ fn check_size(value: &[u8], headers: &[(String, Bytes)]) -> Result<(), Error> {
 }
 
 /// Counts brackets outside of texts, before any parser sees them.
-fn check_depth(json: &[u8]) -> Result<(), Error> {
+pub(crate) fn check_depth(json: &[u8]) -> Result<(), Error> {
     let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
     for byte in json {
         match byte {

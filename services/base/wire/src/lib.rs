@@ -13,6 +13,7 @@ pub mod error;
 pub mod fact;
 mod json;
 pub mod outcome;
+pub mod sample;
 pub mod schema;
 mod shape;
 pub mod topics;

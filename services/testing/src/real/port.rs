@@ -46,10 +46,11 @@ mod tests {
 
     #[test]
     fn ports_differ_and_can_be_bound() {
-        let ports = free(8).expect("ports");
-        assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 8);
-        for port in ports {
-            TcpListener::bind(("127.0.0.1", port)).expect("a free port can be bound");
-        }
+        // whoever else draws a port binds it for a moment
+        let can_be_bound = |ports: Vec<u16>| {
+            assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 8);
+            ports.into_iter().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        };
+        assert!((0..5).any(|_| can_be_bound(free(8).expect("ports"))));
     }
 }

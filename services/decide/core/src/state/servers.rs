@@ -13,7 +13,7 @@ pub struct Servers {
     /// Name, retired or not, id: of the servers of one name the living one comes first.
     names: BTreeSet<(ServerName, bool, ServerId)>,
     /// The first of each name.
-    by_name: Hashed<ServerName, ServerId>,
+    by_name: Hashed<ServerName, Arc<Server>>,
     /// Without the retired ones.
     serials: BTreeSet<(Text, ServerId)>,
 }
@@ -24,6 +24,11 @@ impl Servers {
         let before = self.by_id.put(id, server);
         let name = |server: &Arc<Server>| (server.name.clone(), is_retired(server), id);
         self.rename(before.as_ref().map(name), after.as_ref().map(name));
+        if let Some(server) = &after
+            && let Some(first) = self.by_name.get_mut(&server.name).filter(|first| first.id == id)
+        {
+            *first = server.clone();
+        }
         let serial = |server: &Arc<Server>| server.serial.clone().filter(|_| !is_retired(server)).map(|serial| (serial, id));
         swap(&mut self.serials, before.as_ref().and_then(serial), after.as_ref().and_then(serial));
         before
@@ -37,8 +42,9 @@ impl Servers {
         swap(&mut self.names, old, new);
         for name in names.into_iter().flatten() {
             let first = (name, false, ServerId::MIN);
-            match self.names.range(&first..).next().filter(|(found, ..)| *found == first.0) {
-                Some((_, _, id)) => drop(self.by_name.insert(first.0, *id)),
+            let found = self.names.range(&first..).next().filter(|(found, ..)| *found == first.0);
+            match found.and_then(|(_, _, id)| self.by_id.get(id)) {
+                Some(server) => drop(self.by_name.insert(first.0, server.clone())),
                 None => drop(self.by_name.remove(&first.0)),
             }
         }
@@ -67,7 +73,7 @@ impl Servers {
 
     /// The server of this name that is not retired, else one that is.
     pub fn named(&self, name: &ServerName) -> Option<&Server> {
-        self.get(self.by_name.get(name)?)
+        self.by_name.get(name).map(|server| &**server)
     }
 
     /// The server with this serial number that is not retired.
