@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use crate::Invalid;
+use crate::name::text;
 
 /// How many labels (or contacts, defaults, addresses) an entity has at most.
 pub const COUNT_MAX: usize = 64;
@@ -27,11 +28,7 @@ pub fn check_key(key: &str) -> Result<(), Invalid> {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(SmolStr);
 
-impl Text {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+text!(Text);
 
 impl FromStr for Text {
     type Err = Invalid;
@@ -44,18 +41,6 @@ impl FromStr for Text {
             return Err(Invalid::new(format!("the text has at most 256 characters, this has {length}")));
         }
         Ok(Self(SmolStr::new(text)))
-    }
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
     }
 }
 

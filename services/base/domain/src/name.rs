@@ -54,6 +54,7 @@ impl FromStr for ServerName {
     }
 }
 
+/// What all short texts with rules of their own have: they are written as they are.
 macro_rules! text {
     ($name:ident) => {
         impl $name {
@@ -73,6 +74,8 @@ macro_rules! text {
         }
     };
 }
+pub(crate) use text;
+
 text!(NodeName);
 text!(ServerName);
 

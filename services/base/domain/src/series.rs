@@ -10,6 +10,7 @@ use smol_str::SmolStr;
 
 use crate::Invalid;
 use crate::murmur2::murmur2;
+use crate::name::text;
 
 /// Tags of one series, at most; as OpenTSDB has it by default. At least one is needed.
 pub const TAGS_MAX: usize = 8;
@@ -20,29 +21,13 @@ pub const NAME_CHARS_MAX: usize = 255;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Metric(SmolStr);
 
-impl Metric {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+text!(Metric);
 
 impl FromStr for Metric {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         check_name("a metric", text)?;
         Ok(Self(SmolStr::new(text)))
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.0.as_str())
     }
 }
 

@@ -60,15 +60,6 @@ shapes! {
         "propertyNames": label_key(),
         "additionalProperties": { "anyOf": [text(), { "type": "null" }] },
     });
-    SeriesName => series_name();
-    Tags => json_schema!({
-        "description": "Names and values, 1 to 8.",
-        "type": "object",
-        "propertyNames": series_name(),
-        "additionalProperties": series_name(),
-        "minProperties": 1,
-        "maxProperties": loki_domain::series::TAGS_MAX,
-    });
     Ratio => json_schema!({
         "description": "Parts per million.",
         "type": "integer",
@@ -90,13 +81,6 @@ fn text() -> Schema {
         "maxLength": 256,
         "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
     })
-}
-
-/// Every validator understands this pattern; of the letters beyond ASCII it names those of ISO 8859-1.
-fn series_name() -> Schema {
-    let letters = r"^[0-9A-Za-z._/\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff-]+$";
-    let max = loki_domain::series::NAME_CHARS_MAX;
-    json_schema!({ "description": "Letters, digits, `-`, `_`, `.` and `/`.", "type": "string", "pattern": letters, "maxLength": max })
 }
 
 fn label_key() -> Schema {

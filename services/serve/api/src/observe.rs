@@ -15,10 +15,6 @@ use metrics::{Counter, Histogram};
 use crate::metrics::{REQUESTS, SECONDS};
 use crate::problem::Problem;
 
-fn mistake() -> Response {
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a mistake in Loki: see the log").into_response()
-}
-
 /// What is counted, kept by route and status: looking it up by its labels anew for each request costs more than the counting.
 #[derive(Clone, Default)]
 pub(crate) struct Observed(Arc<RwLock<HashMap<String, Route>>>);
@@ -74,4 +70,8 @@ impl Observed {
 /// For routes that pass no gate.
 pub(crate) async fn observe(State(observed): State<Observed>, request: Request, next: Next) -> Response {
     observed.watch(request, |request| next.run(request)).await
+}
+
+fn mistake() -> Response {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "this is a mistake in Loki: see the log").into_response()
 }

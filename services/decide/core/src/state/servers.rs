@@ -23,8 +23,10 @@ impl Servers {
         let after = server.clone();
         let before = self.by_id.put(id, server);
         let name = |server: &Arc<Server>| (server.name.clone(), is_retired(server), id);
-        self.rename(before.as_ref().map(name), after.as_ref().map(name));
-        if let Some(server) = &after
+        let (old, new) = (before.as_ref().map(name), after.as_ref().map(name));
+        if old != new {
+            self.rename(old, new);
+        } else if let Some(server) = after.as_ref()
             && let Some(first) = self.by_name.get_mut(&server.name).filter(|first| first.id == id)
         {
             *first = server.clone();
@@ -35,9 +37,6 @@ impl Servers {
     }
 
     fn rename(&mut self, old: Option<(ServerName, bool, ServerId)>, new: Option<(ServerName, bool, ServerId)>) {
-        if old == new {
-            return;
-        }
         let names: [_; 2] = [&old, &new].map(|entry| entry.as_ref().map(|(name, ..)| name.clone()));
         swap(&mut self.names, old, new);
         for name in names.into_iter().flatten() {
