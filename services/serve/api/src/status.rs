@@ -59,6 +59,8 @@ pub(crate) struct Projection {
 )]
 pub(crate) async fn get_status(State(app): State<App>) -> Result<Response> {
     let commands = app.log.bounds(&Partition::only(&app.commands)).await?.end;
+    // before the ends of facts and outcomes are asked for: where none is undecided and no projection lags, everything is applied
+    let undecided = undecided::count(&app).await?;
     let tree = async { app.tree.stored().await.map_err(|error| ReadError::Away(error.0)) };
     let (mysql, history, zookeeper) = futures::try_join!(
         projection(&app, "mysql", &app.facts, Stream::Fact, app.state.stored()),
@@ -66,7 +68,6 @@ pub(crate) async fn get_status(State(app): State<App>) -> Result<Response> {
         projection(&app, "zookeeper", &app.facts, Stream::Fact, tree),
     )?;
     let projections = vec![mysql, history, zookeeper];
-    let undecided = undecided::count(&app).await?;
     Ok(Json(Status { commands: Position::command(commands).to_string(), undecided, projections }).into_response())
 }
 
