@@ -80,7 +80,7 @@ chart: ## Lint the Helm chart, render it with several sets of values and check w
 	cargo test --locked -p loki-testing --test chart
 
 .PHONY: stack-up
-stack-up: ## Start Kafka, MariaDB, ZooKeeper and Redis on free ports of 127.0.0.1; a running set is kept
+stack-up: ## Start Kafka, MariaDB, ZooKeeper, Redis and OpenTSDB on free ports of 127.0.0.1; a running set is kept
 	@$(INSTALL) toolchain backends
 	$(STACK_COMMAND) up
 

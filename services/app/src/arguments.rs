@@ -21,26 +21,39 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run every service in this process; on embedded backends unless configured otherwise.
     All {
-        /// Also register this machine as a server of the tree, under `/machines`.
+        /// Also mount this machine in the tree, under `/machines`, unless it is mounted already.
         #[arg(long)]
         this_machine: bool,
     },
+    /// Run the agent of this host: it registers it as a server, and measures it.
+    Agent,
+    /// Run a prober: asks domains from here whether they answer.
+    Prober,
     /// Run the decider: commands become facts and outcomes.
     Decider,
-    /// Run the projector of MySQL: current state, history and audit.
+    /// Run the projector of MySQL: current state, history and audit, and domains in `cdn_system`.
     Mysql,
     /// Run the projector of ZooKeeper: the tree.
     Zookeeper,
+    /// Run the projectors of Redis: servers by node, last values, presence.
+    Redis,
+    /// Run the sink of samples: points in OpenTSDB.
+    Opentsdb,
     /// Run the query API and the page.
     Api,
     /// Print the effective settings, secrets masked.
     Config,
-    /// Bring the database's schema to this version.
+    /// Bring the databases' schemas to this version.
     Migrate,
     /// Compare the log's topics with their declaration, or make them so.
     Topics {
         #[command(subcommand)]
         action: Action,
+    },
+    /// Look after the time series.
+    Series {
+        #[command(subcommand)]
+        action: crate::admin::series::Action,
     },
     /// Print a script that completes this command line, as in `source <(loki completions bash)`.
     Completions { shell: clap_complete::Shell },

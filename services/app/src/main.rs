@@ -3,10 +3,10 @@
 mod admin;
 mod arguments;
 mod backends;
+mod collectors;
 mod run;
 mod service;
 mod settings;
-mod this_machine;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -53,13 +53,18 @@ async fn dispatch(arguments: Arguments, settings: Settings) -> anyhow::Result<Ex
     let service = |service| Plan { services: vec![service], this_machine: false };
     match arguments.command {
         Command::All { this_machine } => run::run(settings, Plan { services: Service::ALL.to_vec(), this_machine }).await?,
+        Command::Agent => run::alone(settings, Service::Agent).await?,
+        Command::Prober => run::alone(settings, Service::Prober).await?,
         Command::Decider => run::run(settings, service(Service::Decider)).await?,
         Command::Mysql => run::run(settings, service(Service::Mysql)).await?,
         Command::Zookeeper => run::run(settings, service(Service::Zookeeper)).await?,
+        Command::Redis => run::run(settings, service(Service::Redis)).await?,
+        Command::Opentsdb => run::run(settings, service(Service::Opentsdb)).await?,
         Command::Api => run::run(settings, service(Service::Api)).await?,
         Command::Completions { shell } => admin::completions::print(shell, &mut out)?,
         Command::Config => admin::config::print(&settings, &mut out)?,
         Command::Migrate => admin::migrate::migrate(&settings, &mut out).await?,
+        Command::Series { action } => return admin::series::run(&settings, action, &mut out).await,
         Command::Topics { action } => return admin::topics::run(&settings, action, &mut out).await,
         Command::Client(command) => return admin::client::run(command, arguments.client, &settings).await,
     }

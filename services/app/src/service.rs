@@ -3,17 +3,26 @@
 /// A service of the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
+    /// Registers the host that it runs on, and measures it.
+    Agent,
+    /// Asks domains from outside whether they answer.
+    Prober,
     /// Turns commands into facts and outcomes.
     Decider,
     /// Projects facts into the relational store, and outcomes into its history.
     Mysql,
     /// Projects facts into the tree's store.
     Zookeeper,
+    /// Keeps the live state: last values, presence, servers by node.
+    Redis,
+    /// Makes points of a time-series store of samples.
+    Opentsdb,
     /// Takes commands in and answers questions.
     Api,
 }
 
 impl Service {
     /// What `loki all` starts.
-    pub(crate) const ALL: [Self; 4] = [Self::Decider, Self::Mysql, Self::Zookeeper, Self::Api];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Agent, Self::Prober, Self::Decider, Self::Mysql, Self::Zookeeper, Self::Redis, Self::Opentsdb, Self::Api];
 }

@@ -5,7 +5,8 @@
 #   install.sh [toolchain] [backends] [helm]        (default: all three)
 #
 #   toolchain  C and C++ compilers, make and perl: all that `make run` needs next to Rust (OpenSSL and librdkafka are built from source)
-#   backends   MariaDB, Redis, kcat, wrk, Java, Maven and what tests call from Debian; the jars of Kafka and ZooKeeper from Maven's registry
+#   backends   MariaDB, Redis, kcat, wrk, Java, Maven and what tests call from Debian; Debian's collectd, unpacked and not installed; the jars of
+#              Kafka, ZooKeeper, HBase and OpenTSDB from Maven's registry
 #   helm       built with Go, to lint and render the chart; without Go Debian's, and with an old one the toolchain that helm asks for
 #
 # Jars and helm go into target/stack (or $LOKI_STACK_DIR); Debian packages need root or sudo.
@@ -83,10 +84,32 @@ install_backends() {
     want java default-jre-headless
     want mvn maven
     install_packages
+    install_collectd
     # Kafka 4 needs Java 17; looked at only when its jars are fetched, as starting Java takes longer than all else here.
     [ -f "$stack/kafka/pom.sha256" ] || java_is_new_enough
     install_jars kafka
     install_jars zookeeper
+    install_jars hbase
+    install_jars opentsdb
+}
+
+# Debian's package (1.3 MB) is unpacked into a folder of its own: installed it would run as a service.
+install_collectd() {
+    if [ -x "$stack/collectd/usr/sbin/collectd" ] || present collectd; then return 0; fi
+    present apt-get || die "missing collectd: there is no apt here, install it with this system's package manager and run this again"
+    local folder=$stack/collectd.new log=$stack/collectd.log
+    say "collectd into $stack/collectd"
+    rm -rf "$folder" "$stack/collectd"
+    mkdir -p "$folder"
+    { download_collectd "$folder" || { as_root apt-get -q $apt_waits update && download_collectd "$folder"; }; } >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        die "apt could not fetch collectd-core: mend what it says above and run this again"
+    }
+    mv "$folder" "$stack/collectd"
+}
+
+download_collectd() {
+    (cd "$1" && apt-get -q $apt_waits download collectd-core && dpkg -x collectd-core_*.deb . && rm collectd-core_*.deb)
 }
 
 java_is_new_enough() {

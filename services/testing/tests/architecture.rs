@@ -6,34 +6,59 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates of production code and the crates of Loki that they may name.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("loki-domain", &[]),
     ("loki-wire", &["loki-domain"]),
     ("loki-runtime", &[]),
     ("loki-log", &["loki-runtime"]),
     ("loki-telemetry", &["loki-runtime"]),
+    ("loki-agent", &["loki-domain", "loki-runtime", "loki-telemetry"]),
+    ("loki-intake", &["loki-domain", "loki-log", "loki-runtime", "loki-telemetry", "loki-wire"]),
+    ("loki-prober", &["loki-domain", "loki-runtime", "loki-telemetry"]),
     ("loki-core", &["loki-domain"]),
     ("loki-decider", &["loki-core", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     ("loki-runner", &["loki-domain", "loki-log", "loki-runtime", "loki-telemetry", "loki-wire"]),
     ("loki-mysql", &["loki-runner", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     ("loki-zookeeper", &["loki-runner", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
-    // the readers of both stores, and from the runner only the words for a store's position
+    ("loki-redis", &["loki-runner", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
+    // knows no log, so that it can be read and tested for itself
+    ("loki-series", &["loki-domain"]),
+    ("loki-opentsdb", &["loki-runner", "loki-series", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
+    // the readers of all stores, and from the runner only the words for a store's position
     (
         "loki-api",
-        &["loki-domain", "loki-log", "loki-mysql", "loki-runner", "loki-runtime", "loki-telemetry", "loki-wire", "loki-zookeeper"],
+        &[
+            "loki-domain",
+            "loki-intake",
+            "loki-log",
+            "loki-mysql",
+            "loki-opentsdb",
+            "loki-redis",
+            "loki-runner",
+            "loki-runtime",
+            "loki-telemetry",
+            "loki-wire",
+            "loki-zookeeper",
+        ],
     ),
     ("loki-cli", &["loki-domain", "loki-runtime"]),
     (
         "loki",
         &[
+            "loki-agent",
             "loki-api",
             "loki-cli",
             "loki-decider",
             "loki-domain",
+            "loki-intake",
             "loki-log",
             "loki-mysql",
+            "loki-opentsdb",
+            "loki-prober",
+            "loki-redis",
             "loki-runner",
             "loki-runtime",
+            "loki-series",
             "loki-telemetry",
             "loki-wire",
             "loki-zookeeper",

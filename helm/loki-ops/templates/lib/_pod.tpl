@@ -1,4 +1,4 @@
-{{/* What every pod has in common, as the restricted pod security standard wants it. */}}
+{{/* What every pod has in common, as the restricted pod security standard wants it. The agent adds what is its host's. */}}
 
 {{/* The upper part of a pod's spec. Takes `root`. */}}
 {{- define "loki-ops.pod" -}}
@@ -36,19 +36,25 @@ volumeMounts:
     readOnly: true
   - name: tmp
     mountPath: /tmp
+  {{- if eq .component "agent" }}
+  # a server without a serial number that may be read is known by a hash of it
+  - name: machine-id
+    mountPath: /etc/machine-id
+    readOnly: true
+  {{- end }}
   {{- with .root.Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
 
-{{/* Takes `root` and the name of the ConfigMap, `settings`. */}}
+{{/* Takes `root`, the name of the ConfigMap, `settings`, and the MiB that a spool takes besides, `spool`. */}}
 {{- define "loki-ops.volumes" -}}
 - name: settings
   configMap:
     name: {{ .settings }}
 - name: tmp
   emptyDir:
-    sizeLimit: 64Mi
+    sizeLimit: {{ add 64 (default 0 .spool) }}Mi
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}

@@ -6,25 +6,35 @@
 {{- end -}}
 {{- $owned := list
       (list "mysql" "url" "mysql.existingSecret") (list "mysql" "reader_url" "mysql.readerSecretKey") (list "mysql" "migrate_url" "mysql.migrateSecretKey")
+      (list "cdn_system" "url" "cdnSystem.existingSecret") (list "cdn_system" "reader_url" "cdnSystem.readerSecretKey")
+      (list "cdn_system" "migrate_url" "cdnSystem.migrateSecretKey") (list "redis" "url" "redis.existingSecret")
       (list "api" "token" "api.existingSecret") (list "zookeeper" "auth" "zookeeper.existingSecret")
       (list "kafka" "brokers" "kafka.brokers") (list "kafka" "options" "kafka.options") (list "kafka" "replication" "kafka.replication")
       (list "zookeeper" "servers" "zookeeper.servers") (list "zookeeper" "chroot" "zookeeper.chroot")
-      (list "api" "listen" "listenHost") (list "telemetry" "listen" "listenHost") -}}
+      (list "opentsdb" "addresses" "opentsdb.addresses") (list "agent" "spool_max" "agent.spoolMebibytes")
+      (list "api" "listen" "listenHost") (list "telemetry" "listen" "listenHost")
+      (list "telnet" "listen" "api.telnet.enabled") (list "telnet" "open" "api.telnet.enabled") -}}
 {{- range $owned -}}
 {{- if hasKey (get $.Values.settings (index . 0) | default dict) (index . 1) -}}
 {{- fail (printf "\n\n`settings.%s.%s` is not for this place: use `%s`" (index . 0) (index . 1) (index . 2)) -}}
 {{- end -}}
 {{- end -}}
+{{- if hasKey (get .Values.settings "agent" | default dict) "server" -}}
+{{- fail "\n\n`settings.agent.server` is not for this place: each agent has the name of its node" -}}
+{{- end -}}
 backends = "real"
 topic_prefix = {{ toJson .Values.topicPrefix }}
 drain = {{ printf "%ds" (int .Values.drainSeconds) | toJson }}
-# for libraries that want a place to write; nothing of worth is kept there
+# for libraries that want a place to write, and the agent's spool; nothing else of worth is kept there
 data_dir = "/tmp/loki"
 {{- $sections := dict
       "logs" (dict "format" "json")
       "telemetry" (dict "listen" (printf "%s:8471" .Values.listenHost))
       "kafka" (dict "brokers" .Values.kafka.brokers "replication" .Values.kafka.replication)
-      "zookeeper" (dict "servers" .Values.zookeeper.servers "chroot" .Values.zookeeper.chroot) -}}
+      "zookeeper" (dict "servers" .Values.zookeeper.servers "chroot" .Values.zookeeper.chroot)
+      "opentsdb" (dict "addresses" .Values.opentsdb.addresses)
+      "prober" (dict "vantage" (include "loki-ops.fullname" .))
+      "agent" (dict "api" (include "loki-ops.apiAddress" .) "spool_max" (printf "%dMiB" (int .Values.agent.spoolMebibytes))) -}}
 {{- range $section, $keys := mergeOverwrite $sections (deepCopy .Values.settings) }}
 
 [{{ $section }}]
@@ -40,6 +50,11 @@ data_dir = "/tmp/loki"
 {{- end }}
 {{- end }}
 {{ end -}}
+
+{{/* Where the release's own processes find the API. */}}
+{{- define "loki-ops.apiAddress" -}}
+http://{{ include "loki-ops.fullname" . }}-api:{{ int .Values.api.service.port }}
+{{- end -}}
 
 {{/* A value as TOML: numbers in values are floating, and settings are whole numbers. */}}
 {{- define "loki-ops.toml" -}}
@@ -65,10 +80,24 @@ data_dir = "/tmp/loki"
 # only here: an address that is not loopback needs the token, which the others have not
 - name: LOKI__API__LISTEN
   value: {{ printf "%s:8470" $values.listenHost | quote }}
+- name: LOKI__TELNET__LISTEN
+  value: {{ $values.api.telnet.enabled | ternary (printf "%s:4242" $values.listenHost) "" | quote }}
+{{- if $values.api.telnet.enabled }}
+- name: LOKI__TELNET__OPEN
+  value: "true"
+{{- end }}
+{{- end }}
+{{- if eq .component "agent" }}
+- name: LOKI__AGENT__SERVER
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+- name: LOKI__TELEMETRY__LISTEN
+  value: {{ printf "%s:%d" $values.listenHost (int $values.agent.port) | quote }}
 {{- end }}
 {{- if eq .component "test" }}
 - name: LOKI_API
-  value: http://{{ include "loki-ops.fullname" .root }}-api:{{ int $values.api.service.port }}
+  value: {{ include "loki-ops.apiAddress" .root }}
 {{- end }}
 {{- range $uses }}
 {{ include "loki-ops.secretVariable" . }}
@@ -93,17 +122,30 @@ data_dir = "/tmp/loki"
 {{- $zookeeper = list (dict "name" "LOKI__ZOOKEEPER__AUTH" "secret" .existingSecret "key" .existingSecretKey) -}}
 {{- end -}}
 {{- end -}}
-{{- $mysql := $values.mysql -}}
-{{- $url := dict "name" "LOKI__MYSQL__URL" "secret" $mysql.existingSecret "key" $mysql.existingSecretKey -}}
-{{- $reader := dict "name" "LOKI__MYSQL__URL" "secret" $mysql.existingSecret "key" (default $mysql.existingSecretKey $mysql.readerSecretKey) -}}
-{{- $migrate := dict "name" "LOKI__MYSQL__URL" "secret" $mysql.existingSecret "key" (default $mysql.existingSecretKey $mysql.migrateSecretKey) -}}
+{{- $url := list -}}
+{{- $reader := list -}}
+{{- $migrate := list -}}
+{{- range $name, $database := dict "LOKI__MYSQL__URL" $values.mysql "LOKI__CDN_SYSTEM__URL" $values.cdnSystem -}}
+{{- with $database -}}
+{{- if .existingSecret -}}
+{{- $url = append $url (dict "name" $name "secret" .existingSecret "key" .existingSecretKey) -}}
+{{- $reader = append $reader (dict "name" $name "secret" .existingSecret "key" (default .existingSecretKey .readerSecretKey)) -}}
+{{- $migrate = append $migrate (dict "name" $name "secret" .existingSecret "key" (default .existingSecretKey .migrateSecretKey)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $redis := dict "name" "LOKI__REDIS__URL" "secret" $values.redis.existingSecret "key" $values.redis.existingSecretKey -}}
 {{- $token := dict "name" "LOKI__API__TOKEN" "secret" $values.api.existingSecret "key" $values.api.existingSecretKey -}}
 {{- dict
       "decider" $kafka
-      "mysql" (append $kafka $url)
+      "mysql" (concat $kafka $url)
       "zookeeper" (concat $kafka $zookeeper)
-      "api" (concat $kafka $zookeeper (list $reader $token))
-      "migrate" (list $migrate)
+      "redis" (append $kafka $redis)
+      "opentsdb" $kafka
+      "prober" (list $token)
+      "agent" (list $token)
+      "api" (concat $kafka $zookeeper $reader (list $redis $token))
+      "migrate" $migrate
       "topics" $kafka
       "test" (list $token) | toYaml -}}
 {{- end -}}
@@ -131,5 +173,7 @@ data_dir = "/tmp/loki"
       "LOKI__KAFKA__OPTIONS" "librdkafka's settings as an inline TOML table"
       "LOKI__ZOOKEEPER__AUTH" "digest credentials `user:password`"
       "LOKI__MYSQL__URL" "`mysql://user:password@host:3306/database`"
+      "LOKI__CDN_SYSTEM__URL" "`mysql://user:password@host:3306/database` of domains"
+      "LOKI__REDIS__URL" "`redis://user:password@host:6379/0`"
       "LOKI__API__TOKEN" "the bearer token that every request to the API needs") .name -}}
 {{- end -}}

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use loki_cli::operations::{Built, OnFinding, OnProgress, Operations, Store};
 use loki_cli::{Command, Common, Exit, Failure};
 use loki_log::{Partition, Topic};
+use loki_opentsdb::{Replay, replay};
 use loki_runner::{State, Stored};
 use loki_runtime::clock::Stopwatch;
-use loki_runtime::task;
+use loki_runtime::{Shutdown, task};
 
 use super::verify;
 use crate::backends::{Backends, Set};
@@ -43,8 +44,11 @@ impl Operations for Stores {
         })
     }
 
-    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<(), Failure> {
+    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<Option<i64>, Failure> {
         let failed = |error: anyhow::Error| Failure::new(Exit::Failed, format!("{error:#}"));
+        if store == Store::Opentsdb {
+            return self.put_again(on_progress).await.map_err(failed);
+        }
         for projection in store.projections() {
             let of = self.end(projection).await.map_err(failed)?;
             self.0.forget(projection).await.map_err(failed)?;
@@ -70,11 +74,20 @@ impl Operations for Stores {
                 task::sleep(LOOK_EVERY).await;
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
 impl Stores {
+    /// Nothing is deleted, and what is there already stays.
+    async fn put_again(&self, on_progress: &mut OnProgress<'_>) -> anyhow::Result<Option<i64>> {
+        let (samples, shutdown) = (&self.0.samples, Shutdown::new());
+        shutdown.on_signals()?;
+        let told = |now: Replay| on_progress(Built { done: now.records, of: now.records + now.left });
+        let done = replay(samples.store.clone(), self.0.log.clone(), &samples.sink, told, &shutdown).await?;
+        Ok(done.since_ms)
+    }
+
     async fn end(&self, projection: &str) -> anyhow::Result<u64> {
         let topic = if projection == "history" { &self.0.topics.outcomes } else { &self.0.topics.facts };
         Ok(self.0.log.bounds(&Partition::only(&Topic::new(topic))).await?.end)

@@ -1,4 +1,4 @@
-//! `loki migrate`: brings the database's schema to this version.
+//! `loki migrate`: brings the databases' schemas to this version.
 
 use loki_cli::Output;
 use loki_mysql::MigrateError;
@@ -8,17 +8,24 @@ use crate::settings::Settings;
 
 pub(crate) async fn migrate(settings: &Settings, out: &mut Output) -> anyhow::Result<()> {
     need_real(settings, "migrate")?;
-    let config = settings.mysql_migrate_config();
-    let setting = if settings.mysql.migrate_url.is_empty() { "mysql.url" } else { "mysql.migrate_url" };
-    let store = Unreached { setting: setting.to_owned(), value: place(config.url.expose()), command: "migrate" };
-    let applied = loki_mysql::migrate(&config).await.map_err(|error| {
-        let away = matches!(error, MigrateError::Away(_));
-        store.tell(error.into(), away, settings)
-    })?;
-    for name in &applied {
-        out.line(format_args!("applied {name}"))?;
+    let mut applied = 0;
+    for (config, migrate_url) in [
+        (settings.mysql_migrate_config(), &settings.mysql.migrate_url),
+        (settings.cdn_system_migrate_config(), &settings.cdn_system.migrate_url),
+    ] {
+        let section = config.database.section();
+        let setting = format!("{section}.{}", if migrate_url.is_empty() { "url" } else { "migrate_url" });
+        let store = Unreached { setting, value: place(config.url.expose()), command: "migrate" };
+        let run = loki_mysql::migrate(&config).await.map_err(|error| {
+            let away = matches!(error, MigrateError::Away(_));
+            store.tell(error.into(), away, settings)
+        })?;
+        for name in &run {
+            out.line(format_args!("applied {section}: {name}"))?;
+        }
+        applied += run.len();
     }
-    if applied.is_empty() {
+    if applied == 0 {
         out.line("the schema is up to date")?;
     }
     Ok(())

@@ -14,12 +14,13 @@ use loki_api::Problem;
 use loki_cli::operations::{Asked, Finding, Rebuilding};
 use loki_cli::{Exit, Failure};
 use loki_runner::{Control, Mode};
-use loki_runtime::task;
+use loki_runtime::{Shutdown, task};
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::replays::Replays;
 use super::verify;
 use crate::backends::Backends;
 
@@ -37,10 +38,15 @@ impl Controls {
 struct Operations {
     backends: Arc<Backends>,
     controls: Controls,
+    replays: Replays,
 }
 
-pub(crate) fn router(backends: Arc<Backends>, controls: Controls) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(rebuild, rebuilding)).routes(routes!(verify)).with_state(Operations { backends, controls })
+/// The name of the store that is filled again by a replay.
+const SERIES: &str = "opentsdb";
+
+pub(crate) fn router(backends: Arc<Backends>, controls: Controls, shutdown: Shutdown) -> OpenApiRouter {
+    let replays = Replays::new(backends.clone(), shutdown);
+    OpenApiRouter::new().routes(routes!(rebuild, rebuilding)).routes(routes!(verify)).with_state(Operations { backends, controls, replays })
 }
 
 /// Describes `loki_cli::operations::Asked`, which knows nothing of OpenAPI.
@@ -64,6 +70,8 @@ struct DescribedRebuilding {
     /// Where the rebuild in hand is; null when there is none.
     position: Option<u64>,
     end: Option<u64>,
+    /// The log's time of the oldest sample that the last replay found; only of `opentsdb`.
+    since_ms: Option<i64>,
 }
 
 /// Asks for a store to be built anew from the log.
@@ -71,11 +79,14 @@ struct DescribedRebuilding {
 /// Answers at once with the request's number; the store is built when `rebuilt` of the same path has reached it.
 #[utoipa::path(
     post, path = "/v1/operations/rebuild/{store}", tag = "operation",
-    params(("store" = String, Path, description = "`mysql`, `history` or `zookeeper`")),
+    params(("store" = String, Path, description = "`mysql`, `history`, `cdn_system`, `zookeeper`, `redis` where there is one, or `opentsdb`")),
     responses((status = 202, description = "It will be built anew", body = DescribedAsked), (status = 404, description = "No such projection", body = Problem))
 )]
 async fn rebuild(State(operations): State<Operations>, Path(store): Path<String>) -> Response {
-    let Some(control) = operations.controls.0.get(store.as_str()) else { return unknown(&store) };
+    if store == SERIES {
+        return (StatusCode::ACCEPTED, Json(operations.replays.ask())).into_response();
+    }
+    let Some(control) = operations.controls.0.get(store.as_str()) else { return operations.unknown(&store) };
     control.rebuild();
     (StatusCode::ACCEPTED, Json(Asked { request: control.wanted() })).into_response()
 }
@@ -83,21 +94,27 @@ async fn rebuild(State(operations): State<Operations>, Path(store): Path<String>
 /// How far a store is in being built anew.
 #[utoipa::path(
     get, path = "/v1/operations/rebuild/{store}", tag = "operation",
-    params(("store" = String, Path, description = "`mysql`, `history` or `zookeeper`")),
+    params(("store" = String, Path, description = "`mysql`, `history`, `cdn_system`, `zookeeper`, `redis` where there is one, or `opentsdb`")),
     responses((status = 200, description = "The newest request, and how far it is", body = DescribedRebuilding),
         (status = 404, description = "No such projection", body = Problem))
 )]
 async fn rebuilding(State(operations): State<Operations>, Path(store): Path<String>) -> Response {
-    let Some(control) = operations.controls.0.get(store.as_str()) else { return unknown(&store) };
+    if store == SERIES {
+        return Json(operations.replays.now()).into_response();
+    }
+    let Some(control) = operations.controls.0.get(store.as_str()) else { return operations.unknown(&store) };
     let (position, end) = match control.now().mode {
         Mode::Rebuilding { position, end, .. } => (Some(position), Some(end)),
         _ => (None, None),
     };
-    Json(Rebuilding { wanted: control.wanted(), rebuilt: control.rebuilt(), position, end }).into_response()
+    Json(Rebuilding { wanted: control.wanted(), rebuilt: control.rebuilt(), position, end, since_ms: None }).into_response()
 }
 
-fn unknown(store: &str) -> Response {
-    Problem::not_found(format!("there is no projection `{store}`: mysql, history or zookeeper")).into_response()
+impl Operations {
+    fn unknown(&self, store: &str) -> Response {
+        let known: Vec<&str> = self.controls.0.keys().copied().chain([SERIES]).collect();
+        Problem::not_found(format!("there is no projection `{store}` here: {}", known.join(", "))).into_response()
+    }
 }
 
 /// Compares every store with the log.

@@ -12,8 +12,9 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use loki_cli::Failure;
 use loki_cli::operations::{Difference, Finding, OnFinding};
-use loki_domain::Position;
+use loki_domain::{Kind, Position};
 use loki_log::{Log, Partition, Reader, Topic};
+use loki_mysql::Projected;
 use loki_mysql::port::{Dump, HistoryReader, StateReader};
 use loki_runner::State;
 use loki_runner::projection::{Item, PlacedOutcome};
@@ -22,16 +23,21 @@ use loki_runtime::task;
 use loki_wire::{Change, Fact, Topics};
 use serde_json::value::RawValue;
 
+use super::verify_series;
 use crate::backends::Backends;
 
 /// Compares every store with the log; `true` when all are equal.
 pub(crate) async fn all(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     let readers = backends.readers()?;
     let mut equal = true;
-    for store in ["mysql", "history", "zookeeper"] {
+    let redis = backends.samples.redis().map(|_| "redis");
+    for store in ["mysql", "history", "cdn_system", "zookeeper"].into_iter().chain(redis).chain(["opentsdb"]) {
         let result = match store {
             "mysql" => state(backends, &*readers.state, out).await,
             "history" => history(backends, &*readers.history, out).await,
+            "cdn_system" => domains(backends, out).await,
+            "redis" => servers(backends, out).await,
+            "opentsdb" => verify_series::series(backends, out).await,
             _ => tree(backends, out).await,
         };
         match result {
@@ -48,7 +54,7 @@ pub(crate) async fn all(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow:
 }
 
 /// How long a store may take to come to the end that the log had when it was asked.
-const CATCH_UP: Duration = Duration::from_secs(30);
+pub(super) const CATCH_UP: Duration = Duration::from_secs(30);
 
 async fn state(backends: &Backends, reader: &dyn StateReader, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     if let Some(last) = last(backends, &backends.topics.facts).await? {
@@ -56,8 +62,19 @@ async fn state(backends: &Backends, reader: &dyn StateReader, out: &mut OnFindin
     }
     let mut dump = Dumped(reader.dump(None).await?);
     let end = dump.0.stored().position;
-    let mut log = fold_facts(&backends.log, &backends.topics, end).await?;
+    let mut log = fold_facts(&backends.log, &backends.topics, Projected::State.kinds(), end).await?;
     compare("mysql", &mut log, &mut dump, out).await
+}
+
+async fn domains(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
+    let reader = backends.domain_reader()?;
+    if let Some(last) = last(backends, &backends.topics.facts).await? {
+        reader.wait(Position::fact(last), CATCH_UP).await?;
+    }
+    let mut dump = Dumped(reader.dump(None).await?);
+    let end = dump.0.stored().position;
+    let mut log = fold_facts(&backends.log, &backends.topics, Projected::Domains.kinds(), end).await?;
+    compare("cdn_system", &mut log, &mut dump, out).await
 }
 
 async fn history(backends: &Backends, reader: &dyn HistoryReader, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
@@ -80,8 +97,23 @@ async fn tree(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bo
             _ => task::sleep(Duration::from_millis(100)).await,
         }
     };
-    let mut log = fold_facts(&backends.log, &backends.topics, stored.position).await?;
+    let mut log = fold_facts(&backends.log, &backends.topics, &loki_zookeeper::KINDS, stored.position).await?;
     compare("zookeeper", &mut log, &mut Given(Some(lines)), out).await
+}
+
+async fn servers(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
+    let config = backends.samples.redis().context("there is no Redis in this set")?;
+    let end = backends.log.bounds(&Partition::only(&Topic::new(&backends.topics.facts))).await?.end;
+    let watch = Stopwatch::start();
+    let (stored, lines) = loop {
+        match loki_redis::facts::dump(config).await? {
+            Some((stored, lines)) if stored.state == State::Live && stored.position >= end => break (stored, lines),
+            _ if watch.elapsed() > CATCH_UP => bail!("the store did not come to f{end} within {CATCH_UP:?}"),
+            _ => task::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let mut log = fold_facts(&backends.log, &backends.topics, &Kind::ALL, stored.position).await?;
+    compare("redis", &mut log, &mut Given(Some(lines)), out).await
 }
 
 /// The offset of the last record that a store must have passed; `None` while the topic is empty.
@@ -122,7 +154,7 @@ pub(crate) trait Lines: Send {
 }
 
 /// At most this many differences of a store are printed; all are counted.
-const DIFFERENCES_MAX: u64 = 1_000;
+pub(super) const DIFFERENCES_MAX: u64 = 1_000;
 
 /// Walks two sorted lists side by side.
 pub(crate) async fn compare(
@@ -211,15 +243,17 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The living state of the log up to `end`, as lines `<kind>/<id> <json>`.
-pub(crate) async fn fold_facts(log: &Arc<dyn Log>, topics: &Topics, end: u64) -> anyhow::Result<Folded> {
+/// The living state of the log up to `end`, as lines `<kind>/<id> <json>`; of these kinds, which are the store's.
+pub(crate) async fn fold_facts(log: &Arc<dyn Log>, topics: &Topics, kinds: &[Kind], end: u64) -> anyhow::Result<Folded> {
     let mut state = BTreeMap::new();
     let mut records = UpTo::open(log, &topics.facts, end).await?;
     while let Some(batch) = records.next().await? {
         for record in batch {
             let fact = loki_wire::fact::read(record.offset, record.key.as_ref(), record.value.as_ref(), &record.headers)
                 .with_context(|| format!("fact at f{}", record.offset))?;
-            apply(&mut state, fact);
+            if fact.change.key().is_some_and(|key| kinds.contains(&key.kind())) {
+                apply(&mut state, fact);
+            }
         }
     }
     Ok(Folded(Some(state)))

@@ -44,7 +44,14 @@ pub(crate) struct Settings {
     pub(crate) telemetry: Telemetry,
     pub(crate) kafka: Kafka,
     pub(crate) mysql: Mysql,
+    pub(crate) cdn_system: CdnSystem,
     pub(crate) zookeeper: Zookeeper,
+    pub(crate) redis: Redis,
+    pub(crate) opentsdb: Opentsdb,
+    pub(crate) series: Series,
+    pub(crate) agent: Agent,
+    pub(crate) prober: Prober,
+    pub(crate) telnet: Telnet,
     pub(crate) decider: Decider,
     pub(crate) projectors: Projectors,
     pub(crate) api: Api,
@@ -91,11 +98,69 @@ pub(crate) struct Mysql {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct CdnSystem {
+    pub(crate) url: Secret,
+    pub(crate) reader_url: Secret,
+    pub(crate) migrate_url: Secret,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Zookeeper {
     pub(crate) servers: String,
     pub(crate) chroot: String,
     pub(crate) session_timeout: Time,
     pub(crate) auth: Secret,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Redis {
+    pub(crate) url: Secret,
+    pub(crate) prefix: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Opentsdb {
+    pub(crate) addresses: String,
+    pub(crate) in_flight: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Series {
+    pub(crate) retention: Time,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Agent {
+    pub(crate) api: String,
+    pub(crate) register: bool,
+    pub(crate) server: String,
+    pub(crate) node: String,
+    pub(crate) every: Time,
+    pub(crate) spool_max: Size,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Prober {
+    pub(crate) vantage: String,
+    pub(crate) node: String,
+    pub(crate) urls: Vec<String>,
+    pub(crate) controls: Vec<String>,
+    pub(crate) every: Time,
+    pub(crate) ca_file: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telnet {
+    pub(crate) listen: String,
+    pub(crate) open: bool,
+    pub(crate) connections_max: usize,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -167,7 +232,7 @@ impl Settings {
         match table.try_into::<Self>() {
             Ok(settings) => {
                 mistakes.extend(settings.check());
-                mistakes.extend(settings.unguarded().filter(|_| listens));
+                mistakes.extend(settings.unguarded().into_iter().filter(|_| listens));
                 if mistakes.is_empty() {
                     return Ok(settings);
                 }
@@ -185,7 +250,8 @@ impl Settings {
                 mistakes.push(mistake);
             }
         };
-        for (key, listen) in [("api.listen", &self.api.listen), ("telemetry.listen", &self.telemetry.listen)] {
+        let telnet = Some(&self.telnet.listen).filter(|listen| !listen.is_empty()).map(|listen| ("telnet.listen", listen));
+        for (key, listen) in [("api.listen", &self.api.listen), ("telemetry.listen", &self.telemetry.listen)].into_iter().chain(telnet) {
             need(
                 listen.parse::<SocketAddr>().is_ok(),
                 format!("`{key}` must be an address and a port, such as `127.0.0.1:8470`, not `{listen}`"),
@@ -202,6 +268,8 @@ impl Settings {
             ("projectors.rebuild_batch_records", self.projectors.rebuild_batch_records, 100_000),
             ("api.concurrency_max", self.api.concurrency_max, 1_000_000),
             ("api.connections_max", self.api.connections_max, 1_000_000),
+            ("opentsdb.in_flight", self.opentsdb.in_flight, 64),
+            ("telnet.connections_max", self.telnet.connections_max, 1_000_000),
             ("mysql.connections", self.mysql.connections as usize, 1_000),
         ] {
             need((1..=max).contains(&value), format!("`{key}` must be 1 to {max}, not {value}"));
@@ -219,10 +287,15 @@ impl Settings {
     }
 
     /// Why the API must not be started: it would be open to everyone. Of no concern to who does not start it.
-    pub(crate) fn unguarded(&self) -> Option<String> {
-        let address = self.api.listen.parse::<SocketAddr>().ok()?;
-        let guarded = address.ip().is_loopback() || !self.api.token.is_empty();
-        (!guarded).then(|| format!("`api.listen` is `{address}`, which is not loopback: set `api.token` (LOKI__API__TOKEN) as well"))
+    pub(crate) fn unguarded(&self) -> Vec<String> {
+        let outside = |listen: &str| listen.parse::<SocketAddr>().ok().filter(|address| !address.ip().is_loopback());
+        let api = outside(&self.api.listen)
+            .filter(|_| self.api.token.is_empty())
+            .map(|address| format!("`api.listen` is `{address}`, which is not loopback: set `api.token` (LOKI__API__TOKEN) as well"));
+        let telnet = outside(&self.telnet.listen).filter(|_| !self.telnet.open).map(|address| {
+            format!("`telnet.listen` is `{address}`, where everybody could write samples: set `telnet.open` (LOKI__TELNET__OPEN) as well")
+        });
+        api.into_iter().chain(telnet).collect()
     }
 
     /// How log lines look; `None` when the text is wrong.
@@ -335,6 +408,10 @@ mod tests {
             load("", &[("LOKI__API__LISTEN", "0.0.0.0:80"), ("LOKI__LOGS__FORMAT", "loud")], &["decider.batch_commands=0"]).unwrap_err().0;
         assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
         assert!(load("", &[("LOKI__API__LISTEN", "0.0.0.0:80"), ("LOKI__API__TOKEN", "t")], &[]).is_ok());
+        let open = load("", &[("LOKI__TELNET__LISTEN", "0.0.0.0:4242")], &[]).unwrap_err().0;
+        assert!(open.len() == 1 && open[0].contains("telnet.open"), "{open:?}");
+        assert!(load("", &[("LOKI__TELNET__LISTEN", "0.0.0.0:4242"), ("LOKI__TELNET__OPEN", "true")], &[]).is_ok());
+        assert!(load("", &[("LOKI__TELNET__LISTEN", "")], &[]).is_ok());
     }
 
     #[test]

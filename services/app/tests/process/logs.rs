@@ -62,7 +62,7 @@ async fn a_command_is_followed_by_its_trace() {
     for (line, position) in found.into_iter().zip([0, 0, 1, 1]) {
         assert_eq!((&line["trace.id"], &line["command.position"]), (&json!(TRACE), &json!(position)), "{line}");
     }
-    for projection in ["mysql", "history", "zookeeper"] {
+    for projection in ["mysql", "history", "cdn_system", "zookeeper"] {
         let of_first = |line: &&Value| {
             let bound = |name: &str| line[name].as_u64();
             line["projection"] == projection

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Labels, MembershipId, NodeId, NodeName, NodePath, Pattern, Ratio, ServerId, ServerName, ServerState, Text};
+use crate::{
+    DomainId, Expectation, Labels, MembershipId, NodeId, NodeName, NodePath, Pattern, Ratio, ServerId, ServerName, ServerState, Site, Text,
+};
 
 /// A node is named by its id or its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +108,17 @@ pub enum Command {
     MembershipSweep {
         membership: MembershipId,
     },
+    /// Makes the domain of this site, or replaces its node and expectation. `again`: the id of a domain that was removed; it comes back as the
+    /// same domain.
+    DomainSet {
+        site: Site,
+        node: NodeRef,
+        expect: Expectation,
+        again: Option<DomainId>,
+    },
+    DomainRemove {
+        site: Site,
+    },
 }
 
 /// What `server.weigh` sets on one mount; absent parts stay.
@@ -138,6 +151,8 @@ impl Command {
             Self::MembershipSet { .. } => "membership.set",
             Self::MembershipRemove { .. } => "membership.remove",
             Self::MembershipSweep { .. } => "membership.sweep",
+            Self::DomainSet { .. } => "domain.set",
+            Self::DomainRemove { .. } => "domain.remove",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Invalid, Membership, MembershipId, Mount, Node, NodeId, Server, ServerId};
+use crate::{Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Server, ServerId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -11,10 +11,11 @@ pub enum Kind {
     Server,
     Mount,
     Membership,
+    Domain,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Node, Self::Server, Self::Mount, Self::Membership];
+    pub const ALL: [Self; 5] = [Self::Node, Self::Server, Self::Mount, Self::Membership, Self::Domain];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -22,6 +23,7 @@ impl Kind {
             Self::Server => "server",
             Self::Mount => "mount",
             Self::Membership => "membership",
+            Self::Domain => "domain",
         }
     }
 }
@@ -49,6 +51,7 @@ pub enum Key {
     Server(ServerId),
     Mount(NodeId, ServerId),
     Membership(MembershipId),
+    Domain(DomainId),
 }
 
 impl Key {
@@ -58,6 +61,7 @@ impl Key {
             Self::Server(_) => Kind::Server,
             Self::Mount(..) => Kind::Mount,
             Self::Membership(_) => Kind::Membership,
+            Self::Domain(_) => Kind::Domain,
         }
     }
 
@@ -68,6 +72,7 @@ impl Key {
             Self::Server(id) => id.to_string(),
             Self::Mount(node, server) => format!("{node}.{server}"),
             Self::Membership(id) => id.to_string(),
+            Self::Domain(id) => id.to_string(),
         }
     }
 
@@ -81,6 +86,7 @@ impl Key {
                 Self::Mount(node.parse()?, server.parse()?)
             }
             Kind::Membership => Self::Membership(id.parse()?),
+            Kind::Domain => Self::Domain(id.parse()?),
         })
     }
 }
@@ -92,6 +98,7 @@ impl fmt::Display for Key {
             Self::Server(id) => write!(f, "server/{id}"),
             Self::Mount(node, server) => write!(f, "mount/{node}.{server}"),
             Self::Membership(id) => write!(f, "membership/{id}"),
+            Self::Domain(id) => write!(f, "domain/{id}"),
         }
     }
 }
@@ -110,6 +117,7 @@ pub enum Entity {
     Server(Server),
     Mount(Mount),
     Membership(Membership),
+    Domain(Domain),
 }
 
 impl Entity {
@@ -119,6 +127,7 @@ impl Entity {
             Self::Server(server) => Key::Server(server.id),
             Self::Mount(mount) => Key::Mount(mount.node, mount.server),
             Self::Membership(membership) => Key::Membership(membership.id),
+            Self::Domain(domain) => Key::Domain(domain.id),
         }
     }
 }

@@ -91,6 +91,10 @@ id!(
     MembershipId
 );
 id!(
+    /// A domain. Another node or another expectation keeps it; another name, path, scheme or vendor is another domain.
+    DomainId
+);
+id!(
     /// A log: random, written by the decider's very first transaction, and different in every new log.
     LogId
 );

@@ -1,9 +1,10 @@
-//! Values and entities of the domain: what a node, a server, a mount is and which values they may hold.
+//! Values and entities of the domain: what a node, a server, a mount, a domain is and which values they may hold.
 //!
 //! No I/O, no clock, no serialisation, no randomness. Constructors validate, so a value that exists is valid. Whether a *change* is allowed
 //! is decided in `decide/core`; how a value looks on the wire is said in `base/wire`.
 
 pub mod command;
+pub mod domain;
 pub mod entity;
 pub mod ids;
 pub mod labels;
@@ -20,8 +21,9 @@ pub mod series;
 pub mod server;
 
 pub use command::{Command, NodeRef, Patch, ServerRef, Weigh};
+pub use domain::{Domain, Expectation, Host, Scheme, Site, Status, Statuses, UrlPath, Vendor, Within};
 pub use entity::{Entity, Key, Kind};
-pub use ids::{LogId, MembershipId, NodeId, ServerId};
+pub use ids::{DomainId, LogId, MembershipId, NodeId, ServerId};
 pub use labels::{Labels, Text};
 pub use membership::{Membership, Pattern, Sweep};
 pub use mount::{Mount, Ratio, Source, Weighed, weights};

@@ -92,7 +92,7 @@ impl fmt::Display for Series {
     }
 }
 
-fn check_name(what: &str, text: &str) -> Result<(), Invalid> {
+pub(crate) fn check_name(what: &str, text: &str) -> Result<(), Invalid> {
     let mut length = 0;
     for letter in text.chars() {
         length += 1;

@@ -18,7 +18,7 @@ fn names_are_those_of_the_code_with_the_prefix() {
     for prefix in ["", "east."] {
         let topics = Topics::new(prefix);
         let declared: Vec<_> = declared(prefix).into_iter().map(|topic| topic.spec.name).collect();
-        assert_eq!(declared, [topics.commands, topics.facts, topics.outcomes, topics.dead]);
+        assert_eq!(declared, [topics.commands, topics.facts, topics.outcomes, topics.samples, topics.dead]);
     }
 }
 
@@ -41,7 +41,7 @@ fn a_topic_holds_the_schemas_of_its_kind() {
 
 #[test]
 fn every_topic_has_a_known_writer_and_reader() {
-    let known: BTreeSet<_> = ["decider", "mysql", "zookeeper", "api", "producer", "operator"].into();
+    let known: BTreeSet<_> = ["decider", "mysql", "redis", "zookeeper", "opentsdb", "api", "producer", "operator"].into();
     for topic in declared("") {
         assert!(!topic.key.is_empty() && !topic.written_by.is_empty() && !topic.read_by.is_empty(), "{}", topic.spec.name);
         for name in topic.written_by.iter().chain(&topic.read_by) {
@@ -56,8 +56,8 @@ fn only_the_decider_writes_facts_and_outcomes() {
     for name in [&topics.facts, &topics.outcomes] {
         assert_eq!(find(&declared(""), name).written_by, ["decider"]);
     }
-    // the API removes the letter that it has replayed
-    assert_eq!(find(&declared(""), &topics.dead).written_by, ["decider", "api"]);
+    // the sink finds bad samples; the API removes the letter that it has replayed
+    assert_eq!(find(&declared(""), &topics.dead).written_by, ["decider", "opentsdb", "api"]);
 }
 
 #[test]
@@ -65,7 +65,9 @@ fn what_the_promises_rest_on() {
     let (all, topics) = (declared(""), Topics::new(""));
     for topic in &all {
         let spec = &topic.spec;
-        assert_eq!((spec.partitions, spec.replication, spec.min_insync_replicas), (1, 3, 2), "{}", spec.name);
+        assert_eq!((spec.replication, spec.min_insync_replicas), (3, 2), "{}", spec.name);
+        // every change is ordered against every other; samples are the volume
+        assert_eq!(spec.partitions, if spec.name == topics.samples { 12 } else { 1 }, "{}", spec.name);
         // an outcome carries its facts, at most 512 KiB; a record is at most 1 MiB
         assert!(spec.max_message_bytes >= 1 << 20, "{}", spec.name);
     }
@@ -81,6 +83,8 @@ fn what_the_promises_rest_on() {
     assert_eq!(facts.delete_retention_ms, Some(7 * DAY_MS));
     assert_eq!(facts.min_compaction_lag_ms, Some(DAY_MS / 24));
     assert_eq!(facts.segment_ms, Some(DAY_MS));
+    let samples = &find(&all, &topics.samples).spec;
+    assert_eq!((samples.cleanup, samples.timestamp, samples.retention_ms), (Cleanup::Delete, Timestamp::Append, Some(7 * DAY_MS)));
     let dead = &find(&all, &topics.dead).spec;
     assert_eq!(dead.cleanup, Cleanup::Compact);
     assert!(dead.max_message_bytes > facts.max_message_bytes, "a dead letter is its record and the reason");

@@ -39,6 +39,11 @@ fn field(path: String, message: &str) -> String {
     if path == "." { name.to_owned() } else { format!("{path}.{name}") }
 }
 
+/// An object, for a field.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Object::<T>::deserialize(deserializer).map(|Object(value)| value)
+}
+
 /// A list of objects, for fields.
 pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let objects = Vec::<Object<T>>::deserialize(deserializer)?;

@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 
-use crate::{command, fact, outcome};
+use crate::{command, fact, outcome, sample};
 
 /// A type's schema under its name, `<kind>.<name>.v<N>`.
 pub struct Published {
@@ -30,12 +30,16 @@ pub fn published() -> Vec<Published> {
         of::<c::MembershipSet>("command.membership.set.v1"),
         of::<c::MembershipRemove>("command.membership.remove.v1"),
         of::<c::MembershipSweep>("command.membership.sweep.v1"),
+        of::<c::DomainSet>("command.domain.set.v1"),
+        of::<c::DomainRemove>("command.domain.remove.v1"),
         of::<f::Node>("fact.node.v1"),
         of::<f::Server>("fact.server.v1"),
         of::<f::Mount>("fact.mount.v1"),
         of::<f::Membership>("fact.membership.v1"),
+        of::<f::Domain>("fact.domain.v1"),
         of::<f::Log>("fact.log.v1"),
         of::<outcome::v1::Command>("outcome.command.v1"),
+        of::<sample::v1::Points>(sample::v1::NAME),
     ]
 }
 

@@ -41,7 +41,7 @@ shapes! {
     ServerName => pattern("A host name in lower case.", format!("^{SERVER_NAME}$"));
     ServerRef => pattern("A server's name, or `id:` and its id.", format!("^(id:{ID}|{SERVER_NAME})$"));
     Pattern => pattern("A name pattern: `*` is any run of characters, `?` any one.", "^[0-9a-z._*?-]{1,253}$".to_owned());
-    Key => pattern("An entity's key.", format!("^((node|server|membership)/{ID}|mount/{ID}\\.{ID})$"));
+    Key => pattern("An entity's key, `<kind>/<id>`; there will be more kinds.", format!("^[a-z]{{1,16}}/{ID}(\\.{ID})?$"));
     CommandPosition => pattern("The position of a command.", "^c[0-9]+$".to_owned());
     FactPosition => pattern("The position of a fact.", "^f[0-9]+$".to_owned());
     Sha256 => pattern("A SHA-256 in lower case.", "^[0-9a-f]{64}$".to_owned());
@@ -60,11 +60,45 @@ shapes! {
         "propertyNames": label_key(),
         "additionalProperties": { "anyOf": [text(), { "type": "null" }] },
     });
+    SeriesName => series_name();
+    Tags => json_schema!({
+        "description": "Names and values, 1 to 8.",
+        "type": "object",
+        "propertyNames": series_name(),
+        "additionalProperties": series_name(),
+        "minProperties": 1,
+        "maxProperties": loki_domain::series::TAGS_MAX,
+    });
     Ratio => json_schema!({
         "description": "Parts per million.",
         "type": "integer",
         "minimum": 0,
         "maximum": loki_domain::Ratio::ONE,
+    });
+    Host => host();
+    UrlPath => json_schema!({
+        "description": "A path of a URL, with a query if need be.",
+        "type": "string",
+        "pattern": "^/([0-9A-Za-z/?._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*$",
+        "maxLength": loki_domain::domain::PATH_MAX,
+    });
+    Scheme => json_schema!({
+        "description": "`https` or `http`.",
+        "type": "string",
+        "enum": loki_domain::Scheme::ALL.map(loki_domain::Scheme::as_str),
+    });
+    Statuses => json_schema!({
+        "description": "Statuses of HTTP (`200`) and classes of them (`2xx`).",
+        "type": "array",
+        "items": { "type": "string", "pattern": "^[1-5](xx|[0-9]{2})$" },
+        "minItems": 1,
+        "maxItems": loki_domain::domain::STATUSES_MAX,
+    });
+    Within => json_schema!({
+        "description": "Milliseconds.",
+        "type": "integer",
+        "minimum": 1,
+        "maximum": loki_domain::domain::WITHIN_MAX_MS,
     });
     State => states("A server's state.", |_| true);
     WantedState => states("A state that can be asked for.", |state| state != loki_domain::ServerState::Retired);
@@ -81,6 +115,23 @@ fn text() -> Schema {
         "maxLength": 256,
         "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
     })
+}
+
+/// Every validator understands this pattern; of the letters beyond ASCII it names those of ISO 8859-1.
+fn series_name() -> Schema {
+    let letters = r"^[0-9A-Za-z._/\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff-]+$";
+    let max = loki_domain::series::NAME_CHARS_MAX;
+    json_schema!({ "description": "Letters, digits, `-`, `_`, `.` and `/`.", "type": "string", "pattern": letters, "maxLength": max })
+}
+
+/// A name whose last part begins with a letter, or four numbers below 256; then a port below 65,536.
+fn host() -> Schema {
+    let rest = "([0-9a-z-]{0,61}[0-9a-z])?";
+    let byte = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+    let port = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+    let pattern = format!(r"^(([0-9a-z]{rest}\.)*[a-z]{rest}|({byte}\.){{3}}{byte})(:{port})?$");
+    let description = "A name of DNS in lower case or an IPv4 address, and a port.";
+    json_schema!({ "description": description, "type": "string", "pattern": pattern, "maxLength": loki_domain::domain::HOST_MAX })
 }
 
 fn label_key() -> Schema {

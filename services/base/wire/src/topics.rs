@@ -7,6 +7,7 @@ pub struct Topics {
     pub commands: String,
     pub facts: String,
     pub outcomes: String,
+    pub samples: String,
     pub dead: String,
 }
 
@@ -18,6 +19,7 @@ impl Topics {
             commands: named("commands"),
             facts: named("facts"),
             outcomes: named("outcomes"),
+            samples: named("samples"),
             dead: named("dead"),
         }
     }

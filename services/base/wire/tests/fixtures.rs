@@ -8,7 +8,7 @@ mod corpus;
 use std::collections::BTreeSet;
 
 use corpus::{Case, cases, path};
-use loki_wire::{Change, Envelope, Intake, command, digest, fact, outcome};
+use loki_wire::{Change, Envelope, Intake, command, digest, fact, outcome, sample};
 use serde_json::{Value, json};
 
 /// What reading gives, as JSON.
@@ -45,6 +45,14 @@ fn read(name: &str, case: &Case) -> Value {
             // the chain goes over the bytes as written, not as written again
             let hash = digest::to_hex(&outcome::hash(&value.unwrap()));
             json!({ "case": case.case, "hash": hash, "data": json(&outcome::write(&outcome, None).value) })
+        }
+        Some("sample") => {
+            let points = sample::read(value.as_ref(), &headers).unwrap();
+            let points = points.iter().map(|point| match point {
+                Ok(sample) => json!(format!("{} {} {}", sample.series, sample.at, sample.value)),
+                Err(error) => json!({ "code": error.code(), "field": error.field() }),
+            });
+            json!({ "case": case.case, "points": points.collect::<Vec<_>>() })
         }
         _ => panic!("`{name}`: a kind without a reader"),
     }
@@ -103,6 +111,12 @@ fn what_was_read_is_written_so_that_it_reads_the_same() {
                     let again = fact::write(&fact.change, fact.command, 0, fact.last, None);
                     let again = fact::read(42, Some(&again.key), again.value.as_ref(), &again.headers).unwrap();
                     assert_eq!(again, fact, "{}: {}", schema.name, case.case);
+                }
+                Some("sample") => {
+                    let good = |points: Vec<Result<_, _>>| points.into_iter().filter_map(Result::ok).collect::<Vec<_>>();
+                    let samples = good(sample::read(value.as_ref(), &headers).unwrap());
+                    let (value, headers) = sample::write(&samples);
+                    assert_eq!(good(sample::read(Some(&value), &headers).unwrap()), samples, "{}: {}", schema.name, case.case);
                 }
                 _ => {
                     let outcome = outcome::read(value.as_ref(), &headers).unwrap();

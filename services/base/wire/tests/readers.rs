@@ -19,15 +19,20 @@ fn read(name: &str, key: Option<&Bytes>, value: Option<&Bytes>, headers: &[(Stri
 
 /// Every record of facts and outcomes.
 fn records() -> impl Iterator<Item = (&'static str, Case)> {
-    let names = schema::published().into_iter().map(|schema| schema.name).filter(|name| !name.starts_with("command."));
+    let names = schema::published()
+        .into_iter()
+        .map(|schema| schema.name)
+        .filter(|name| ["fact.", "outcome."].iter().any(|kind| name.starts_with(kind)));
     names.flat_map(|name| cases(name).into_iter().map(move |case| (name, case)))
 }
 
 /// Puts an unknown field into every object that a schema describes.
 fn put_unknown(name: &str, value: &mut Value) {
     value["later"] = json!({ "deep": [1, null] });
-    if let Some(sweep) = value.get_mut("sweep").filter(|sweep| sweep.is_object()) {
-        sweep["later"] = json!(1);
+    for inner in ["sweep", "expect"] {
+        if let Some(inner) = value.get_mut(inner).filter(|inner| inner.is_object()) {
+            inner["later"] = json!(1);
+        }
     }
     if name == "outcome.command.v1" {
         value.get_mut("facts").into_iter().filter_map(Value::as_array_mut).flatten().for_each(|fact| fact["later"] = json!("x"));

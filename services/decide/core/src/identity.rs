@@ -1,6 +1,6 @@
 //! New ids: they derive from the command that asked, so that deciding it again gives the same ones.
 
-use loki_domain::{Kind, MembershipId, NodeId, ServerId};
+use loki_domain::{DomainId, Kind, MembershipId, NodeId, ServerId};
 use sha2::{Digest, Sha256};
 
 /// Who asked, and under which id: together the command's idempotency key.
@@ -31,6 +31,10 @@ impl<'a> NewIds<'a> {
 
     pub fn membership(&mut self, taken: impl Fn(&MembershipId) -> bool) -> MembershipId {
         self.fresh(Kind::Membership, MembershipId::from_digest, taken)
+    }
+
+    pub fn domain(&mut self, taken: impl Fn(&DomainId) -> bool) -> DomainId {
+        self.fresh(Kind::Domain, DomainId::from_digest, taken)
     }
 
     fn fresh<Id>(&mut self, kind: Kind, read: fn(&[u8; 32]) -> Id, taken: impl Fn(&Id) -> bool) -> Id {

@@ -14,7 +14,7 @@ type Invariant = fn(&State) -> Vec<String>;
 /// Every breach, as `<invariant>: <what breaks it>`; empty when all is well.
 pub fn check(state: &State) -> Vec<String> {
     let mut breaches = Vec::new();
-    let all: [(&str, Invariant); 9] = [
+    let all: [(&str, Invariant); 11] = [
         ("sibling names are unique", unique_siblings),
         ("every node hangs from the top", hangs_from_the_top),
         ("server names are unique", unique_names),
@@ -24,6 +24,8 @@ pub fn check(state: &State) -> Vec<String> {
         ("the ratios of a node are allowed", ratios),
         ("an automatic mount has its rule", mounts_have_rules),
         ("a rule has its mounts", rules_have_mounts),
+        ("the sites of domains are unique", unique_sites),
+        ("a domain has its node", domains_refer),
     ];
     for (name, invariant) in all {
         breaches.extend(invariant(state).into_iter().map(|what| format!("{name}: {what}")));
@@ -120,6 +122,16 @@ fn rules_have_mounts(state: &State) -> Vec<String> {
         }
     }
     missing
+}
+
+fn unique_sites(state: &State) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    state.domains().iter().filter(|domain| !seen.insert(domain.site.clone())).map(|domain| format!("`{}`", domain.site.url())).collect()
+}
+
+fn domains_refer(state: &State) -> Vec<String> {
+    let lost = state.domains().iter().filter(|domain| state.tree().get(&domain.node).is_none());
+    lost.map(|domain| format!("{} on {}", domain.id, domain.node)).collect()
 }
 
 fn is_leaving(rule: &Membership) -> bool {

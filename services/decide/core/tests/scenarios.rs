@@ -3,7 +3,7 @@
 //! `scenario:` begins one. Commands under `given:` must be accepted, and their sweeps are carried out to the end. `when:` is one command; `then:`
 //! says its answer, and below it stands every fact (`+` what is now, `-` what is gone; `399 x + mount` counts those that begin so), `follow` when
 //! the decider must go on, and `says TEXT` for a part of the message. Nodes are written as paths, servers as names, and `as NAME` before a
-//! command gives the membership, server or node that it makes a name, used as `$NAME`. `repeat N` before a command fills in `{n}`;
+//! command gives the membership, server, node or domain that it makes a name, used as `$NAME`. `repeat N` before a command fills in `{n}`;
 //! `{1..65}` in a word makes that many words. After every `when` the invariants must hold.
 
 #[path = "scenarios/language.rs"]
@@ -17,11 +17,12 @@ use language::{Answer, Names, Scenario, Step};
 use loki_core::{Decision, Origin, State, decide, invariants};
 use loki_domain::{Code, Entity, Key, Rejection};
 
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("tree", include_str!("scenarios/tree.txt")),
     ("servers", include_str!("scenarios/servers.txt")),
     ("ratios", include_str!("scenarios/ratios.txt")),
     ("memberships", include_str!("scenarios/memberships.txt")),
+    ("domains", include_str!("scenarios/domains.txt")),
 ];
 
 #[derive(Default)]

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use loki_runtime::Secret;
 
+use crate::database::Database;
 use crate::error::ConfigError;
 
 /// Settings of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    pub database: Database,
     /// `mysql://user@host:3306/database?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path`, or `sqlite:/path/of/a/file`.
     pub url: Secret,
     /// Used instead of a password in `url`, so that only this one needs to be kept secret.
@@ -26,6 +28,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            database: Database::default(),
             url: Secret::default(),
             password: Secret::default(),
             connections_max: 8,
@@ -53,9 +56,16 @@ impl Config {
         Self { url: Secret::new(url), ..Self::default() }
     }
 
+    /// The same place as another database.
+    #[must_use]
+    pub fn of(self, database: Database) -> Self {
+        Self { database, ..self }
+    }
+
     /// All that is wrong with the settings.
     pub fn check(&self) -> Vec<ConfigError> {
-        let zero = |is: bool, field| is.then(|| ConfigError { field, message: "may not be 0".to_owned() });
+        let section = self.database.section();
+        let zero = |is: bool, field| is.then(|| ConfigError { section, field, message: "may not be 0".to_owned() });
         let limits = [
             zero(self.connections_max == 0, "connections_max"),
             zero(self.connect_timeout.is_zero(), "connect_timeout"),
@@ -67,7 +77,7 @@ impl Config {
 
     pub(crate) fn place(&self) -> Result<Place, ConfigError> {
         // The text itself may hold a password: it is in no message.
-        let wrong = |message: &str| ConfigError { field: "url", message: message.to_owned() };
+        let wrong = |message: &str| ConfigError { section: self.database.section(), field: "url", message: message.to_owned() };
         let url = self.url.expose();
         if let Some(path) = url.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -104,6 +114,7 @@ mod tests {
         for url in ["", "postgres://h/d", "sqlite:", "sqlite::memory:"] {
             assert_eq!(Config::mysql(url).check().len(), 1, "{url}");
         }
+        assert!(Config::mysql("").of(Database::CdnSystem).check()[0].to_string().starts_with("`cdn_system.url`"));
         for url in ["mysql://u@h/d", "mysql://u:p@h:3307/d?ssl-mode=REQUIRED", "sqlite:store.db", "sqlite:///tmp/store.db"] {
             assert_eq!(Config::mysql(url).check(), [], "{url}");
         }

@@ -4,8 +4,10 @@ use crate::sql::Fault;
 
 /// A setting that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`mysql.{field}` {message}")]
+#[error("`{section}.{field}` {message}")]
 pub struct ConfigError {
+    /// Of the settings.
+    pub section: &'static str,
     pub field: &'static str,
     pub message: String,
 }

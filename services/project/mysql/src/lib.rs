@@ -1,10 +1,12 @@
-//! The relational store: facts and outcomes as rows of MySQL (or MariaDB), or of one SQLite file.
+//! The relational store: facts and outcomes as rows of MySQL (or MariaDB), or of one SQLite file for each database.
 //!
-//! Reads `loki.facts` and `loki.outcomes`; writes nothing else than its own tables. Two projections, each with its own tables, position and
+//! Reads `loki.facts` and `loki.outcomes`; writes nothing else than its own tables. Three projections, each with its own tables, position and
 //! rebuild:
 //!
 //! - `mysql`: the current state, from facts;
-//! - `history`: the audit and every version of every entity, from outcomes.
+//! - `history`: the audit and every version of every entity, from outcomes;
+//! - `cdn_system`: domains, from facts, in a database of its own. It keeps the nodes as well, so that a question about a part of the tree is
+//!   answered from one snapshot.
 //!
 //! **Promise.** A batch and its position are written in one transaction, which happens only if the store is exactly where the batch begins
 //! ([`store`]); a rebuild fills shadow tables and swaps them all at once; readers ([`port`]) answer from one snapshot together with its position,
@@ -16,6 +18,7 @@
 pub mod config;
 #[cfg(feature = "contract")]
 pub mod contract;
+mod database;
 pub mod error;
 pub mod metrics;
 pub mod port;
@@ -30,9 +33,10 @@ mod tables;
 mod write;
 
 pub use config::Config;
+pub use database::Database;
 pub use error::{ConfigError, MigrateError};
-pub use read::Readers;
+pub use read::{Readers, domain_reader};
 pub use schema::{Grants, migrate};
 pub use store::forget::{AskError, Projected, forget, rebuilding};
-pub use store::{HistoryProjection, StateProjection};
+pub use store::{DomainProjection, HistoryProjection, StateProjection};
 pub use write::{entity_line, outcome_lines};

@@ -1,4 +1,4 @@
-//! Metrics of the store, counted per batch and per read. Label `projection`: `mysql` or `history`; label `table`: one of the store's tables.
+//! Metrics of the store, counted per batch and per read. Label `projection`: `mysql`, `history` or `cdn_system`; label `table`: one of the store's tables.
 
 use loki_runtime::clock::Stopwatch;
 use loki_telemetry::Metric;

@@ -25,7 +25,8 @@ pub(crate) async fn create_database(options: &MySqlConnectOptions, config: &Conf
     let made = Connection::mysql(connection, config.statement_timeout).run(sql).await;
     made.map_err(|fault| match fault {
         Fault::Unusable(text) => Fault::Unusable(format!(
-            "the database `{database}` is missing and this user may not create it, grant it what migrations/loki/mysql/grants.sql says: {text}"
+            "the database `{database}` is missing and this user may not create it, grant it what migrations/{}/mysql/grants.sql says: {text}",
+            config.database.folder()
         )),
         other => other,
     })

@@ -1,4 +1,8 @@
-//! The tables of the two projections. The first column of each is its primary key. Their shape is in the migrations.
+//! The tables of the projections. The first column of each is its primary key. Their shape is in the migrations.
+
+use loki_domain::Kind;
+
+use crate::database::Database;
 
 /// A table that a projection fills.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,6 +16,7 @@ pub(crate) struct Table {
 pub(crate) struct Family {
     /// The projection's name.
     pub(crate) name: &'static str,
+    pub(crate) database: Database,
     pub(crate) tables: &'static [&'static Table],
     /// Its table with one row.
     pub(crate) position: &'static str,
@@ -28,6 +33,8 @@ pub(crate) static NODE: Table = Table { name: "node", columns: &["id", "parent",
 pub(crate) static SERVER: Table = Table { name: "server", columns: &["id", "name", "state", "idc", "fact", "json"] };
 pub(crate) static MOUNT: Table = Table { name: "mount", columns: &["id", "node", "server", "fact", "json"] };
 pub(crate) static MEMBERSHIP: Table = Table { name: "membership", columns: &["id", "node", "fact", "json"] };
+
+pub(crate) static DOMAIN: Table = Table { name: "domain", columns: &["id", "name", "node", "fact", "json"] };
 
 pub(crate) static OUTCOME: Table = Table {
     name: "outcome",
@@ -53,11 +60,21 @@ pub(crate) static OUTCOME: Table = Table {
 pub(crate) static ENTITY_CHANGE: Table = Table { name: "entity_change", columns: &["fact", "command", "kind", "entity", "at_ms", "json"] };
 
 /// The current state.
-pub(crate) static STATE: Family = Family { name: "mysql", tables: &[&NODE, &SERVER, &MOUNT, &MEMBERSHIP], position: "state_position" };
+pub(crate) static STATE: Family =
+    Family { name: "mysql", database: Database::Loki, tables: &[&NODE, &SERVER, &MOUNT, &MEMBERSHIP], position: "state_position" };
 /// What was.
-pub(crate) static HISTORY: Family = Family { name: "history", tables: &[&OUTCOME, &ENTITY_CHANGE], position: "history_position" };
+pub(crate) static HISTORY: Family =
+    Family { name: "history", database: Database::Loki, tables: &[&OUTCOME, &ENTITY_CHANGE], position: "history_position" };
+/// Domains, and the nodes above them.
+pub(crate) static CDN_SYSTEM: Family =
+    Family { name: "cdn_system", database: Database::CdnSystem, tables: &[&NODE, &DOMAIN], position: "domain_position" };
 
-pub(crate) static FAMILIES: [&Family; 2] = [&STATE, &HISTORY];
+pub(crate) static LOKI_FAMILIES: [&Family; 2] = [&STATE, &HISTORY];
+pub(crate) static CDN_SYSTEM_FAMILIES: [&Family; 1] = [&CDN_SYSTEM];
+
+/// The kinds of entities of each projection of facts.
+pub(crate) const STATE_KINDS: [Kind; 4] = [Kind::Node, Kind::Server, Kind::Mount, Kind::Membership];
+pub(crate) const CDN_SYSTEM_KINDS: [Kind; 2] = [Kind::Node, Kind::Domain];
 
 /// The table of this name while a rebuild fills it.
 pub(crate) fn shadow(table: &str) -> String {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use loki_mysql::contract::World;
 use loki_mysql::port::ReadError;
-use loki_mysql::{Config, Grants, HistoryProjection, Readers, StateProjection, migrate, mysql_contract};
+use loki_mysql::{
+    Config, Database, DomainProjection, Grants, HistoryProjection, Readers, StateProjection, domain_reader, migrate, mysql_contract,
+};
 use loki_runner::{Projection, StoreError};
 use loki_runtime::Secret;
 use loki_testing::real::{mysql_database, shared};
@@ -18,7 +20,7 @@ struct MySql {
 impl MySql {
     async fn new() -> Self {
         let world = Self { database: mysql_database() };
-        for statement in world.grants().statements().unwrap() {
+        for statement in world.grants().statements(Database::Loki).unwrap() {
             root(&statement).await;
         }
         world
@@ -128,6 +130,32 @@ async fn the_api_may_only_read() {
     assert!(matches!(&refused, Err(StoreError::Unusable(text)) if text.contains("denied")), "{refused:?}");
 }
 
+/// The rights on `cdn_system` are those of its own grants, whoever the users are.
+#[tokio::test]
+async fn the_users_of_domains_have_what_they_need_and_no_more() {
+    let (world, other) = (MySql::new().await, MySql::new().await);
+    // the same users, as a platform has them, on a second database
+    let own = Grants { database: other.database.clone(), ..world.grants() };
+    for statement in own.statements(Database::CdnSystem).unwrap() {
+        root(&statement).await;
+    }
+    let config = |user: &str| {
+        let url = world.config_of(user).url.expose().replace(&format!("/{}", world.database), &format!("/{}", other.database));
+        Config { url: Secret::new(url), ..world.config_of(user) }.of(Database::CdnSystem)
+    };
+    migrate(&config("migrate")).await.unwrap();
+    let mut projection = DomainProjection::domains(&config("mysql")).unwrap();
+    projection.begin_rebuild(loki_domain::LogId::MIN, 0).await.unwrap();
+    assert_eq!(projection.finish_rebuild(loki_domain::LogId::MIN, 0, 0).await.unwrap(), loki_runner::Applied::Done);
+    let reader = domain_reader(&config("api")).unwrap();
+    assert!(reader.dump(None).await.unwrap().next().await.unwrap().is_empty());
+    let mut api = MySqlConnection::connect(&config("api").url.expose().replace('@', ":api@")).await.unwrap();
+    for refused in ["DELETE FROM domain", "UPDATE domain_position SET position = 1", "DROP TABLE domain", "CREATE TABLE x (id INT)"] {
+        let error = api.execute(refused).await.unwrap_err();
+        assert!(error.to_string().contains("denied"), "{refused}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn the_projector_stays_in_its_schema() {
     let (world, other) = (MySql::new().await, MySql::new().await);
@@ -179,11 +207,17 @@ type Column = (String, String, &'static str, bool, bool);
 
 #[tokio::test]
 async fn both_dialects_have_the_same_tables_and_columns() {
+    dialects_agree(Database::Loki, 40, 12).await;
+    dialects_agree(Database::CdnSystem, 15, 3).await;
+}
+
+/// The database has more columns than this, and as many indexes.
+async fn dialects_agree(database: Database, columns: usize, indexes: usize) {
     let world = MySql::new().await;
-    let on_mysql = migrate(&world.config_of("migrate")).await.unwrap();
+    let on_mysql = migrate(&world.config_of("migrate").of(database)).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.db");
-    let on_sqlite = migrate(&Config::sqlite(&file)).await.unwrap();
+    let on_sqlite = migrate(&Config::sqlite(&file).of(database)).await.unwrap();
     assert_eq!(on_mysql, on_sqlite);
 
     let mut mysql = MySqlConnection::connect(&shared().mysql).await.unwrap();
@@ -213,7 +247,7 @@ async fn both_dialects_have_the_same_tables_and_columns() {
         (row.get(0), row.get(1), kind, row.get::<i64, _>(3) == 1, row.get::<i64, _>(4) == 1)
     });
     let of_sqlite: Vec<Column> = of_sqlite.collect();
-    assert!(of_mysql.len() > 40, "{of_mysql:?}");
+    assert!(of_mysql.len() > columns, "{of_mysql:?}");
     assert_eq!(of_mysql, of_sqlite);
 
     // and the same indexes over the same columns
@@ -225,7 +259,7 @@ async fn both_dialects_have_the_same_tables_and_columns() {
                FROM sqlite_master AS m WHERE m.type = 'index' AND m.sql IS NOT NULL ORDER BY m.name";
     let rows = sqlx::query(sql).fetch_all(&mut sqlite).await.unwrap();
     let of_sqlite: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    assert_eq!(of_mysql.len(), 12);
+    assert_eq!(of_mysql.len(), indexes);
     assert_eq!(of_mysql, of_sqlite);
 }
 

@@ -11,6 +11,8 @@ pub enum Error {
     Partitions(String),
     #[error("the task that decodes records failed: {0}")]
     Decode(String),
+    #[error("the work on a partition failed: {0}")]
+    Work(String),
 }
 
 /// A record that stops its partition: skipping it would be divergence.

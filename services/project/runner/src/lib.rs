@@ -18,7 +18,7 @@
 //!
 //! To read on: `runner` is the loop from the top; `enter` gathers what `entry` decides on; `follow` reads, `apply` writes one step, `rebuild` fills
 //! a new generation, `upkeep` compares now and then. Below them, `seat` keeps the place in the group, `decode` and `pending` make whole commands
-//! of records. `report` is what `status`, readiness and metrics are told by, `note` what other processes are; `control` is what an operator may ask.
+//! of records. Topics of many partitions have a loop of their own, `share`. `report` is what `status`, readiness and metrics are told by, `note` what other processes are; `control` is what an operator may ask.
 
 mod apply;
 pub mod config;
@@ -37,6 +37,7 @@ mod rebuild;
 mod report;
 pub mod runner;
 mod seat;
+pub mod share;
 pub mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -49,4 +50,5 @@ pub use entry::{Entry, Reason};
 pub use error::{Error, Unreadable};
 pub use projection::{Applied, Batch, Item, Projection, State, StoreError, Stored, Target};
 pub use runner::Runner;
+pub use share::{Gone, Hold, Share, ShareConfig};
 pub use status::{Mode, Phase, Snapshot, Status, Told};

@@ -6,6 +6,8 @@ use ::zookeeper as zk;
 use loki_domain::Key;
 use loki_wire::{Change, Fact};
 
+use crate::paths::KINDS;
+
 /// Beside path and data, at most: headers, lengths, the access list.
 const OPERATION_BYTES: usize = 96;
 
@@ -127,7 +129,7 @@ impl<'b> Pieces<'b> {
                 Change::Set(entity) => Some((entity.key(), Some(loki_wire::fact::v1::write_entity(entity)))),
                 Change::Removed(key) => Some((*key, None)),
             };
-            if let Some((key, change)) = change {
+            if let Some((key, change)) = change.filter(|(key, _)| KINDS.contains(&key.kind())) {
                 command.bytes += size(&change);
                 command.changes.insert(key, change);
             }
@@ -173,6 +175,14 @@ mod tests {
 
     fn removal(offset: u64, command: u64, node: u8, last: bool) -> Fact {
         Fact { offset, command, last, change: Change::Removed(Key::Node(NodeId::from_digest(&[node; 32]))) }
+    }
+
+    #[test]
+    fn what_is_no_part_of_the_tree_is_passed_over() {
+        let domain = Fact { change: Change::Removed(Key::Domain(loki_domain::DomainId::MIN)), ..removal(6, 2, 0, true) };
+        let pieces: Vec<_> = Pieces::new(5, 9, &[removal(5, 1, 1, true), domain], 100, 1 << 20).collect();
+        assert_eq!(pieces.len(), 1);
+        assert_eq!((pieces[0].to, pieces[0].changes.keys().map(Key::kind).collect::<Vec<_>>()), (9, vec![loki_domain::Kind::Node]));
     }
 
     #[test]

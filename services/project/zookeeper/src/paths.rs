@@ -12,6 +12,9 @@
 
 use loki_domain::{Key, Kind, LogId};
 
+/// What the tree is made of. Domains belong to nodes as well, but nobody asks the tree's store for them.
+pub const KINDS: [Kind; 4] = [Kind::Node, Kind::Server, Kind::Mount, Kind::Membership];
+
 /// The end of the name of a position for which a rebuild was asked.
 const ASKED: &str = "-asked";
 
@@ -72,7 +75,7 @@ impl Paths {
 
     /// All folders that hold entities.
     pub(crate) fn buckets(&self, generation: u64) -> Vec<(Kind, String)> {
-        Kind::ALL
+        KINDS
             .into_iter()
             .flat_map(|kind| (0..=u8::MAX).map(move |bucket| (kind, bucket)))
             .map(|(kind, bucket)| (kind, format!("{}/{bucket:02x}", self.kind(generation, kind))))
@@ -81,7 +84,7 @@ impl Paths {
 
     /// How many folders a whole generation has under it that is not being filled: kinds, buckets, and the empty one of positions.
     pub(crate) fn folders(&self, generation: u64) -> u64 {
-        (self.buckets(generation).len() + Kind::ALL.len() + 1) as u64
+        (self.buckets(generation).len() + KINDS.len() + 1) as u64
     }
 
     pub(crate) fn entity(&self, generation: u64, key: &Key) -> String {
@@ -99,7 +102,8 @@ impl Paths {
         let [generation, kind, _, id] = parts[..] else { return Place::Other };
         let entity = || {
             let generation = generation_number(generation)?;
-            let key = Key::from_parts(kind.parse().ok()?, id).ok()?;
+            let kind = kind.parse().ok().filter(|kind| KINDS.contains(kind))?;
+            let key = Key::from_parts(kind, id).ok()?;
             // one that lies in another bucket is not Loki's
             (self.entity(generation, &key) == path).then_some(Place::Entity { generation, key })
         };
@@ -149,6 +153,8 @@ mod tests {
         let name = asked.strip_prefix("/cell/loki/position/").unwrap();
         assert_eq!((main_position_of(name), position_of(name)), (Some(((log, 5), true)), None));
         assert_eq!(generation_number("g07"), None);
+        let domain = Key::Domain(loki_domain::DomainId::MIN);
+        assert_eq!(paths.read(&paths.entity(7, &domain)), Place::Other);
         assert_eq!(paths.buckets(1).len(), 1024);
         assert!(paths.buckets(7).iter().any(|(_, bucket)| paths.entity(7, &key).starts_with(bucket)));
         assert_eq!(Paths::new("").root(), "/loki");

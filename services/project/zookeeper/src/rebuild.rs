@@ -2,12 +2,12 @@
 
 use ::zookeeper as zk;
 use futures::{StreamExt, TryStreamExt, stream};
-use loki_domain::{Key, Kind};
+use loki_domain::Key;
 
 use crate::error::Error;
 use crate::mark::Mark;
 use crate::multi::{Operation, send};
-use crate::paths::generation_number;
+use crate::paths::{KINDS, generation_number};
 use crate::read::{IN_FLIGHT, Reading};
 use crate::session::within;
 
@@ -36,7 +36,7 @@ pub(crate) async fn make(reading: &Reading, options: &zk::CreateOptions<'_>, fir
             made => drop(made?),
         }
         let folder = |path| Operation::Create { path, data: Vec::new() };
-        let kinds = Kind::ALL.into_iter().map(|kind| folder(reading.paths.kind(number, kind)));
+        let kinds = KINDS.into_iter().map(|kind| folder(reading.paths.kind(number, kind)));
         let buckets = reading.paths.buckets(number).into_iter().map(|(_, path)| folder(path));
         let positions = folder(reading.paths.positions(Some(number)));
         let position =
@@ -71,7 +71,7 @@ pub(crate) async fn delete(reading: &Reading, number: u64) -> Result<(), Error> 
     let keys: Vec<Key> = reading.keys(number).await?.value;
     delete_all(reading, keys.iter().map(|key| reading.paths.entity(number, key)).collect()).await?;
     delete_all(reading, reading.paths.buckets(number).into_iter().map(|(_, path)| path).collect()).await?;
-    delete_all(reading, Kind::ALL.into_iter().map(|kind| reading.paths.kind(number, kind)).collect()).await?;
+    delete_all(reading, KINDS.into_iter().map(|kind| reading.paths.kind(number, kind)).collect()).await?;
     delete_all(reading, vec![positions]).await?;
     delete_all(reading, vec![reading.paths.generation(number)]).await
 }

@@ -32,7 +32,8 @@ impl View {
     pub fn apply(&mut self, change: &Change) {
         self.clock += 1;
         match change {
-            Change::Log(_) => {}
+            // domains are no part of the tree
+            Change::Log(_) | Change::Set(Entity::Domain(_)) | Change::Removed(Key::Domain(_)) => {}
             Change::Set(Entity::Node(node)) => self.set_node(node.clone()),
             Change::Set(Entity::Server(server)) => {
                 self.servers.insert(server.id, Arc::new(server.clone()));

@@ -30,11 +30,14 @@ pub(crate) struct Path<T>(pub(crate) T);
 /// see an answer. Past `api.body_max` not even that.
 pub(crate) struct Body(pub(crate) Bytes);
 
+/// The whole body, as long as `api.body_max` allows.
+pub(crate) struct Whole(pub(crate) Bytes);
+
 /// A body while it arrives. What is kept of it is bounded.
-#[derive(Default)]
 struct Arriving {
     kept: Vec<u8>,
     bytes: usize,
+    keep_max: usize,
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -58,34 +61,50 @@ impl FromRequest<App> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        Arriving::new(COMMAND_BYTES_MAX).read(request, app.config.body_max).await?.whole().map(Self)
+    }
+}
+
+impl FromRequest<App> for Whole {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let body_max = app.config.body_max;
+        Ok(Self(Bytes::from(Arriving::new(body_max).read(request, body_max).await?.kept)))
+    }
+}
+
+impl Arriving {
+    fn new(keep_max: usize) -> Self {
+        Self { kept: Vec::new(), bytes: 0, keep_max }
+    }
+
+    /// Reads all of it, up to `body_max`.
+    async fn read(mut self, request: Request, body_max: usize) -> Result<Self, Problem> {
         let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|bytes| bytes > body_max) {
             return Err(over_body_max(body_max));
         }
         let mut parts = request.into_body().into_data_stream();
-        let mut arriving = Arriving::default();
         let read = task::timeout(BODY_WAIT, async {
             while let Some(part) = parts.next().await {
                 let part = part.map_err(|error| bad_body(&error))?;
-                if arriving.take(&part) > body_max {
+                if self.take(&part) > body_max {
                     return Err(over_body_max(body_max));
                 }
             }
-            arriving.whole()
+            Ok(self)
         });
         read.await.unwrap_or_else(|| {
             let detail = format!("the body did not arrive within {}s", BODY_WAIT.as_secs());
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail))
         })
     }
-}
 
-impl Arriving {
     /// How much has come.
     fn take(&mut self, part: &[u8]) -> usize {
         self.bytes += part.len();
-        if self.bytes > COMMAND_BYTES_MAX {
+        if self.bytes > self.keep_max {
             self.kept = Vec::new();
         } else {
             self.kept.extend_from_slice(part);
@@ -93,11 +112,11 @@ impl Arriving {
         self.bytes
     }
 
-    fn whole(self) -> Result<Body, Problem> {
-        if self.bytes > COMMAND_BYTES_MAX {
-            return Err(loki_wire::Error::TooLarge { bytes: self.bytes, limit: COMMAND_BYTES_MAX }.into());
+    fn whole(self) -> Result<Bytes, Problem> {
+        if self.bytes > self.keep_max {
+            return Err(loki_wire::Error::TooLarge { bytes: self.bytes, limit: self.keep_max }.into());
         }
-        Ok(Body(Bytes::from(self.kept)))
+        Ok(Bytes::from(self.kept))
     }
 }
 
@@ -147,7 +166,7 @@ mod tests {
 
     #[test]
     fn of_a_body_that_is_too_long_nothing_is_kept() {
-        let mut arriving = Arriving::default();
+        let mut arriving = Arriving::new(COMMAND_BYTES_MAX);
         let part = vec![b'x'; COMMAND_BYTES_MAX / 4];
         for number in 1..=100 {
             assert_eq!(arriving.take(&part), number * part.len());
@@ -156,10 +175,10 @@ mod tests {
         assert_eq!(arriving.kept.capacity(), 0);
         assert_eq!(arriving.whole().err().unwrap().status(), 413);
 
-        let mut arriving = Arriving::default();
+        let mut arriving = Arriving::new(COMMAND_BYTES_MAX);
         for _ in 0..4 {
             arriving.take(&part);
         }
-        assert_eq!(arriving.whole().unwrap().0.len(), COMMAND_BYTES_MAX);
+        assert_eq!(arriving.whole().unwrap().len(), COMMAND_BYTES_MAX);
     }
 }

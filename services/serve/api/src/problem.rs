@@ -93,9 +93,12 @@ impl Problem {
         self
     }
 
-    #[cfg(test)]
     pub(crate) fn status(&self) -> u16 {
         self.0.status
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 }
 

@@ -46,6 +46,16 @@ pub(crate) async fn state_after(app: &App, parameter: Option<&str>, headers: &He
     Ok(Some(position))
 }
 
+/// Waits until the domains have passed `after`, if it is given.
+pub(crate) async fn domains_after(app: &App, parameter: Option<&str>, headers: &HeaderMap) -> Result<Option<Position>> {
+    let Some(offset) = wait::after(parameter, headers, Stream::Fact)? else {
+        return Ok(None);
+    };
+    let position = Position::fact(offset);
+    wait::unless_stopping(app, app.domains.wait(position, app.config.wait_max)).await?;
+    Ok(Some(position))
+}
+
 /// Waits until the history has passed `after`, if it is given.
 pub(crate) async fn history_after(app: &App, parameter: Option<&str>, headers: &HeaderMap) -> Result<Option<Position>> {
     let Some(offset) = wait::after(parameter, headers, Stream::Command)? else {
@@ -126,6 +136,23 @@ impl From<loki_zookeeper::Refusal> for Problem {
             loki_zookeeper::Refusal::Invalid(_) => Problem::bad_parameter("node", error.to_string()),
             loki_zookeeper::Refusal::TooLarge { .. } => {
                 Problem::new(StatusCode::BAD_REQUEST, "too_many_nodes", error.to_string()).field("depth")
+            }
+        }
+    }
+}
+
+impl From<loki_redis::facts::NotReady> for Problem {
+    fn from(error: loki_redis::facts::NotReady) -> Self {
+        Problem::not_ready(error.to_string())
+    }
+}
+
+impl From<loki_redis::facts::Refusal> for Problem {
+    fn from(error: loki_redis::facts::Refusal) -> Self {
+        match &error {
+            loki_redis::facts::Refusal::NotReady(_) => Problem::not_ready(error.to_string()),
+            loki_redis::facts::Refusal::Invalid(_) | loki_redis::facts::Refusal::TooLarge => {
+                Problem::bad_parameter("node", error.to_string())
             }
         }
     }

@@ -15,12 +15,13 @@ use crate::limit::Requests;
 use crate::observe::{self, Observed};
 use crate::openapi::finish;
 use crate::problem::Problem;
-use crate::{App, command, console, dead, events, history, node, origin, server, status, tree};
+use crate::{App, command, console, dead, domain, events, history, node, origin, sample, series, server, status, tree};
 
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Loki",
-    description = "An operations platform: a service tree, servers, and what became of every command. Every read of facts takes `after`."
+    description = "An operations platform: a service tree, servers, domains, and what became of every command. Every read of facts takes `after`. \
+                   Under `/api/` it answers as OpenTSDB 2.4 does, whose documents describe those routes."
 ))]
 struct Description;
 
@@ -34,6 +35,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(node::get::get_node))
         .routes(routes!(server::list::list_servers))
         .routes(routes!(server::get::get_server))
+        .routes(routes!(sample::list::list_samples))
+        .routes(routes!(domain::list::list_domains))
         .routes(routes!(history::audit::list_audit))
         .routes(routes!(history::diff::list_differences))
         .routes(routes!(history::undo::plan_undo))
@@ -68,6 +71,7 @@ pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> R
         observed: observed.clone(),
     });
     let guarded = routes
+        .merge(series::routes().with_state(app.clone()))
         .merge(process::metrics(metrics))
         .route("/openapi.json", get(move || async move { description.clone() }))
         .route("/", get(console::page))

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
+use loki_intake::Intake;
 use loki_log::{Log, Partition, Topic};
-use loki_mysql::port::{HistoryReader, StateReader};
+use loki_mysql::port::{DomainReader, HistoryReader, StateReader};
+use loki_opentsdb::SeriesReader;
+use loki_redis::facts::ServersReader;
+use loki_redis::samples::Reader;
 use loki_runtime::{Shutdown, task};
 use loki_telemetry::{Health, Metrics};
 use loki_wire::Topics;
@@ -29,6 +33,8 @@ pub type App = Arc<Shared>;
 pub struct Shared {
     pub config: Config,
     pub log: Arc<dyn Log>,
+    pub intake: Intake,
+    pub series: Arc<dyn SeriesReader>,
     pub topics: Topics,
     pub commands: Topic,
     pub facts: Topic,
@@ -40,7 +46,10 @@ pub struct Shared {
     pub undecided: Counted,
     pub state: Arc<dyn StateReader>,
     pub history: Arc<dyn HistoryReader>,
+    pub domains: Arc<dyn DomainReader>,
     pub tree: Arc<dyn TreeReader>,
+    pub servers: Option<Arc<dyn ServersReader>>,
+    pub live: Reader,
     pub health: Health,
     pub shutdown: Shutdown,
 }
@@ -48,9 +57,17 @@ pub struct Shared {
 /// What the API reads from.
 pub struct Sources {
     pub log: Arc<dyn Log>,
+    /// The way of samples into the log.
+    pub intake: Intake,
+    pub series: Arc<dyn SeriesReader>,
     pub state: Arc<dyn StateReader>,
     pub history: Arc<dyn HistoryReader>,
+    pub domains: Arc<dyn DomainReader>,
     pub tree: Arc<dyn TreeReader>,
+    /// Servers by node; without it the tree answers.
+    pub servers: Option<Arc<dyn ServersReader>>,
+    /// Last values and presence.
+    pub live: Reader,
 }
 
 pub struct Api {
@@ -79,6 +96,8 @@ impl Api {
         let app = Arc::new(Shared {
             config,
             log: sources.log,
+            intake: sources.intake,
+            series: sources.series,
             topics: topics.clone(),
             commands: Topic::new(&topics.commands),
             facts: Topic::new(&topics.facts),
@@ -90,7 +109,10 @@ impl Api {
             undecided: Counted::default(),
             state: sources.state,
             history: sources.history,
+            domains: sources.domains,
             tree: sources.tree,
+            servers: sources.servers,
+            live: sources.live,
             health,
             shutdown,
         });

@@ -1,6 +1,8 @@
 //! `GET /v1/status`: how far every projection is, as its store says, and what keeps it from getting on, as its projector says beside its group's
 //! offset: it may be a process of its own.
 
+mod samples;
+
 use std::time::Duration;
 
 use axum::Json;
@@ -38,9 +40,9 @@ pub(crate) struct Projection {
     name: &'static str,
     /// The log that it was filled from.
     log: Option<String>,
-    /// The next position that it applies.
+    /// The next position that it applies; of samples (`s`) the sum over all partitions.
     position: Option<String>,
-    /// The end of its topic.
+    /// The end of its topic, likewise.
     end: String,
     /// Offsets between the two, transaction markers included.
     lag: Option<u64>,
@@ -62,12 +64,18 @@ pub(crate) async fn get_status(State(app): State<App>) -> Result<Response> {
     // before the ends of facts and outcomes are asked for: where none is undecided and no projection lags, everything is applied
     let undecided = undecided::count(&app).await?;
     let tree = async { app.tree.stored().await.map_err(|error| ReadError::Away(error.0)) };
-    let (mysql, history, zookeeper) = futures::try_join!(
+    let (mysql, history, cdn_system, zookeeper) = futures::try_join!(
         projection(&app, "mysql", &app.facts, Stream::Fact, app.state.stored()),
         projection(&app, "history", &app.outcomes, Stream::Outcome, app.history.stored()),
+        projection(&app, "cdn_system", &app.facts, Stream::Fact, app.domains.stored()),
         projection(&app, "zookeeper", &app.facts, Stream::Fact, tree),
     )?;
-    let projections = vec![mysql, history, zookeeper];
+    let mut projections = vec![mysql, history, cdn_system, zookeeper];
+    if let Some(servers) = &app.servers {
+        let stored = async { servers.stored().await.map_err(|error| ReadError::Away(error.0)) };
+        projections.push(projection(&app, "redis", &app.facts, Stream::Fact, stored).await?);
+    }
+    projections.extend(samples::projections(&app).await?);
     Ok(Json(Status { commands: Position::command(commands).to_string(), undecided, projections }).into_response())
 }
 

@@ -42,14 +42,22 @@ impl Options {
         };
         let rebuilt = loki_runtime::task::timeout(self.timeout.0, operations.rebuild(self.store, &mut show)).await;
         progress.end();
-        rebuilt.unwrap_or_else(|| {
+        let since_ms = rebuilt.unwrap_or_else(|| {
             let message = format!("`{name}` is not built after {}: the rebuild goes on without this command", self.timeout);
             Err(Failure::new(Exit::Timeout, message))
         })?;
         if out.is_json() {
-            out.json(&serde_json::json!({ "store": name, "rebuilt": true }))?;
+            let since = since_ms.map(|ms| serde_json::json!({ "since_ms": ms }));
+            let mut line = serde_json::json!({ "store": name, "rebuilt": true });
+            if let (Some(line), Some(serde_json::Value::Object(since))) = (line.as_object_mut(), since) {
+                line.extend(since);
+            }
+            out.json(&line)?;
         } else {
-            out.line(format_args!("{name} is rebuilt"))?;
+            match since_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()) {
+                Some(since) => out.line(format_args!("{name} is rebuilt from what the log holds since {since:.3}"))?,
+                None => out.line(format_args!("{name} is rebuilt"))?,
+            }
         }
         Ok(Exit::Ok)
     }

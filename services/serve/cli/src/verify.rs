@@ -25,7 +25,8 @@ pub struct Options {}
 impl Options {
     pub(crate) async fn run(self, out: &mut Output, operations: &dyn Operations) -> Result<Exit, Failure> {
         // an answer that says nothing of a store is no proof, however well it ends: what compares them may have died in the middle
-        let mut missing: BTreeSet<&str> = [Store::Mysql, Store::Zookeeper].iter().flat_map(|store| store.projections()).copied().collect();
+        let every = [Store::Mysql, Store::CdnSystem, Store::Zookeeper, Store::Opentsdb];
+        let mut missing: BTreeSet<&str> = every.iter().flat_map(|store| store.projections()).copied().collect();
         let mut equal = true;
         let mut tell = |finding: Finding| {
             if let Finding::Compared { store, .. } = &finding {

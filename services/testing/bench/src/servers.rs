@@ -17,8 +17,9 @@ use loki_cli::client::plain;
 use loki_core::generate::inventory;
 use loki_core::{State as Tree, decide};
 use loki_domain::LogId;
+use loki_intake::Intake;
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Log, declared};
+use loki_log::{Log, Topic, declared};
 use loki_mysql::{Readers, migrate};
 use loki_runner::{Batch, Projection, State, Target};
 use loki_runtime::clock::Stopwatch;
@@ -100,7 +101,10 @@ async fn ours(folder: &std::path::Path, shutdown: &Shutdown) -> Result<SocketAdd
     let relational = loki_mysql::Config::sqlite(folder.join("store.db"));
     migrate(&relational).await?;
     let readers = Readers::open(&relational)?;
-    let sources = Sources { log: Arc::new(log), state: readers.state, history: readers.history, tree: Arc::new(tree().await?) };
+    let domains = loki_mysql::domain_reader(&loki_mysql::Config::sqlite(folder.join("cdn_system.db")))?;
+    let log: Arc<dyn Log> = Arc::new(log);
+    let intake = Intake::new(log.clone(), Topic::new(Topics::new("").samples), 12);
+    let sources = Sources { log, intake, state: readers.state, history: readers.history, domains, tree: Arc::new(tree().await?) };
     let config = Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         token: Secret::default(),

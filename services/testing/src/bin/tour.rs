@@ -144,6 +144,9 @@ impl Loki {
             .arg("all")
             .env("LOKI__DATA_DIR", home.path().join("data"))
             .env("LOKI__API__LISTEN", &address)
+            // the README's figures are of an empty platform
+            .env("LOKI__AGENT__REGISTER", "false")
+            .env("LOKI__TELNET__LISTEN", "")
             .current_dir(root)
             .stdin(Stdio::null())
             .stdout(Stdio::from(log.try_clone()?))

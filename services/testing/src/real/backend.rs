@@ -15,6 +15,8 @@ pub struct Place {
     /// The ports that it listens on; clients use the first.
     pub ports: Vec<u16>,
     pub durability: Durability,
+    /// Where the backend listens that it stores into, if there is one.
+    pub needed: Option<String>,
     /// Many use it and nobody hurts it: it is never restarted, and what it must do is go on, however busy the machine is.
     pub shared: bool,
 }
@@ -56,6 +58,11 @@ pub trait Backend: Sync {
     /// How many ports it needs.
     fn ports(&self) -> usize {
         1
+    }
+
+    /// The backend that it stores into. Each instance has one of its own, which runs before this one is prepared.
+    fn needs(&self) -> Option<&'static dyn Backend> {
+        None
     }
 
     /// Makes its configuration and an empty store; `place.home` exists and is empty.

@@ -1,6 +1,7 @@
 //! How a server on the JVM is started from the jars that `install.sh` fetched.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, ensure};
@@ -9,7 +10,18 @@ use super::folder::{program, stack_dir};
 
 /// `java` with the jars of `server` (a folder of `target/stack`), a bounded heap and a log on standard error.
 pub(super) fn java(server: &str, heap_mib: u32) -> Result<Command> {
-    let jars = jars(server)?;
+    start(heap_mib, jars(server)?.into())
+}
+
+/// The same for a server that looks for its configuration among its classes.
+pub(super) fn java_configured(server: &str, heap_mib: u32, configuration: &Path) -> Result<Command> {
+    let mut path = OsString::from(configuration);
+    path.push(":");
+    path.push(jars(server)?);
+    start(heap_mib, path)
+}
+
+fn start(heap_mib: u32, class_path: OsString) -> Result<Command> {
     let mut command = Command::new(java_program()?);
     command
         .arg(format!("-Xmx{heap_mib}m"))
@@ -17,7 +29,7 @@ pub(super) fn java(server: &str, heap_mib: u32) -> Result<Command> {
         .args(["-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true"])
         .args(["-Dorg.slf4j.simpleLogger.showDateTime=true", "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"])
         .args(["-Dorg.slf4j.simpleLogger.showShortLogName=true", "-cp"])
-        .arg(jars);
+        .arg(class_path);
     Ok(command)
 }
 

@@ -22,6 +22,7 @@ pub struct Running {
     backend: &'static dyn Backend,
     place: Place,
     child: Option<Child>,
+    needed: Option<Box<Running>>,
     _folder: TempDir,
 }
 
@@ -38,22 +39,32 @@ impl Running {
     }
 
     pub fn start_with(backend: &'static dyn Backend, durability: Durability) -> Result<Self> {
+        let mut needed = backend.needs().map(|needed| Self::start_with(needed, durability).map(Box::new)).transpose()?;
         let mut tried = 1;
         loop {
-            let mut running = Self::prepare(backend, durability)?;
+            let mut running = Self::prepare(backend, durability, needed)?;
             match running.restart() {
-                Err(error) if tried < TRIES && port_was_taken(&error) => tried += 1,
+                Err(error) if tried < TRIES && port_was_taken(&error) => {
+                    tried += 1;
+                    needed = running.needed.take();
+                }
                 Err(error) => return Err(error),
                 Ok(()) => return Ok(running),
             }
         }
     }
 
-    fn prepare(backend: &'static dyn Backend, durability: Durability) -> Result<Self> {
+    fn prepare(backend: &'static dyn Backend, durability: Durability, needed: Option<Box<Self>>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("loki-{}-", backend.name())).tempdir()?;
-        let place = Place { home: folder.path().to_owned(), ports: port::free(backend.ports())?, durability, shared: false };
+        let place = Place {
+            home: folder.path().to_owned(),
+            ports: port::free(backend.ports())?,
+            durability,
+            needed: needed.as_ref().map(|needed| needed.address()),
+            shared: false,
+        };
         backend.prepare(&place).with_context(|| format!("cannot prepare {}", backend.name()))?;
-        Ok(Self { backend, place, child: None, _folder: folder })
+        Ok(Self { backend, place, child: None, needed, _folder: folder })
     }
 
     /// Where clients connect: `127.0.0.1:port`, the same for its whole life.
@@ -73,6 +84,11 @@ impl Running {
     /// Its own folder: configuration, `log` and `data`.
     pub fn home(&self) -> &Path {
         &self.place.home
+    }
+
+    /// The backend that it stores into, such as OpenTSDB's HBase. What is done to one is not done to the other.
+    pub fn needed(&mut self) -> Result<&mut Self> {
+        self.needed.as_deref_mut().with_context(|| format!("{} needs no other backend", self.backend.name()))
     }
 
     /// The end of what it logged.

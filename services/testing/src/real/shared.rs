@@ -5,7 +5,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::ALL;
+use super::all;
 use super::folder::stack_dir;
 
 /// The addresses of the shared backends. Nothing here belongs to one test: keep to names of your own.
@@ -19,6 +19,8 @@ pub struct Shared {
     pub zookeeper: String,
     /// `redis://127.0.0.1:port`, databases 0 to 511.
     pub redis: String,
+    /// `http://127.0.0.1:port`. One daemon with one store for all: keep to metrics of your own.
+    pub opentsdb: String,
 }
 
 impl Shared {
@@ -53,6 +55,7 @@ fn find() -> Result<Shared, String> {
         mysql: address("LOKI_TEST_MYSQL")?,
         zookeeper: address("LOKI_TEST_ZOOKEEPER")?,
         redis: address("LOKI_TEST_REDIS")?,
+        opentsdb: address("LOKI_TEST_OPENTSDB")?,
     })
 }
 
@@ -75,7 +78,7 @@ fn answers(address: &str) -> Result<(), String> {
 
 /// The file that [`parse`] reads.
 pub(super) fn env_file(addresses: &[(&'static str, String)]) -> String {
-    debug_assert_eq!(addresses.len(), ALL.len());
+    debug_assert_eq!(addresses.len(), all().count());
     addresses.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
 }
 
@@ -85,9 +88,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let written: Vec<_> = ALL.iter().map(|backend| (backend.variable(), format!("value of {}", backend.name()))).collect();
+        let written: Vec<_> = all().map(|backend| (backend.variable(), format!("value of {}", backend.name()))).collect();
         let read = parse(&env_file(&written));
-        assert_eq!(read.len(), ALL.len());
+        assert_eq!(read.len(), all().count());
         assert!(written.iter().all(|(name, value)| read.get(*name) == Some(value)));
     }
 

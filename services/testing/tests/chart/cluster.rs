@@ -101,7 +101,7 @@ fn install(secrets: &[(&'static str, &[&'static str])], more: &[&str]) -> Result
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-const SECRETS: [(&str, &[&str]); 2] = [("loki-ops-mysql", &["url"]), ("loki-ops-api", &["token"])];
+const SECRETS: [(&str, &[&str]); 3] = [("loki-ops-mysql", &["url"]), ("loki-ops-redis", &["url"]), ("loki-ops-api", &["token"])];
 
 #[test]
 fn with_its_secrets_it_installs_and_says_what_is_still_a_default() {
@@ -110,25 +110,36 @@ fn with_its_secrets_it_installs_and_says_what_is_still_a_default() {
     for part in [
         "kafka:9092   <- the default",
         "zookeeper:2181   <- the default",
+        "http://opentsdb:4242   <- the default",
+        "`cdn_system` beside it",
+        "loki-ops-redis",
         "no image is published",
         "loki-ops-mysql",
         "helm -n ops test loki-ops",
     ] {
         assert!(notes.contains(part), "{part} in {notes}");
     }
-    let set = ["--set", "kafka.brokers=k:1,zookeeper.servers=z:1,image.repository=r/loki,decider.replicas=1,topics.enabled=false"];
+    assert!(!notes.contains("telnet"), "{notes}");
+    let addresses = "kafka.brokers=k:1,zookeeper.servers=z:1,opentsdb.addresses=http://t:1,image.repository=r/loki";
+    let set = ["--set", addresses, "--set", "decider.replicas=1,topics.enabled=false,api.telnet.enabled=true"];
     let said = install(&SECRETS, &set).unwrap();
     let (_, notes) = said.split_once("NOTES:").unwrap();
     assert!(!notes.contains("<- the default"), "{notes}");
-    assert!(notes.contains("no stand-by") && notes.contains("loki topics apply"), "{notes}");
+    for part in ["no stand-by", "loki topics apply", "loki-ops-telnet:4242. The protocol knows no token"] {
+        assert!(notes.contains(part), "{part} in {notes}");
+    }
 }
 
 #[test]
 fn without_its_secrets_it_refuses_and_names_all_of_them() {
     let refusal = install(&[], &[]).unwrap_err();
-    for part in
-        ["namespace `ops`", "secret `loki-ops-mysql`, key `url`", "secret `loki-ops-api`, key `token`", "kubectl -n ops create secret"]
-    {
+    for part in [
+        "namespace `ops`",
+        "secret `loki-ops-mysql`, key `url`",
+        "secret `loki-ops-redis`, key `url`: `redis://",
+        "secret `loki-ops-api`, key `token`",
+        "kubectl -n ops create secret",
+    ] {
         assert!(refusal.contains(part), "{part} in {refusal}");
     }
     assert_eq!(refusal.matches("loki-ops-mysql").count(), 1, "each is named once: {refusal}");
@@ -136,10 +147,13 @@ fn without_its_secrets_it_refuses_and_names_all_of_them() {
 
 #[test]
 fn a_missing_key_is_named() {
-    let refusal = install(&[SECRETS[0], ("loki-ops-api", &["password"])], &[]).unwrap_err();
+    let refusal = install(&[SECRETS[0], SECRETS[1], ("loki-ops-api", &["password"])], &[]).unwrap_err();
     assert!(refusal.contains("secret `loki-ops-api`, key `token`") && !refusal.contains("loki-ops-mysql"), "{refusal}");
-    let refusal = install(&SECRETS, &["--set", "kafka.existingSecret=k,mysql.readerSecretKey=reader"]).unwrap_err();
-    assert!(refusal.contains("secret `k`, key `options`") && refusal.contains("secret `loki-ops-mysql`, key `reader`"), "{refusal}");
+    let set = "kafka.existingSecret=k,mysql.readerSecretKey=reader,cdnSystem.existingSecret=c,cdnSystem.migrateSecretKey=owner";
+    let refusal = install(&SECRETS, &["--set", set]).unwrap_err();
+    for (secret, key) in [("k", "options"), ("loki-ops-mysql", "reader"), ("c", "url"), ("c", "owner")] {
+        assert!(refusal.contains(&format!("secret `{secret}`, key `{key}`")), "{secret}/{key} in {refusal}");
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn the_test_is_one_and_asks_the_service() {
         let tests: Vec<_> = manifests.iter().filter(|manifest| manifest.hook() == Some("test")).collect();
         assert_eq!(tests.len(), 1, "{variant}");
         let pod = tests[0].pod().unwrap();
-        let service = of(manifests, "Service").next().unwrap();
+        let service = find(manifests, "Service", &tests[0].name().replace("-test", "-api"));
         let address = format!("http://{}:{}", service.name(), service.at("/spec/ports/0/port"));
         assert_eq!(pod.variables()["LOKI_API"], Ok(address.as_str()), "{variant}");
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Manifest(pub(crate) Value);
 
-/// A pod, wherever it stands: in a Deployment, in a Job, by itself.
+/// A pod, wherever it stands: in a Deployment, in a DaemonSet, in a Job, by itself.
 pub(crate) struct Pod<'a> {
     /// `Deployment/loki-ops-api`, for messages.
     pub(crate) owner: String,
@@ -43,7 +43,7 @@ impl Manifest {
 
     pub(crate) fn pod(&self) -> Option<Pod<'_>> {
         let template = match self.kind() {
-            "Deployment" | "Job" => self.at("/spec/template"),
+            "Deployment" | "DaemonSet" | "Job" => self.at("/spec/template"),
             "Pod" => &self.0,
             _ => return None,
         };
@@ -67,14 +67,15 @@ impl<'a> Pod<'a> {
         self.container()["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()).collect()
     }
 
-    /// Loki's own variables: the literal value, or secret and key.
+    /// Loki's own variables: the literal value or the pod's field, or secret and key.
     pub(crate) fn variables(&self) -> BTreeMap<&'a str, Result<&'a str, (&'a str, &'a str)>> {
         let variables = self.container()["env"].as_array().unwrap().iter();
         variables
             .map(|variable| {
                 let text = |pointer: &str| variable.pointer(pointer).and_then(Value::as_str);
                 let secret = text("/valueFrom/secretKeyRef/name").zip(text("/valueFrom/secretKeyRef/key"));
-                let value = text("/value").ok_or_else(|| secret.expect("a value or a secret"));
+                let known = text("/value").or_else(|| text("/valueFrom/fieldRef/fieldPath"));
+                let value = known.ok_or_else(|| secret.expect("a value or a secret"));
                 (variable["name"].as_str().unwrap(), value)
             })
             .filter(|(name, _)| name.starts_with("LOKI"))

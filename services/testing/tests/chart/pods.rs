@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::manifest::{Manifest, Pod, find, of, pods};
 use crate::render::{variant, variants};
@@ -10,6 +10,11 @@ use crate::settings::file;
 
 fn all() -> impl Iterator<Item = (&'static str, &'static [Manifest], Pod<'static>)> {
     variants().iter().flat_map(|(name, manifests)| pods(manifests).map(move |pod| (name.as_str(), manifests.as_slice(), pod)))
+}
+
+/// What runs for as long as the release is there.
+fn services(manifests: &[Manifest]) -> impl Iterator<Item = &Manifest> {
+    of(manifests, "Deployment").chain(of(manifests, "DaemonSet"))
 }
 
 #[test]
@@ -21,9 +26,16 @@ fn every_pod_meets_the_restricted_standard() {
         assert_eq!(pod.spec["securityContext"]["runAsNonRoot"], json!(true), "{what}");
         assert!(pod.spec["securityContext"]["runAsUser"].as_u64().unwrap() > 0, "{what}");
         assert_eq!(pod.spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{what}");
-        for shared in ["hostNetwork", "hostPID", "hostIPC"] {
-            assert_eq!(pod.spec.get(shared), None, "{what}");
+        // the agent measures its host, and has nothing else of it
+        let on_host = (pod.component() == "agent").then_some(json!(true));
+        for (shared, wanted) in [("hostNetwork", &on_host), ("hostPID", &on_host), ("hostIPC", &None)] {
+            assert_eq!(pod.spec.get(shared), wanted.as_ref(), "{what}");
         }
+        let folders = pod.spec["volumes"].as_array().unwrap().iter().filter_map(|volume| volume.pointer("/hostPath/path"));
+        assert_eq!(folders.collect::<Vec<_>>(), on_host.iter().map(|_| "/etc/machine-id").collect::<Vec<_>>(), "{what}");
+        let mounts = pod.container()["volumeMounts"].as_array().unwrap().iter().filter(|mount| mount["name"] == "machine-id");
+        assert!(mounts.clone().all(|mount| mount["readOnly"] == json!(true)), "{what}");
+        assert_eq!(mounts.count(), usize::from(on_host.is_some()), "{what}");
         assert_eq!(
             pod.container()["securityContext"],
             json!({ "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] } }),
@@ -39,7 +51,7 @@ fn each_service_has_a_deployment_that_runs_its_subcommand() {
     for (variant, manifests) in variants() {
         let mut run: Vec<_> = of(manifests, "Deployment").map(|manifest| manifest.pod().unwrap().arguments().join(" ")).collect();
         run.sort();
-        assert_eq!(run, ["api", "decider", "mysql", "zookeeper"], "{variant}");
+        assert_eq!(run, ["api", "decider", "mysql", "opentsdb", "prober", "redis", "zookeeper"], "{variant}");
     }
     let mut others: Vec<_> =
         pods(variant("defaults")).filter(|pod| !pod.owner.starts_with("Deployment/")).map(|pod| pod.arguments()).collect();
@@ -75,23 +87,35 @@ fn each_pod_is_given_the_secrets_that_it_needs_and_no_other() {
             .collect()
     };
     let (token, url) = ("LOKI__API__TOKEN=loki-ops-api/token", "LOKI__MYSQL__URL=loki-ops-mysql/url");
+    let redis = "LOKI__REDIS__URL=loki-ops-redis/url";
     let defaults = [
-        ("api", &[token, url][..]),
+        ("api", &[token, url, redis][..]),
         ("decider", &[]),
         ("mysql", &[url]),
         ("zookeeper", &[]),
+        ("redis", &[redis]),
+        ("opentsdb", &[]),
+        ("prober", &[token]),
         ("migrate", &[url]),
         ("topics", &[]),
         ("test", &[token]),
     ];
     assert_eq!(secrets("defaults"), expected(&defaults));
     let (kafka, zookeeper) = ("LOKI__KAFKA__OPTIONS=loki-kafka/librdkafka", "LOKI__ZOOKEEPER__AUTH=loki-zookeeper/auth");
+    let redis = "LOKI__REDIS__URL=loki-redis/address";
     let secured = [
-        ("api", &[token, kafka, "LOKI__MYSQL__URL=loki-mysql/reader", zookeeper][..]),
+        (
+            "api",
+            &[token, "LOKI__CDN_SYSTEM__URL=loki-cdn-system/reader", kafka, "LOKI__MYSQL__URL=loki-mysql/reader", redis, zookeeper][..],
+        ),
         ("decider", &[kafka]),
-        ("mysql", &[kafka, "LOKI__MYSQL__URL=loki-mysql/writer"]),
+        ("mysql", &["LOKI__CDN_SYSTEM__URL=loki-cdn-system/writer", kafka, "LOKI__MYSQL__URL=loki-mysql/writer"]),
         ("zookeeper", &[kafka, zookeeper]),
-        ("migrate", &["LOKI__MYSQL__URL=loki-mysql/owner"]),
+        ("redis", &[kafka, redis]),
+        ("opentsdb", &[kafka]),
+        ("prober", &[token]),
+        ("agent", &[token]),
+        ("migrate", &["LOKI__CDN_SYSTEM__URL=loki-cdn-system/owner", "LOKI__MYSQL__URL=loki-mysql/owner"]),
         ("topics", &[kafka]),
         ("test", &[token]),
     ];
@@ -101,7 +125,7 @@ fn each_pod_is_given_the_secrets_that_it_needs_and_no_other() {
 #[test]
 fn the_grace_period_is_longer_than_all_that_happens_in_it() {
     for (variant, manifests) in variants() {
-        for manifest in of(manifests, "Deployment") {
+        for manifest in services(manifests) {
             let pod = manifest.pod().unwrap();
             let drain =
                 file(find(manifests, "ConfigMap", pod.settings()))["drain"].as_str().unwrap().trim_end_matches('s').parse::<i64>().unwrap();
@@ -121,18 +145,20 @@ fn the_grace_period_is_longer_than_all_that_happens_in_it() {
 #[test]
 fn probes_ask_where_the_process_listens() {
     for (variant, manifests) in variants() {
-        for manifest in of(manifests, "Deployment") {
+        for manifest in services(manifests) {
             let pod = manifest.pod().unwrap();
             let what = format!("{variant}: {}", pod.owner);
             let file = file(find(manifests, "ConfigMap", pod.settings()));
-            let listen = match pod.variables().get("LOKI__API__LISTEN") {
+            let variables = pod.variables();
+            let listen = match variables.get("LOKI__API__LISTEN").or(variables.get("LOKI__TELEMETRY__LISTEN")) {
                 Some(listen) => listen.unwrap().to_owned(),
                 None => file["telemetry"]["listen"].as_str().unwrap().to_owned(),
             };
             let address: std::net::SocketAddr = listen.parse().unwrap();
             assert!(!address.ip().is_loopback(), "{what}: nobody could ask it");
-            let ports = &pod.container()["ports"];
-            assert_eq!(*ports, json!([{ "name": "http", "containerPort": address.port() }]), "{what}");
+            let http = json!({ "name": "http", "containerPort": address.port() });
+            let telnet = variables.contains_key("LOKI__TELNET__OPEN").then(|| json!({ "name": "telnet", "containerPort": 4242 }));
+            assert_eq!(pod.container()["ports"], Value::from_iter([http].into_iter().chain(telnet)), "{what}");
             // a store that is away must not take every pod of the API out of its Service
             let ready = if pod.component() == "api" { "/readyz?only=api" } else { "/readyz" };
             for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", ready)] {

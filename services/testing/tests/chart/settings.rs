@@ -16,7 +16,17 @@ fn defaults() -> Table {
 }
 
 /// What only secrets hold.
-const SECRET: [&str; 5] = ["mysql.url", "mysql.reader_url", "mysql.migrate_url", "api.token", "zookeeper.auth"];
+const SECRET: [&str; 9] = [
+    "mysql.url",
+    "mysql.reader_url",
+    "mysql.migrate_url",
+    "cdn_system.url",
+    "cdn_system.reader_url",
+    "cdn_system.migrate_url",
+    "redis.url",
+    "api.token",
+    "zookeeper.auth",
+];
 
 /// Checks that each key is known and has its default's type.
 fn check(known: &Table, given: &Table, prefix: &str) {
@@ -68,11 +78,22 @@ fn every_setting_of_production_is_given() {
     for (variant, manifests) in variants() {
         let file = file(of(manifests, "ConfigMap").find(|manifest| manifest.hook().is_none()).unwrap());
         assert_eq!(file["backends"].as_str(), Some("real"), "{variant}: nothing embedded in pods that come and go");
-        for (section, key) in [("kafka", "brokers"), ("kafka", "replication"), ("zookeeper", "servers"), ("logs", "format")] {
+        for (section, key) in [
+            ("kafka", "brokers"),
+            ("kafka", "replication"),
+            ("zookeeper", "servers"),
+            ("opentsdb", "addresses"),
+            ("prober", "vantage"),
+            ("logs", "format"),
+        ] {
             assert!(file[section].get(key).is_some(), "{variant}: `{section}.{key}`");
         }
         // an address that is not loopback needs the token, which only the API has
         assert!(file.get("api").is_none_or(|api| api.get("listen").is_none()), "{variant}");
+        // the prober and the agent find the API where its Service is
+        let service = of(manifests, "Service").find(|service| *service.at("/spec/ports/0/targetPort") == "http").unwrap();
+        let address = format!("http://{}:{}", service.name(), service.at("/spec/ports/0/port"));
+        assert_eq!(file["agent"]["api"].as_str(), Some(address.as_str()), "{variant}");
     }
 }
 
@@ -86,6 +107,11 @@ fn values_arrive_as_they_were_written() {
     assert_eq!(cell["logs"]["filter"].as_str(), Some("info,loki_decider=debug"));
     assert_eq!(cell["logs"]["format"].as_str(), Some("json"));
     assert_eq!(cell["kafka"]["options"]["security.protocol"].as_str(), Some("SSL"));
+    assert_eq!(cell["opentsdb"]["addresses"].as_str(), Some("http://tsd-0.acme.example:4242,http://tsd-1.acme.example:4242/east"));
+    assert_eq!(cell["agent"]["node"].as_str(), Some("/machines"));
+    assert_eq!(cell["prober"]["vantage"].as_str(), Some("beijing"));
+    let controls = cell["prober"]["controls"].as_array().unwrap().iter().filter_map(Value::as_str);
+    assert_eq!(controls.collect::<Vec<_>>(), ["https://www.example.com/", "https://www.example.org/"]);
     assert_eq!(cell["kafka"]["options"]["quoted"].as_str(), Some("a \"b\" \\c"));
 }
 
@@ -98,6 +124,24 @@ fn processes_listen_where_they_are_told() {
         let api = pods(variant(name)).find(|pod| pod.component() == "api").unwrap();
         assert_eq!(api.variables()["LOKI__API__LISTEN"].unwrap(), format!("{host}:8470"));
     }
+    let agent = pods(variant("cell")).find(|pod| pod.component() == "agent").unwrap();
+    assert_eq!(agent.variables()["LOKI__TELEMETRY__LISTEN"], Ok("[::]:8472"));
+}
+
+#[test]
+fn points_are_taken_by_telnet_only_where_that_is_wanted() {
+    for (variant, manifests) in variants() {
+        for pod in pods(manifests) {
+            let (variables, what) = (pod.variables(), format!("{variant}: {}", pod.owner));
+            let telnet = ["LOKI__TELNET__LISTEN", "LOKI__TELNET__OPEN"].map(|name| variables.get(name).map(|value| value.unwrap()));
+            let wanted = match (pod.component(), variant.as_str()) {
+                ("api", "cell") => [Some("[::]:4242"), Some("true")],
+                ("api", _) => [Some(""), None],
+                _ => [None, None],
+            };
+            assert_eq!(telnet, wanted, "{what}");
+        }
+    }
 }
 
 #[test]
@@ -108,6 +152,15 @@ fn what_has_its_own_place_is_refused_elsewhere() {
         ("settings.api.listen=0.0.0.0:80", "listenHost"),
         ("settings.telemetry.listen=[::]:80", "listenHost"),
         ("settings.zookeeper.auth=a:b", "zookeeper.existingSecret"),
+        ("settings.cdn_system.url=mysql://x", "cdnSystem.existingSecret"),
+        ("settings.cdn_system.reader_url=mysql://x", "cdnSystem.readerSecretKey"),
+        ("settings.cdn_system.migrate_url=mysql://x", "cdnSystem.migrateSecretKey"),
+        ("settings.redis.url=redis://x", "redis.existingSecret"),
+        ("settings.opentsdb.addresses=http://t", "opentsdb.addresses"),
+        ("settings.telnet.listen=0.0.0.0:4242", "api.telnet.enabled"),
+        ("settings.telnet.open=true", "api.telnet.enabled"),
+        ("settings.agent.spool_max=1GiB", "agent.spoolMebibytes"),
+        ("settings.agent.server=web01", "name of its node"),
         ("settings.kafka.brokers=k:1", "kafka.brokers"),
         ("kafka.options.a=b,kafka.existingSecret=k", "exclude each other"),
     ];

@@ -44,6 +44,14 @@ fn what_is_wrong_is_refused_and_named() {
         ("api.service.type=Ingress", "/api/service/type"),
         ("image.digest=abc", "/image/digest"),
         ("zookeeper.chroot=x", "/zookeeper/chroot"),
+        ("redis.existingSecret=", "/redis/existingSecret"),
+        ("redis.url=redis://x", "url"),
+        ("opentsdb.addresses=opentsdb:4242", "/opentsdb/addresses"),
+        ("opentsdb.addresses=http://loki:hunter2@opentsdb", "/opentsdb/addresses"),
+        ("prober.replicas=2", "/prober/replicas"),
+        ("agent.replicas=2", "replicas"),
+        ("agent.port=80", "/agent/port"),
+        ("settings.prober.controls={1}", "/settings/prober/controls"),
     ];
     for (value, place) in wrong {
         let error = render(&["--set", value]).unwrap_err();

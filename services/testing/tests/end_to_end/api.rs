@@ -93,7 +93,7 @@ impl Api {
             let projections = answer["projections"].as_array().cloned().unwrap_or_default();
             status == 200
                 && answer["undecided"] == 0
-                && projections.len() == 3
+                && projections.len() >= 6
                 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
         })
         .await;

@@ -104,7 +104,13 @@ impl Site {
     async fn start() -> Self {
         let start = |backend| Running::start(backend).unwrap();
         let (kafka, mysql, zookeeper) = tokio::task::block_in_place(|| (start(&Kafka), start(&MariaDb), start(&ZooKeeper)));
-        let backends = Backends { kafka: kafka.address(), mysql: mysql.url(), zookeeper: zookeeper.address() };
+        let backends = Backends {
+            kafka: kafka.address(),
+            mysql: mysql.url(),
+            zookeeper: zookeeper.address(),
+            opentsdb: real::shared().opentsdb.clone(),
+            redis: real::shared().redis.clone(),
+        };
         let platform = Platform::real(&backends).await;
         let (quiet, done) = (Arc::default(), Arc::default());
         let watch = Watch::start(&platform.api, Arc::clone(&quiet)).await;

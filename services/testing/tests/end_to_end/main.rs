@@ -12,5 +12,7 @@ mod load;
 mod platform;
 mod real_set;
 mod rebuild;
+mod sample_faults;
+mod samples;
 mod status;
 mod watch;

@@ -25,12 +25,20 @@ pub(crate) struct Backends {
     /// Without a database.
     pub(crate) mysql: String,
     pub(crate) zookeeper: String,
+    pub(crate) opentsdb: String,
+    pub(crate) redis: String,
 }
 
 impl Backends {
     pub(crate) fn shared() -> Self {
         let shared = real::shared();
-        Self { kafka: shared.kafka.clone(), mysql: shared.mysql.clone(), zookeeper: shared.zookeeper.clone() }
+        Self {
+            kafka: shared.kafka.clone(),
+            mysql: shared.mysql.clone(),
+            zookeeper: shared.zookeeper.clone(),
+            opentsdb: shared.opentsdb.clone(),
+            redis: shared.redis.clone(),
+        }
     }
 }
 
@@ -74,7 +82,7 @@ impl Platform {
     }
 
     /// The real set with its topics and tables, and no process.
-    async fn prepared(backends: &Backends) -> Self {
+    pub(crate) async fn prepared(backends: &Backends) -> Self {
         let platform = Self::bare(backends).await;
         platform.expect_soon(&["topics", "apply"]);
         platform.expect_soon(&["migrate"]);
@@ -97,6 +105,9 @@ impl Platform {
             ("LOKI__MYSQL__URL", format!("{}/{}", backends.mysql, platform.database)),
             ("LOKI__ZOOKEEPER__SERVERS", backends.zookeeper.clone()),
             ("LOKI__ZOOKEEPER__CHROOT", platform.chroot.clone()),
+            ("LOKI__OPENTSDB__ADDRESSES", backends.opentsdb.clone()),
+            // cells share a database: their keys begin with the topics' prefix
+            ("LOKI__REDIS__URL", format!("{}/0", backends.redis)),
         ];
         for (name, value) in settings {
             platform.set(name, value);
@@ -118,6 +129,9 @@ impl Platform {
         };
         platform.set("LOKI__API__LISTEN", address.clone());
         platform.set("LOKI_API", format!("http://{address}"));
+        // tests count what is in the log, and many run at once
+        platform.set("LOKI__AGENT__REGISTER", "false".to_owned());
+        platform.set("LOKI__TELNET__LISTEN", String::new());
         platform.set("LOKI__LOGS__FILTER", "info,rdkafka=warn,librdkafka=warn,sqlx=warn".to_owned());
         platform
     }

@@ -28,8 +28,12 @@ async fn stores_are_rebuilt_while_they_are_read() {
 
     let done = Arc::new(AtomicBool::new(false));
     let reading = tokio::spawn(answered(api.clone(), made["facts"][0]["data"]["id"].as_str().unwrap().to_owned(), done.clone()));
-    let wrong = ["UPDATE {}.server SET idc = 'wrong'", "UPDATE {}.outcome SET actor = 'wrong' WHERE command > 0"];
-    for (sql, store) in wrong.into_iter().zip(["mysql", "history"]) {
+    let wrong = [
+        ("UPDATE {}.server SET idc = 'wrong'", "mysql"),
+        ("UPDATE {}.outcome SET actor = 'wrong' WHERE command > 0", "history"),
+        ("UPDATE {}_cdn_system.node SET name = 'wrong'", "cdn_system"),
+    ];
+    for (sql, store) in wrong {
         let mut root = sqlx::MySqlConnection::connect(&format!("{}/mysql", backends.mysql)).await.unwrap();
         sqlx::query(AssertSqlSafe(sql.replace("{}", &platform.database))).execute(&mut root).await.unwrap();
         assert!(!platform.loki(&["verify"]).status.success(), "{store}: the difference is not seen");

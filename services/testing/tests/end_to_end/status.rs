@@ -29,7 +29,7 @@ async fn a_projectors_trouble_is_told_by_the_api() {
     let api = platform.api.clone();
     create(&api, "/acme").await;
     api.settled().await;
-    for name in ["mysql", "history", "zookeeper"] {
+    for name in ["mysql", "history", "cdn_system", "zookeeper"] {
         until(&api, name, |projection| projection["last_error"].is_null()).await;
     }
 
@@ -44,16 +44,17 @@ async fn a_projectors_trouble_is_told_by_the_api() {
     // a projector whose user may read and nothing else
     let database = &platform.database;
     let mut root = sqlx::MySqlConnection::connect(&format!("{}/mysql", backends.mysql)).await.unwrap();
-    for sql in
-        [format!("CREATE USER '{database}'@'%' IDENTIFIED BY 'secret'"), format!("GRANT SELECT ON `{database}`.* TO '{database}'@'%'")]
-    {
+    let both = [database.clone(), format!("{database}_cdn_system")];
+    let grant = |rights: &str| both.iter().map(|on| format!("GRANT {rights} ON `{on}`.* TO '{database}'@'%'")).collect::<Vec<_>>();
+    for sql in std::iter::once(format!("CREATE USER '{database}'@'%' IDENTIFIED BY 'secret'")).chain(grant("SELECT")) {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut root).await.unwrap();
     }
+    let rights = grant("ALL");
     let place = backends.mysql.rsplit(['@', '/']).next().unwrap();
     platform.set("LOKI__MYSQL__URL", format!("mysql://{database}:secret@{place}/{database}"));
     platform.spawn("mysql", "mysql");
     create(&api, "/acme/shop").await;
-    for name in ["mysql", "history"] {
+    for name in ["mysql", "history", "cdn_system"] {
         let told = until(&api, name, |projection| says(projection, "the store cannot be used") && projection["lag"] != 0).await;
         assert!(told["state"] == "live" && told["last_error_since"].is_string() && !says(&told, "no projector"), "{told}");
         assert!(says(&told, "denied") && !says(&told, "secret"), "{told}");
@@ -63,11 +64,12 @@ async fn a_projectors_trouble_is_told_by_the_api() {
     assert!(shown.lines().any(|line| line.starts_with("mysql ") && line.contains("denied")), "{shown}");
     until(&api, "zookeeper", |projection| projection["last_error"].is_null() && projection["lag"] == 0).await;
 
-    let sql = format!("GRANT ALL ON `{}`.* TO '{0}'@'%'", platform.database);
-    sqlx::query(AssertSqlSafe(sql)).execute(&mut root).await.unwrap();
+    for sql in rights {
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut root).await.unwrap();
+    }
     platform.ready("mysql").await;
     api.settled().await;
-    for name in ["mysql", "history"] {
+    for name in ["mysql", "history", "cdn_system"] {
         until(&api, name, |projection| projection["last_error"].is_null() && projection["last_error_since"].is_null()).await;
     }
     platform.verify();

@@ -12,8 +12,8 @@ pub(super) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    pub(super) fn take(directory: &Path) -> Result<Self> {
-        let path = directory.join("control.lock");
+    pub(super) fn take(directory: &Path, name: &str) -> Result<Self> {
+        let path = directory.join(format!("{name}.lock"));
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| fatal(&path, &error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

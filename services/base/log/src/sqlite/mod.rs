@@ -4,7 +4,7 @@
 //!
 //! - **Order and durability.** One task (`committer`) is the only one that writes. It takes everything that is queued, up to a bound, gives dense
 //!   offsets, writes it in one SQL transaction (write-ahead log, `synchronous=FULL`) and only then answers: many callers share one sync
-//!   of the disk, and what was acknowledged survives a crash. Readers have connections of their own and see committed rows only.
+//!   of the disk, and what was acknowledged survives a crash ([`Durability`] says whose). Readers have connections of their own and see committed rows only.
 //! - **Waking readers.** After each commit the partition's end is published through a watch channel. Nobody polls.
 //! - **Transactions.** Until its commit a transaction lives in the task's memory. Its offsets are reserved: whoever else appends to the same
 //!   partition waits, other partitions do not notice. Its commit, with the group's position, is part of an ordinary group commit. An
@@ -13,7 +13,9 @@
 //! - **A write that fails** (disk full, I/O error) may or may not be in the file. Each batch stores its number, so a new connection tells, and
 //!   nothing else is written before it has told. Callers get `Away`; a commit that had succeeded after all is answered so when called again.
 //! - **Groups** live in memory, their positions in the file: a group's members are in this process, or nowhere.
-//! - **One process.** `control.lock` is locked; another process is told to talk to this one.
+//! - **One process.** A lock file beside it is locked; another process is told to talk to this one.
+//!
+//! Samples are many and each is worth little: they have a file of their own, and [`SqlitePair`] makes one log of the two.
 //!
 //! Compaction and retention free pages for new records; the file does not shrink.
 
@@ -28,6 +30,7 @@ mod headers;
 mod lock;
 mod member;
 mod options;
+mod pair;
 mod reader;
 mod request;
 mod retain;
@@ -52,7 +55,8 @@ use self::cursor::Cursor;
 use self::group::Groups;
 use self::lock::DirectoryLock;
 use self::member::SqliteMember;
-pub use self::options::Options;
+pub use self::options::{Durability, Options};
+pub use self::pair::SqlitePair;
 use self::reader::SqliteReader;
 use self::request::{Reply, Request};
 pub use self::sweep::Swept;
@@ -90,8 +94,8 @@ impl SqliteLog {
         let directory = &options.directory;
         std::fs::create_dir_all(directory)
             .map_err(|error| Error::Fatal(format!("cannot make the data directory `{}`: {error}", directory.display())))?;
-        let lock = DirectoryLock::take(directory)?;
-        let path = directory.join("control.db");
+        let lock = DirectoryLock::take(directory, options.name)?;
+        let path = directory.join(format!("{}.db", options.name));
         let catalog = Arc::new(Catalog::default());
         let (requests, queue) = mpsc::channel(QUEUE);
         let committer = Committer::new(path.clone(), options.clone(), catalog.clone(), queue, lock).await?;

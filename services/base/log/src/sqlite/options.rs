@@ -5,10 +5,23 @@ use std::time::Duration;
 
 use loki_runtime::Clock;
 
+/// What an acknowledged record survives. The process' own death it survives always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The machine's death as well: each group commit waits for the disk.
+    Machine,
+    /// The last ones before a power cut may be lost, whole commits from the end and never one in the middle: the disk is waited for when the file's
+    /// write-ahead log is merged into it.
+    Process,
+}
+
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Holds `control.db` and `control.lock`; made when it is missing.
+    /// Holds the file and its lock; made when it is missing.
     pub directory: PathBuf,
+    /// The file is `<name>.db`, its lock `<name>.lock`.
+    pub name: &'static str,
+    pub durability: Durability,
     /// Dates records and decides what is old.
     pub clock: Clock,
     /// How often compaction and retention run.
@@ -25,6 +38,8 @@ impl Options {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
+            name: "control",
+            durability: Durability::Machine,
             clock: Clock::system(),
             sweep_every: Duration::from_secs(60),
             transaction_idle: Duration::from_secs(10),

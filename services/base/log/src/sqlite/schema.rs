@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::fault;
+use super::options::Durability;
 use crate::error::{Error, Result};
 
 const VERSION: i64 = 1;
@@ -14,7 +15,7 @@ const PAGE: u64 = 8192;
 const TABLES: &str = include_str!("schema.sql");
 
 /// The one connection that writes.
-pub(super) async fn connect(path: &Path, max_file_bytes: Option<u64>) -> sqlx::Result<SqliteConnection> {
+pub(super) async fn connect(path: &Path, max_file_bytes: Option<u64>, durability: Durability) -> sqlx::Result<SqliteConnection> {
     let options = match max_file_bytes {
         Some(bytes) => options(path).pragma("max_page_count", (bytes / PAGE).max(1).to_string()),
         None => options(path),
@@ -23,7 +24,10 @@ pub(super) async fn connect(path: &Path, max_file_bytes: Option<u64>) -> sqlx::R
         .create_if_missing(true)
         .page_size(PAGE as u32)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(match durability {
+            Durability::Machine => SqliteSynchronous::Full,
+            Durability::Process => SqliteSynchronous::Normal,
+        })
         // 32 MiB: fewer checkpoints than the default's 1,000 pages, a short recovery all the same.
         .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864")

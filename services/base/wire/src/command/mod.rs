@@ -39,7 +39,7 @@ pub(crate) fn digest(kind: &str, canonical: &[u8]) -> Digest {
 }
 
 /// Every command type, in the order of the documentation.
-pub const TYPES: [&str; 15] = [
+pub const TYPES: [&str; 17] = [
     "node.create",
     "node.rename",
     "node.move",
@@ -55,4 +55,6 @@ pub const TYPES: [&str; 15] = [
     "membership.set",
     "membership.remove",
     "membership.sweep",
+    "domain.set",
+    "domain.remove",
 ];

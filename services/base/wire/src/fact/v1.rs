@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loki_domain::{Entity, Key, Kind, Labels, Ratio, Source, Sweep, Text};
+use loki_domain::{Entity, Expectation, Key, Kind, Labels, Ratio, Site, Source, Statuses, Sweep, Text, Within};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +87,38 @@ pub struct MembershipSweep {
     pub removing: bool,
 }
 
+/// A domain.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Domain {
+    #[schemars(with = "shape::Id")]
+    pub id: String,
+    #[schemars(with = "shape::Host")]
+    pub name: String,
+    #[schemars(with = "shape::UrlPath")]
+    pub path: String,
+    #[schemars(with = "shape::Scheme")]
+    pub scheme: String,
+    /// Who answers: a CDN's name, or `own`.
+    #[schemars(with = "shape::SeriesName")]
+    pub vendor: String,
+    #[schemars(with = "shape::Id")]
+    pub node: String,
+    pub expect: Expect,
+}
+
+/// What a good answer of a domain is.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Expect {
+    /// One of these.
+    #[schemars(with = "shape::Statuses")]
+    pub status: Vec<String>,
+    /// A text that the body holds; null: any body.
+    #[schemars(with = "Option<shape::Text>")]
+    pub body: Option<String>,
+    #[schemars(with = "shape::Within")]
+    pub within_ms: u32,
+}
+
 /// The log's id.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Log {
@@ -139,6 +171,19 @@ pub fn write_entity(entity: &Entity) -> Vec<u8> {
             pattern: membership.pattern.as_ref().map(ToString::to_string),
             labels: texts(&membership.labels),
             sweep: membership.sweep.map(|sweep| MembershipSweep { next: sweep.next.to_string(), removing: sweep.removing }),
+        }),
+        Entity::Domain(domain) => serde_json::to_vec(&Domain {
+            id: domain.id.to_string(),
+            name: domain.site.name.to_string(),
+            path: domain.site.path.to_string(),
+            scheme: domain.site.scheme.to_string(),
+            vendor: domain.site.vendor.to_string(),
+            node: domain.node.to_string(),
+            expect: Expect {
+                status: domain.expect.statuses.iter().map(|status| status.to_string()).collect(),
+                body: domain.expect.body.as_ref().map(Text::to_string),
+                within_ms: domain.expect.within.ms(),
+            },
         }),
     };
     // strings, numbers and maps with string keys always serialise
@@ -201,6 +246,25 @@ pub fn read_entity(kind: Kind, json: &[u8]) -> Result<Entity, Error> {
                     .sweep
                     .map(|sweep| Ok::<_, Error>(Sweep { next: sweep.next.parse().at("sweep.next")?, removing: sweep.removing }))
                     .transpose()?,
+            })
+        }
+        Kind::Domain => {
+            let v: Domain = read_json(json)?;
+            let statuses = v.expect.status.iter().map(|text| text.parse().at("expect.status"));
+            Entity::Domain(loki_domain::Domain {
+                id: v.id.parse().at("id")?,
+                site: Site {
+                    name: v.name.parse().at("name")?,
+                    path: v.path.parse().at("path")?,
+                    scheme: v.scheme.parse().at("scheme")?,
+                    vendor: v.vendor.parse().at("vendor")?,
+                },
+                node: v.node.parse().at("node")?,
+                expect: Expectation {
+                    statuses: Statuses::new(statuses.collect::<Result<_, _>>()?).at("expect.status")?,
+                    body: v.expect.body.map(|text| text.parse().at("expect.body")).transpose()?,
+                    within: Within::new(v.expect.within_ms).at("expect.within_ms")?,
+                },
             })
         }
     })

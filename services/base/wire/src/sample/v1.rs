@@ -3,11 +3,13 @@
 //! As OpenTSDB does, a reader takes digits in a text for a number. Written are numbers, and values always with a point or an exponent.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
 use bytes::Bytes;
 use loki_domain::{Instant, Metric, Sample, Series, Tags, Value};
+use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -15,8 +17,31 @@ use serde_json::value::RawValue;
 use super::POINTS_MAX;
 use crate::error::{At, Error};
 use crate::json::{from_json, read_json};
+use crate::shape;
 
 pub const NAME: &str = "sample.points.v1";
+
+/// Points that were measured. Of several about one series and instant the first one counts.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "the schema; reading borrows and writing is by hand")]
+pub struct Points {
+    #[schemars(length(min = 1, max = 1_000))]
+    points: Vec<Point>,
+}
+
+/// One point.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "as above")]
+pub struct Point {
+    #[schemars(with = "shape::SeriesName")]
+    metric: String,
+    /// Seconds since 1970, or milliseconds when it does not fit into 32 bits.
+    #[schemars(range(min = 1, max = 9_999_999_999_999_i64))]
+    timestamp: i64,
+    value: f64,
+    #[schemars(with = "shape::Tags")]
+    tags: BTreeMap<String, String>,
+}
 
 #[derive(Deserialize)]
 struct Read<'a> {

@@ -83,6 +83,8 @@ fn both_refuse_a_field_that_is_not_known() {
     }
     let data = json!({ "node": "/acme", "mounts": [{ "server": "web01", "colour": "blue" }] });
     assert_eq!(read("server.weigh", &data).unwrap_err().field(), Some("mounts[0].colour"));
+    let data = json!({ "name": "a", "node": "/acme", "expect": { "colour": "blue" } });
+    assert_eq!(read("domain.set", &data).unwrap_err().field(), Some("expect.colour"));
 }
 
 #[test]
@@ -115,4 +117,21 @@ fn the_limits_are_the_same_to_the_letter() {
     check("server.weigh", json!({ "node": "/", "mounts": mounts(1) }), json!({ "node": "/", "mounts": mounts(0) }));
     check("server.state", json!({ "server": "a", "state": "offline" }), json!({ "server": "a", "state": "retired" }));
     check("membership.set", json!({ "pattern": "*".repeat(253) }), json!({ "pattern": "*".repeat(254) }));
+    let domain = |field: &str, value: Value| {
+        let mut data = json!({ "name": "a", "node": "/" });
+        data[field] = value;
+        data
+    };
+    let host = |last: usize| [long(63), long(63), long(63), long(last)].join(".");
+    check("domain.set", domain("name", host(61).into()), domain("name", host(62).into()));
+    check("domain.set", domain("name", long(63).into()), domain("name", long(64).into()));
+    check("domain.set", domain("name", "a:65535".into()), domain("name", "a:65536".into()));
+    check("domain.set", domain("name", "255.255.255.255".into()), domain("name", "255.255.255.256".into()));
+    check("domain.set", domain("path", format!("/{}", long(511)).into()), domain("path", format!("/{}", long(512)).into()));
+    check("domain.set", domain("vendor", long(255).into()), domain("vendor", long(256).into()));
+    check("domain.set", domain("expect", json!({ "status": vec!["200"; 16] })), domain("expect", json!({ "status": vec!["200"; 17] })));
+    check("domain.set", domain("expect", json!({ "status": ["5xx"] })), domain("expect", json!({ "status": [] })));
+    check("domain.set", domain("expect", json!({ "within_ms": 30_000 })), domain("expect", json!({ "within_ms": 30_001 })));
+    check("domain.set", domain("expect", json!({ "within_ms": 1 })), domain("expect", json!({ "within_ms": 0 })));
+    check("domain.set", domain("expect", json!({})), domain("expect", json!([["2xx"]])));
 }

@@ -91,7 +91,7 @@ fn value() -> impl Strategy<Value = Value> {
         8 => text().prop_map(Value::from),
         1 => number(),
         1 => prop_oneof![Just(Value::Null), Just(json!(true)), Just(json!(false)), Just(json!([])), Just(json!({}))],
-        1 => prop_oneof![(0..4usize).prop_flat_map(list), Just(json!(vec!["t"; 64])), Just(json!(vec!["t"; 65]))],
+        1 => prop_oneof![(0..4usize).prop_flat_map(list), Just(json!(vec!["t"; 64])), Just(json!(vec!["t"; 65])), Just(json!(vec!["2xx"; 16])), Just(json!(vec!["2xx"; 17]))],
         1 => prop_oneof![(0..4usize).prop_flat_map(map), Just(labels(64)), Just(labels(65))],
         1 => prop_oneof![Just(500usize), Just(501)].prop_map(|count| json!(vec![json!({ "server": "web01" }); count])),
     ]
@@ -100,7 +100,18 @@ fn value() -> impl Strategy<Value = Value> {
 fn number() -> impl Strategy<Value = Value> {
     prop_oneof![
         (0..=1_000_000u32).prop_map(Value::from),
-        prop::sample::select(vec![json!(-1), json!(1_000_000), json!(1_000_001), json!(u64::from(u32::MAX) + 1), json!(0.5), json!(1e300)]),
+        prop::sample::select(vec![
+            json!(0),
+            json!(1),
+            json!(30_000),
+            json!(30_001),
+            json!(-1),
+            json!(1_000_000),
+            json!(1_000_001),
+            json!(u64::from(u32::MAX) + 1),
+            json!(0.5),
+            json!(1e300)
+        ]),
     ]
 }
 
@@ -120,6 +131,12 @@ fn field() -> impl Strategy<Value = String> {
         "membership",
         "pattern",
         "again",
+        "scheme",
+        "vendor",
+        "expect",
+        "status",
+        "body",
+        "within_ms",
     ];
     prop::sample::select(fields.map(str::to_owned).to_vec())
 }
@@ -168,6 +185,28 @@ fn text() -> impl Strategy<Value = String> {
         "\u{85}",
         "\u{a0}",
         "env/x-1.y",
+        "shop.example",
+        "shop.example:8443",
+        "a:65535",
+        "a:65536",
+        "a:0",
+        "a:08",
+        "127.0.0.1",
+        "256.0.0.1",
+        "01.1.1.1",
+        "1.2.3",
+        "a.1x",
+        "a..b",
+        "a-",
+        "/a%2F?b=c",
+        "/a%2",
+        "/a#b",
+        "http",
+        "https",
+        "200",
+        "2xx",
+        "2x",
+        "600",
         "a key",
         "^",
         "`",
@@ -177,8 +216,23 @@ fn text() -> impl Strategy<Value = String> {
         "@",
         ":",
     ];
-    let long =
-        [("x", 63), ("x", 64), ("x", 65), ("x", 253), ("x", 254), ("x", 256), ("x", 257), ("支", 256), ("支", 257), ("/a", 32), ("/a", 33)];
+    let long = [
+        ("x", 63),
+        ("x", 64),
+        ("x", 65),
+        ("x", 253),
+        ("x", 254),
+        ("x", 255),
+        ("x", 256),
+        ("x", 257),
+        ("支", 256),
+        ("支", 257),
+        ("/a", 32),
+        ("/a", 33),
+        ("/a", 256),
+        ("/aa", 171),
+        ("a.", 126),
+    ];
     let known: Vec<_> = texts.into_iter().map(str::to_owned).chain(long.into_iter().map(|(text, times)| text.repeat(times))).collect();
     prop_oneof![6 => prop::sample::select(known), 2 => "[ -~]{0,8}", 1 => "[a-z0-9._/*-]{1,12}", 1 => "\\PC{0,6}", 1 => any::<String>()]
 }

@@ -36,7 +36,12 @@ fn written(reference: &NodeRef) -> String {
 
 /// A path for a message, in which what else it says has to have its place.
 pub(super) fn shown(path: &NodePath) -> String {
-    shortened(&path.to_string(), PATH_BYTES_MAX).into_owned()
+    shown_text(&path.to_string())
+}
+
+/// The same for any other text that may be long.
+pub(super) fn shown_text(text: &str) -> String {
+    shortened(text, PATH_BYTES_MAX).into_owned()
 }
 
 /// A server that must exist and may still change.

@@ -6,6 +6,7 @@
 //! A command that asks for what is already so is accepted without facts: its sender wanted a state and has it. Facts of one command have
 //! different keys, and are in an order in which a parent comes before its children.
 
+mod domain;
 mod lookup;
 mod membership;
 mod mount;
@@ -84,6 +85,8 @@ pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, _at_ms: i64
         }
         Command::MembershipRemove { membership } => membership::remove(state, membership),
         Command::MembershipSweep { membership } => membership::sweep(state, membership),
+        Command::DomainSet { site, node, expect, again } => domain::set(state, site, node, expect, *again, ids),
+        Command::DomainRemove { site } => domain::remove(state, site),
     }?;
     if decision.facts.len() > FACTS_MAX {
         let message = format!("the command would have {} facts, at most {FACTS_MAX} are allowed: split it", decision.facts.len());
@@ -102,6 +105,7 @@ pub fn subject(command: &Command) -> &'static str {
         Command::ServerMount { .. } | Command::ServerUnmount { .. } => "server",
         Command::ServerWeigh { .. } => "mounts",
         Command::MembershipSet { .. } | Command::MembershipRemove { .. } | Command::MembershipSweep { .. } => "membership",
+        Command::DomainSet { .. } | Command::DomainRemove { .. } => "name",
     }
 }
 

@@ -97,7 +97,8 @@ pub(super) fn remove(state: &State, node: &NodeRef) -> Decided {
     let child = state.tree().children(Some(node.id)).next().map(|child| (Key::Node(child), "children"));
     let mount = || state.mounts().of_node(node.id).next().map(|mount| (Key::Mount(mount.node, mount.server), "mounted servers"));
     let rule = || state.memberships().of_node(node.id).next().map(|rule| (Key::Membership(rule.id), "membership rules"));
-    if let Some((conflict, what)) = child.or_else(mount).or_else(rule) {
+    let domain = || state.domains().of_node(node.id).next().map(|domain| (Key::Domain(domain.id), "domains"));
+    if let Some((conflict, what)) = child.or_else(mount).or_else(rule).or_else(domain) {
         let message = format!("`{}` still has {what}: remove them first", lookup::path(state, node.id));
         return Err(Rejection::new(Code::NotEmpty, "node", message).in_the_way(conflict));
     }

@@ -2,8 +2,8 @@
 //! of what is in use, ratios that do not add up, rules that overlap.
 
 use loki_domain::{
-    Command, Labels, MembershipId, NodeId, NodeName, NodePath, NodeRef, Patch, Pattern, Ratio, ServerId, ServerName, ServerRef,
-    ServerState, Text, Weigh,
+    Command, DomainId, Expectation, Labels, MembershipId, NodeId, NodeName, NodePath, NodeRef, Patch, Pattern, Ratio, ServerId, ServerName,
+    ServerRef, ServerState, Site, Statuses, Text, Weigh, Within,
 };
 
 use super::{Asked, Random};
@@ -20,6 +20,9 @@ const KEYS: [&str; 4] = ["role", "idc", "env", "owner/team"];
 const VALUES: [&str; 4] = ["web", "bj", "生产", ""];
 const STATES: [ServerState; 4] = [ServerState::InStock, ServerState::Online, ServerState::Offline, ServerState::Maintenance];
 const RATIOS: [u32; 6] = [0, 200_000, 300_000, 500_000, 1_000_000, 1];
+const HOSTS: [&str; 4] = ["shop.example", "xn--bcher-kva.example", "127.0.0.1:8470", "shop.example:443"];
+const URL_PATHS: [&str; 2] = ["/", "/livez?deep=1"];
+const STATUSES: [&str; 4] = ["2xx", "3xx", "204", "404"];
 
 /// An endless stream.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Wild {
     servers: usize,
     /// Says when something is brought back or given back: a stream of its own, so that those of the others stay what they were.
     backs: Random,
+    /// Says when a domain is asked for, and which: of its own for the same reason.
+    domains: Random,
     recent: Vec<Asked>,
     /// Paths that were asked for, so that later commands often name a node that is there.
     paths: Vec<NodePath>,
@@ -44,6 +49,7 @@ impl Wild {
         Self {
             random: Random::new(seed),
             backs: Random::new(seed ^ 0xbac5),
+            domains: Random::new(seed ^ 0xd0a1),
             seed,
             number: 0,
             servers: 0,
@@ -62,6 +68,9 @@ impl Wild {
     }
 
     fn command(&mut self) -> Command {
+        if let Some(command) = self.domain_command() {
+            return command;
+        }
         match self.random.below(100) {
             0..=17 => Command::NodeCreate {
                 path: self.new_path(),
@@ -129,6 +138,46 @@ impl Wild {
         let back = self.random.chance(percent).then(|| to(self));
         std::mem::swap(&mut self.random, &mut self.backs);
         back
+    }
+
+    fn domain_command(&mut self) -> Option<Command> {
+        std::mem::swap(&mut self.random, &mut self.domains);
+        let command = self.random.chance(10).then(|| {
+            let site = self.site();
+            if self.random.chance(45) {
+                return Command::DomainRemove { site };
+            }
+            let again = self.random.chance(10).then(|| self.domain());
+            Command::DomainSet { site, node: self.node(), expect: self.expectation(), again }
+        });
+        std::mem::swap(&mut self.random, &mut self.domains);
+        command
+    }
+
+    fn site(&mut self) -> Site {
+        Site {
+            name: self.random.one(&HOSTS).parse().expect("a host"),
+            path: self.random.one(&URL_PATHS).parse().expect("a path"),
+            scheme: self.random.one(&["https", "http"]).parse().expect("a scheme"),
+            vendor: self.random.one(&["own", "own", "fastcdn"]).parse().expect("a vendor"),
+        }
+    }
+
+    fn expectation(&mut self) -> Expectation {
+        let statuses = (0..=self.random.below(2)).map(|_| self.random.one(&STATUSES).parse().expect("a status")).collect();
+        Expectation {
+            statuses: Statuses::new(statuses).expect("statuses"),
+            body: self.random.chance(30).then(|| text(self.random.one(&VALUES))),
+            within: Within::new(self.random.one(&[500, 10_000])).expect("a time"),
+        }
+    }
+
+    fn domain(&mut self) -> DomainId {
+        let sets: Vec<&Asked> = self.recent.iter().filter(|asked| matches!(asked.command, Command::DomainSet { .. })).collect();
+        match sets.len() {
+            0 => DomainId::MIN,
+            count => NewIds::of(sets[self.random.below(count)].origin()).domain(|_| false),
+        }
     }
 
     fn new_path(&mut self) -> NodePath {

@@ -9,6 +9,7 @@
 //! and the indexes depend only on the entities that are there now, never on the way that led to them.
 
 mod candidates;
+mod domains;
 mod memberships;
 mod mounts;
 mod servers;
@@ -19,8 +20,9 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use loki_domain::{Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Server, ServerId};
+use loki_domain::{Domain, DomainId, Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Server, ServerId};
 
+pub use domains::Domains;
 pub use memberships::Memberships;
 pub use mounts::{Load, Mounts};
 pub use servers::Servers;
@@ -33,6 +35,7 @@ pub struct State {
     servers: Servers,
     mounts: Mounts,
     memberships: Memberships,
+    domains: Domains,
 }
 
 /// Puts back what one `evolve` replaced.
@@ -46,6 +49,7 @@ enum Before {
     Server(ServerId, Option<Arc<Server>>),
     Mount(NodeId, ServerId, Option<Mount>),
     Membership(MembershipId, Option<Arc<Membership>>),
+    Domain(DomainId, Option<Arc<Domain>>),
 }
 
 impl State {
@@ -59,11 +63,13 @@ impl State {
                 Before::Mount(node, server, self.mounts.put(node, server, Some(mount)))
             }
             Some(Entity::Membership(rule)) => Before::Membership(rule.id, self.memberships.put(rule.id, Some(Arc::new(rule)))),
+            Some(Entity::Domain(domain)) => Before::Domain(domain.id, self.domains.put(domain.id, Some(Arc::new(domain)))),
             None => match key {
                 Key::Node(id) => Before::Node(id, self.tree.put(id, None)),
                 Key::Server(id) => Before::Server(id, self.servers.put(id, None)),
                 Key::Mount(node, server) => Before::Mount(node, server, self.mounts.put(node, server, None)),
                 Key::Membership(id) => Before::Membership(id, self.memberships.put(id, None)),
+                Key::Domain(id) => Before::Domain(id, self.domains.put(id, None)),
             },
         })
     }
@@ -75,6 +81,7 @@ impl State {
             Before::Server(id, before) => drop(self.servers.put(id, before)),
             Before::Mount(node, server, before) => drop(self.mounts.put(node, server, before)),
             Before::Membership(id, before) => drop(self.memberships.put(id, before)),
+            Before::Domain(id, before) => drop(self.domains.put(id, before)),
         }
     }
 
@@ -94,6 +101,10 @@ impl State {
         &self.memberships
     }
 
+    pub fn domains(&self) -> &Domains {
+        &self.domains
+    }
+
     /// The living entity under a key.
     pub fn get(&self, key: &Key) -> Option<Entity> {
         match key {
@@ -101,6 +112,7 @@ impl State {
             Key::Server(id) => self.servers.get(id).map(|server| Entity::Server(server.clone())),
             Key::Mount(node, server) => self.mounts.get(node, server).map(|mount| Entity::Mount(*mount)),
             Key::Membership(id) => self.memberships.get(id).map(|rule| Entity::Membership(rule.clone())),
+            Key::Domain(id) => self.domains.get(id).map(|domain| Entity::Domain(domain.clone())),
         }
     }
 
@@ -110,7 +122,8 @@ impl State {
         let servers = self.servers.iter().map(|server| Entity::Server(server.clone()));
         let mounts = self.mounts.iter().map(|mount| Entity::Mount(*mount));
         let memberships = self.memberships.iter().map(|rule| Entity::Membership(rule.clone()));
-        nodes.chain(servers).chain(mounts).chain(memberships)
+        let domains = self.domains.iter().map(|domain| Entity::Domain(domain.clone()));
+        nodes.chain(servers).chain(mounts).chain(memberships).chain(domains)
     }
 }
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use loki_domain::{Command, Key, Labels, NodeName, NodePath, NodeRef, Patch, Ratio, ServerRef, ServerState, Text, Weigh};
+use loki_domain::{
+    Command, DomainId, Expectation, Key, Labels, NodeName, NodePath, NodeRef, Patch, Ratio, ServerRef, ServerState, Site, Statuses, Text,
+    Weigh, Within,
+};
 
 /// What `as NAME` has named.
 pub(crate) type Names = BTreeMap<String, Key>;
@@ -156,6 +159,32 @@ impl Words<'_> {
         }
     }
 
+    fn domain(&self, text: &str) -> DomainId {
+        match self.named(text) {
+            Some(Key::Domain(id)) => id,
+            Some(other) => panic!("{other} is no domain"),
+            None => parsed(text),
+        }
+    }
+
+    fn site(&mut self) -> Site {
+        Site {
+            name: parsed(&self.must("name")),
+            path: self.maybe("path").map(|text| parsed(&text)).unwrap_or_default(),
+            scheme: parsed(self.maybe("scheme").as_deref().unwrap_or("https")),
+            vendor: self.maybe("vendor").map(|text| parsed(&text)).unwrap_or_default(),
+        }
+    }
+
+    fn expectation(&mut self) -> Expectation {
+        let statuses: Vec<_> = self.all("status").iter().map(|text| parsed(text)).collect();
+        Expectation {
+            statuses: if statuses.is_empty() { Statuses::default() } else { Statuses::new(statuses).expect("statuses") },
+            body: self.maybe("body").map(|text| parsed(&text)),
+            within: self.maybe("within").map_or(Within::default(), |text| Within::new(text.parse().expect("a number")).expect("a time")),
+        }
+    }
+
     fn named(&self, text: &str) -> Option<Key> {
         let name = text.strip_prefix('$')?;
         Some(*self.names.get(name).unwrap_or_else(|| panic!("nothing is named `{name}`")))
@@ -260,6 +289,13 @@ fn read(kind: &str, words: &mut Words<'_>) -> Command {
             let rule = words.must("membership");
             Command::MembershipSweep { membership: words.membership(&rule) }
         }
+        "domain.set" => Command::DomainSet {
+            site: words.site(),
+            node: node(words, "node"),
+            expect: words.expectation(),
+            again: words.maybe("again").map(|text| words.domain(&text)),
+        },
+        "domain.remove" => Command::DomainRemove { site: words.site() },
         other => panic!("`{other}` is no command"),
     }
 }

@@ -1,7 +1,9 @@
 //! Writes entities, keys and rejections as scenarios write them.
 
 use loki_core::State;
-use loki_domain::{Entity, Key, Labels, Membership, MembershipId, NodeId, Rejection, ServerId, Source, Text};
+use loki_domain::{
+    Domain, DomainId, Entity, Expectation, Key, Labels, Membership, MembershipId, NodeId, Rejection, ServerId, Source, Text,
+};
 
 use super::language::Names;
 
@@ -29,6 +31,7 @@ pub(crate) fn entity(entity: &Entity, state: &State, names: &Names) -> String {
             words.extend(mount.offline.then(|| "offline".to_owned()));
         }
         Entity::Membership(rule) => rule_words(&mut words, rule, state),
+        Entity::Domain(domain) => domain_words(&mut words, domain, state),
     }
     words.join(" ")
 }
@@ -42,12 +45,26 @@ fn rule_words(words: &mut Vec<String>, rule: &Membership, state: &State) {
     }
 }
 
+/// What is as it is by default is left out.
+fn domain_words(words: &mut Vec<String>, domain: &Domain, state: &State) {
+    words.push(node(domain.node, state));
+    let Expectation { statuses, body, within } = &domain.expect;
+    if *statuses != Default::default() {
+        words.extend(statuses.iter().map(|status| format!("status={status}")));
+    }
+    words.extend(body.iter().map(|body| format!("body={body}")));
+    if *within != Default::default() {
+        words.push(format!("within={}", within.ms()));
+    }
+}
+
 pub(crate) fn key(key: &Key, state: &State, names: &Names) -> String {
     match key {
         Key::Node(id) => format!("node {}", node(*id, state)),
         Key::Server(id) => format!("server {}", server(*id, state)),
         Key::Mount(at, id) => format!("mount {} {}", node(*at, state), server(*id, state)),
         Key::Membership(id) => format!("membership {}", membership(*id, names)),
+        Key::Domain(id) => format!("domain {}", domain(*id, state)),
     }
 }
 
@@ -66,6 +83,13 @@ fn node(id: NodeId, state: &State) -> String {
 
 fn server(id: ServerId, state: &State) -> String {
     state.servers().get(&id).map_or_else(|| id.to_string(), |server| server.name.to_string())
+}
+
+/// Its URL, and the vendor where it is not one's own servers; by its id when it is gone.
+fn domain(id: DomainId, state: &State) -> String {
+    let Some(domain) = state.domains().get(&id) else { return id.to_string() };
+    let vendor = Some(&domain.site.vendor).filter(|vendor| **vendor != Default::default());
+    domain.site.url() + &vendor.map(|vendor| format!(" of {vendor}")).unwrap_or_default()
 }
 
 /// A rule without a name of its own is `rule`.

@@ -1,10 +1,11 @@
 //! What the cases start from: entities, a story of commands with their facts and outcomes, and stores filled with it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use loki_domain::{
-    Entity, Key, Labels, LogId, Membership, MembershipId, Mount, Node, NodeId, Ratio, Rejection, Server, ServerId, ServerState, Source,
-    Text,
+    Domain, DomainId, Entity, Expectation, Key, Kind, Labels, LogId, Membership, MembershipId, Mount, Node, NodeId, Ratio, Rejection,
+    Scheme, Server, ServerId, ServerState, Site, Source, Text,
 };
 use loki_runner::projection::{Item, PlacedOutcome};
 use loki_runner::{Applied, Batch, Projection, State, Target};
@@ -14,9 +15,10 @@ use loki_wire::{Change, Fact, Outcome, Verdict, WrittenFact};
 use serde_json::value::RawValue;
 
 use super::World;
+use crate::port::DomainReader;
 use crate::port::Dump;
 use crate::store::Store;
-use crate::{HistoryProjection, Readers, StateProjection, entity_line};
+use crate::{Config, Database, DomainProjection, HistoryProjection, Readers, StateProjection, domain_reader, entity_line};
 
 pub(super) fn log(number: u8) -> LogId {
     LogId::from_digest(&[number; 32])
@@ -78,6 +80,29 @@ pub(super) fn membership(number: u8, node: u8) -> Membership {
         labels: labels(&[("role", "web")]),
         sweep: None,
     }
+}
+
+pub(super) fn domain_id(number: u8) -> DomainId {
+    DomainId::from_digest(&[number; 32])
+}
+
+/// A domain of a node, with what is usual for all else.
+pub(super) fn domain(number: u8, node: u8, name: &str) -> Domain {
+    Domain {
+        id: domain_id(number),
+        site: Site {
+            name: name.parse().expect("a host"),
+            path: "/livez".parse().expect("a path"),
+            scheme: Scheme::Https,
+            vendor: Default::default(),
+        },
+        node: node_id(node),
+        expect: Expectation { statuses: Default::default(), body: Some(text("ok")), within: Default::default() },
+    }
+}
+
+pub(super) fn set_domain(domain: Domain) -> Change {
+    Change::Set(Entity::Domain(domain))
 }
 
 pub(super) fn set_node(node: Node) -> Change {
@@ -205,6 +230,21 @@ pub(super) fn readers(world: &dyn World) -> Readers {
     Readers::open(&world.config()).expect("settings")
 }
 
+/// The world's database as `cdn_system`.
+pub(super) fn cdn_system(world: &dyn World) -> Config {
+    world.config().of(Database::CdnSystem)
+}
+
+pub(super) fn domains(world: &dyn World) -> DomainProjection {
+    DomainProjection::domains(&cdn_system(world)).expect("settings")
+}
+
+/// The reader of domains, whose store is filled with a story.
+pub(super) async fn told_domains(world: &dyn World, story: &Story) -> Arc<dyn DomainReader> {
+    fill(&mut domains(world), &story.facts).await;
+    domain_reader(&cdn_system(world)).expect("settings")
+}
+
 /// Fills a projection by a rebuild; `ENDED_MS` is when it ended.
 pub(super) async fn fill<I: Item>(projection: &mut Store<I>, items: &[I]) {
     projection.begin_rebuild(log(1), 0).await.expect("begun");
@@ -252,6 +292,12 @@ pub(super) fn fold(facts: &[Fact]) -> Vec<String> {
         }
     }
     entities.into_values().collect()
+}
+
+/// What facts about entities of these kinds add up to.
+pub(super) fn fold_of(facts: &[Fact], kinds: &[Kind]) -> Vec<String> {
+    let known = facts.iter().filter(|fact| fact.change.key().is_none_or(|key| kinds.contains(&key.kind()))).cloned();
+    fold(&known.collect::<Vec<_>>())
 }
 
 pub(super) async fn lines(mut dump: Box<dyn Dump>) -> Vec<String> {

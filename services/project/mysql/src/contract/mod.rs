@@ -1,6 +1,7 @@
 //! The suite that the store must pass on every database: each case is one promise of `loki_runner::Projection` or of [`crate::port`], run
 //! against a [`World`] by [`mysql_contract!`].
 
+mod domains;
 mod dump;
 mod emptied;
 mod given;
@@ -14,6 +15,7 @@ mod texts;
 
 use async_trait::async_trait;
 
+pub use self::domains::*;
 pub use self::dump::*;
 pub use self::emptied::*;
 pub use self::history::*;
@@ -25,7 +27,7 @@ pub use self::step::*;
 pub use self::texts::*;
 use crate::Config;
 
-/// A database to be tested, without any table at first.
+/// A database to be tested, without any table at first: `loki`, or in the cases about domains `cdn_system`.
 #[async_trait]
 pub trait World: Send + Sync {
     /// The projector's settings.
@@ -107,6 +109,13 @@ macro_rules! mysql_contract {
             a_dump_equals_a_fold
             a_dump_of_the_history_equals_the_outcomes
             a_dump_shows_columns_that_differ
+            domains_are_found_by_their_node
+            domains_come_in_pages
+            of_all_facts_only_domains_and_nodes_are_kept
+            domains_are_rebuilt_as_the_state_is
+            domains_are_not_read_before_they_are_there
+            all_ways_make_the_same_tables_of_domains
+            databases_are_not_mixed_up
         }
     };
     (@each $world:expr; $($case:ident)*) => {

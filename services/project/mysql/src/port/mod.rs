@@ -1,4 +1,4 @@
-//! What may be asked of the store: two readers, of the current state and of the history. The doc comments are the promise; `contract` tests it.
+//! What may be asked of the store: three readers, of the current state, of the history and of domains. The doc comments are the promise; `contract` tests it.
 //!
 //! Every answer is read from one snapshot together with the position at which it is true. There is no answer ("not ready") while the store is
 //! empty or being filled, while it is below `at_least`, and while it is below what this reader has answered before: never an empty list
@@ -7,10 +7,12 @@
 //! Filling the store is `loki_runner::Projection`.
 
 mod answer;
+mod domains;
 mod history;
 mod state;
 
 pub use answer::{Answer, Listed, NotReady, Page, ReadError};
+pub use domains::{DomainFilter, DomainReader, DomainView};
 pub use history::{
     AuditFilter, Difference, Entry, HistoryReader, Moment, OutcomeKind, PastState, Resolved, StoredOutcome, Version, Written,
 };

@@ -12,7 +12,7 @@ use loki_wire::fact::v1::{read_entity, read_key};
 
 use crate::port::{Dump, ReadError};
 use crate::sql::{Connection, Fault, Row, Value};
-use crate::tables::{ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, SERVER, Table};
+use crate::tables::{DOMAIN, ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, SERVER, Table};
 use crate::write::{change_line, entity_row, outcome_line, outcome_row, state_line};
 
 /// Rows read at once: few enough for the largest ones.
@@ -39,6 +39,10 @@ pub(super) static STATE: [Part; 4] = [
     Part { table: &MOUNT, line: |row| read_entity_row(Kind::Mount, row) },
     Part { table: &NODE, line: |row| read_entity_row(Kind::Node, row) },
     Part { table: &SERVER, line: |row| read_entity_row(Kind::Server, row) },
+];
+pub(super) static CDN_SYSTEM: [Part; 2] = [
+    Part { table: &DOMAIN, line: |row| read_entity_row(Kind::Domain, row) },
+    Part { table: &NODE, line: |row| read_entity_row(Kind::Node, row) },
 ];
 pub(super) static HISTORY: [Part; 2] = [Part { table: &ENTITY_CHANGE, line: read_change }, Part { table: &OUTCOME, line: read_outcome }];
 

@@ -1,6 +1,7 @@
 //! Answering: one snapshot per question, its position first.
 
 mod audit;
+mod domains;
 mod dump;
 mod history;
 mod inherit;
@@ -18,14 +19,15 @@ use std::sync::Arc;
 use loki_domain::Stream;
 
 use crate::config::{Config, Place};
+use crate::database::Database;
 use crate::error::ConfigError;
-use crate::port::{HistoryReader, ReadError, StateReader};
+use crate::port::{DomainReader, HistoryReader, ReadError, StateReader};
 use crate::sql::Pool;
-use crate::tables::{HISTORY, STATE};
+use crate::tables::{CDN_SYSTEM, HISTORY, STATE};
 use crate::{mysql, sqlite};
 use snapshot::Source;
 
-/// Both readers of a store, on one pool. Cheap to clone. Nothing is connected before the first question.
+/// Both readers of the database `loki`, on one pool. Cheap to clone. Nothing is connected before the first question.
 #[derive(Clone)]
 pub struct Readers {
     pub state: Arc<dyn StateReader>,
@@ -35,14 +37,24 @@ pub struct Readers {
 impl Readers {
     /// Must be called within a Tokio runtime.
     pub fn open(config: &Config) -> Result<Self, ConfigError> {
-        let pool = Arc::new(match config.place()? {
-            Place::MySql(options) => mysql::pool(&options, config),
-            Place::Sqlite(path) => sqlite::pool(&path, config),
-        });
+        let pool = pool(config)?;
         let state = Source::new(Arc::<Pool>::clone(&pool), &STATE, Stream::Fact);
         let history = Source::new(pool, &HISTORY, Stream::Outcome);
         Ok(Self { state: Arc::new(state::State::new(state)), history: Arc::new(history::History::new(history)) })
     }
+}
+
+/// The reader of domains. Nothing is connected before the first question. Must be called within a Tokio runtime.
+pub fn domain_reader(config: &Config) -> Result<Arc<dyn DomainReader>, ConfigError> {
+    let source = Source::new(pool(&config.clone().of(Database::CdnSystem))?, &CDN_SYSTEM, Stream::Fact);
+    Ok(Arc::new(domains::Domains::new(source)))
+}
+
+fn pool(config: &Config) -> Result<Arc<Pool>, ConfigError> {
+    Ok(Arc::new(match config.place()? {
+        Place::MySql(options) => mysql::pool(&options, config),
+        Place::Sqlite(path) => sqlite::pool(&path, config),
+    }))
 }
 
 fn invalid(field: &'static str, message: impl Into<String>) -> ReadError {

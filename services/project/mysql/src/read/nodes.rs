@@ -1,6 +1,6 @@
 //! Nodes by id, by path and by parent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use loki_domain::{Entity, Kind, Membership, Node, NodeId, NodePath, NodeRef};
 use loki_wire::fact::v1::read_entity;
@@ -36,7 +36,7 @@ const MEMBERSHIPS_OF_CHILDREN: &str =
     "SELECT membership.json FROM membership JOIN node ON membership.node = node.id WHERE node.parent = ? ORDER BY membership.id";
 
 /// The node's ancestors and itself, the topmost first; empty when there is no such node.
-async fn chain(snapshot: &mut Snapshot, node: &NodeRef) -> Result<Vec<Placed>, ReadError> {
+pub(super) async fn chain(snapshot: &mut Snapshot, node: &NodeRef) -> Result<Vec<Placed>, ReadError> {
     match node {
         NodeRef::Id(id) => {
             let rows = snapshot.query(UPWARDS, vec![Value::text(id.to_string())]).await?;
@@ -96,6 +96,29 @@ async fn memberships(snapshot: &mut Snapshot, sql: &'static str, node: String) -
         other => Err(misplaced(&other).into()),
     };
     rows.iter().map(read).collect()
+}
+
+/// The paths of these nodes, at least one. The statement has as many places as the next power of two: few different ones are prepared.
+pub(super) async fn paths(
+    snapshot: &mut Snapshot,
+    nodes: &BTreeSet<NodeId>,
+) -> Result<impl Fn(NodeId) -> Result<NodePath, Fault> + use<>, ReadError> {
+    let count = nodes.len().max(1).next_power_of_two();
+    let filled = nodes.iter().copied().chain(std::iter::repeat(NodeId::MIN)).take(count);
+    let rows = snapshot.query(upwards_of(count), filled.map(|id| Value::text(id.to_string())).collect()).await?;
+    let nodes = by_id(&rows)?;
+    Ok(move |id| Ok(inherit::path(&upwards(&nodes, id)?)))
+}
+
+fn upwards_of(count: usize) -> String {
+    format!(
+        "WITH RECURSIVE up (id) AS (\
+         SELECT id FROM node WHERE id IN ({}) \
+         UNION \
+         SELECT node.parent FROM node JOIN up ON node.id = up.id WHERE node.parent <> '') \
+         SELECT node.json, node.fact FROM node JOIN up ON node.id = up.id",
+        vec!["?"; count].join(", ")
+    )
 }
 
 /// The paths of all nodes that a server is mounted on.

@@ -1,5 +1,6 @@
 //! The migrations, compiled in. Their place in the list is their version.
 
+use crate::database::Database;
 use crate::sql::Dialect;
 
 pub(super) struct File {
@@ -8,20 +9,33 @@ pub(super) struct File {
 }
 
 macro_rules! files {
-    ($dialect:literal: $($name:literal),+ $(,)?) => {
-        [$(File { name: $name, sql: include_str!(concat!("../../../../../migrations/loki/", $dialect, "/", $name, ".sql")) }),+]
+    ($database:literal, $dialect:literal: $($name:literal),+ $(,)?) => {
+        [$(File { name: $name, sql: include_str!(concat!("../../../../../migrations/", $database, "/", $dialect, "/", $name, ".sql")) }),+]
     };
 }
 
-pub(super) const MYSQL: [File; 3] = files!["mysql": "0001_create_schema_version", "0002_create_state", "0003_create_history"];
-const SQLITE: [File; MYSQL.len()] = files!["sqlite": "0001_create_schema_version", "0002_create_state", "0003_create_history"];
+/// One list of names for both dialects.
+macro_rules! database {
+    ($dialect:expr, $database:literal: $($name:literal),+ $(,)?) => {{
+        static MYSQL: &[File] = &files![$database, "mysql": $($name),+];
+        static SQLITE: &[File] = &files![$database, "sqlite": $($name),+];
+        match $dialect {
+            Dialect::MySql => MYSQL,
+            Dialect::Sqlite => SQLITE,
+        }
+    }};
+}
 
-pub(super) fn files(dialect: Dialect) -> &'static [File] {
-    const { assert!(MYSQL.len() == SQLITE.len()) };
-    match dialect {
-        Dialect::MySql => &MYSQL,
-        Dialect::Sqlite => &SQLITE,
+pub(super) fn files(database: Database, dialect: Dialect) -> &'static [File] {
+    match database {
+        Database::Loki => database![dialect, "loki": "0001_create_schema_version", "0002_create_state", "0003_create_history"],
+        Database::CdnSystem => database![dialect, "cdn_system": "0001_create_schema_version", "0002_create_domains"],
     }
+}
+
+/// The schema that this program reads and writes.
+pub(crate) fn version(database: Database) -> i64 {
+    files(database, Dialect::MySql).len() as i64
 }
 
 #[cfg(test)]
@@ -33,16 +47,18 @@ mod tests {
 
     #[test]
     fn every_file_is_embedded_in_order() {
-        for (dialect, folder) in [(Dialect::MySql, "mysql"), (Dialect::Sqlite, "sqlite")] {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../migrations/loki").join(folder);
+        let all =
+            Database::ALL.into_iter().flat_map(|database| [(database, Dialect::MySql, "mysql"), (database, Dialect::Sqlite, "sqlite")]);
+        for (database, dialect, folder) in all {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../migrations").join(database.folder()).join(folder);
             let on_disk: BTreeSet<String> = std::fs::read_dir(&folder)
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
                 .filter(|name| name.starts_with(|first: char| first.is_ascii_digit()))
                 .collect();
-            let embedded: BTreeSet<String> = files(dialect).iter().map(|file| format!("{}.sql", file.name)).collect();
+            let embedded: BTreeSet<String> = files(database, dialect).iter().map(|file| format!("{}.sql", file.name)).collect();
             assert_eq!(on_disk, embedded);
-            for (i, file) in files(dialect).iter().enumerate() {
+            for (i, file) in files(database, dialect).iter().enumerate() {
                 assert!(file.name.starts_with(&format!("{:04}_", i + 1)), "{}", file.name);
             }
         }

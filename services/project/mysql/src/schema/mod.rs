@@ -8,10 +8,8 @@ mod grants;
 mod migrate;
 mod statements;
 
+use files::version;
 pub use grants::Grants;
 pub use migrate::migrate;
 pub(crate) use migrate::{check_version, ensure};
 pub(crate) use statements::shapes;
-
-/// The schema that this program reads and writes.
-pub(crate) const VERSION: i64 = files::MYSQL.len() as i64;

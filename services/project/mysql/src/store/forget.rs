@@ -1,11 +1,13 @@
 //! Asking for a rebuild from outside, and looking how far it is. The request lies in the position's row: a projector that finds it fills a new
 //! generation by itself; readers keep the one that they have until the swap, which replaces the row, unless it is found to be wrong.
 
+use loki_domain::Kind;
+
 use crate::config::Config;
 use crate::sql::{Connection, Fault};
 use crate::store::connect;
 use crate::store::position::ASKED;
-use crate::tables::{Family, HISTORY, STATE, shadow};
+use crate::tables::{CDN_SYSTEM, CDN_SYSTEM_KINDS, Family, HISTORY, STATE, STATE_KINDS, shadow};
 
 /// Why the store could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,7 @@ pub struct AskError(String);
 pub enum Projected {
     State,
     History,
+    Domains,
 }
 
 impl Projected {
@@ -24,6 +27,16 @@ impl Projected {
         match self {
             Self::State => &STATE,
             Self::History => &HISTORY,
+            Self::Domains => &CDN_SYSTEM,
+        }
+    }
+
+    /// The kinds of entities whose current state it holds.
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::State => &STATE_KINDS,
+            Self::History => &[],
+            Self::Domains => &CDN_SYSTEM_KINDS,
         }
     }
 }

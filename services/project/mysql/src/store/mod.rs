@@ -18,12 +18,14 @@ use crate::config::{Config, Place};
 use crate::error::ConfigError;
 use crate::metrics;
 use crate::sql::{Connection, Fault};
-use crate::tables::{Family, HISTORY, STATE};
-use crate::write::{TableChanges, history_changes, state_changes};
+use crate::tables::{CDN_SYSTEM, Family, HISTORY, STATE};
+use crate::write::{TableChanges, domain_changes, history_changes, state_changes};
 use apply::Step;
 
 /// The projection of facts into the current state.
 pub type StateProjection = Store<Fact>;
+/// The projection of facts into domains.
+pub type DomainProjection = Store<Fact>;
 /// The projection of outcomes into the history.
 pub type HistoryProjection = Store<PlacedOutcome>;
 
@@ -42,6 +44,10 @@ impl StateProjection {
     pub fn state(config: &Config) -> Result<Self, ConfigError> {
         Self::new(config, &STATE, state_changes)
     }
+
+    pub fn domains(config: &Config) -> Result<Self, ConfigError> {
+        Self::new(config, &CDN_SYSTEM, domain_changes)
+    }
 }
 
 impl HistoryProjection {
@@ -52,7 +58,8 @@ impl HistoryProjection {
 
 impl<I: Item> Store<I> {
     fn new(config: &Config, family: &'static Family, changes: fn(&[I]) -> Vec<TableChanges>) -> Result<Self, ConfigError> {
-        Ok(Self { place: config.place()?, config: config.clone(), family, changes, connection: None, asked: false })
+        let config = config.clone().of(family.database);
+        Ok(Self { place: config.place()?, config, family, changes, connection: None, asked: false })
     }
 
     /// Takes the connection, or opens one. Whoever succeeds with it puts it back.

@@ -26,7 +26,7 @@ pub(crate) async fn read(connection: &mut Connection, family: &Family) -> Result
         Err(Fault::Emptied(_)) => None,
         Err(fault) => return Err(fault),
     };
-    row.map(|row| placed(&row)).transpose()
+    row.map(|row| placed(family, &row)).transpose()
 }
 
 /// Names every table of the projection: when one is missing, the store fails to prepare it.
@@ -38,8 +38,8 @@ fn query(family: &Family) -> String {
     )
 }
 
-fn placed(row: &Row) -> Result<Placed, Fault> {
-    check_version(row.int_or_null(5)?)?;
+fn placed(family: &Family, row: &Row) -> Result<Placed, Fault> {
+    check_version(family.database, row.int_or_null(5)?)?;
     let asked = row.text(2)? == ASKED;
     let state = if asked { State::Live } else { row.parsed(2)? };
     let stored = Stored { log: row.parsed(0)?, position: row.offset(1)?, state, ended_ms: row.int(3)? };

@@ -48,7 +48,7 @@ async fn make_shadow(connection: &mut Connection, family: &Family, log: LogId, f
     drop_old(connection, family).await?;
     let dialect = connection.dialect();
     for table in names.iter().rev() {
-        for shape in shapes(dialect, table).iter().filter(|shape| !shape.is_index()) {
+        for shape in shapes(family.database, dialect, table).iter().filter(|shape| !shape.is_index()) {
             connection.run(shape.sql_for(&shadow(table))).await?;
         }
     }
@@ -127,7 +127,7 @@ async fn replace(connection: &mut Connection, family: &Family) -> Result<(), Fau
     for table in family.table_names() {
         connection.run(format!("DROP TABLE IF EXISTS {table}")).await?;
         connection.run(format!("ALTER TABLE {} RENAME TO {table}", shadow(table))).await?;
-        for index in shapes(Dialect::Sqlite, table).iter().filter(|shape| shape.is_index()) {
+        for index in shapes(family.database, Dialect::Sqlite, table).iter().filter(|shape| shape.is_index()) {
             connection.run(index.sql_for(table)).await?;
         }
     }

@@ -7,7 +7,7 @@ mod state;
 pub(crate) use history::{history_changes, kind_text, outcome_row, read_kind};
 pub(crate) use lines::{change_line, outcome_line, state_line};
 pub use lines::{entity_line, outcome_lines};
-pub(crate) use state::{entity_row, state_changes};
+pub(crate) use state::{domain_changes, entity_row, state_changes};
 
 use crate::sql::Value;
 use crate::tables::Table;

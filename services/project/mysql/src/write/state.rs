@@ -1,4 +1,4 @@
-//! Facts as rows of the current state.
+//! Facts as rows of the current state, or of that part of it which a projection keeps.
 
 use loki_domain::{Entity, Key, Kind};
 use loki_wire::fact::v1::write_entity;
@@ -6,15 +6,25 @@ use loki_wire::{Change, Fact};
 
 use super::TableChanges;
 use crate::sql::Value;
-use crate::tables::{MEMBERSHIP, MOUNT, NODE, SERVER, Table};
+use crate::tables::{CDN_SYSTEM_KINDS, DOMAIN, MEMBERSHIP, MOUNT, NODE, SERVER, STATE_KINDS, Table};
 
-/// What these facts change: of several about one entity only the last one counts.
+/// What these facts change in the current state.
 pub(crate) fn state_changes(facts: &[Fact]) -> Vec<TableChanges> {
+    changes(facts, &STATE_KINDS)
+}
+
+/// What these facts change in domains and the nodes above them.
+pub(crate) fn domain_changes(facts: &[Fact]) -> Vec<TableChanges> {
+    changes(facts, &CDN_SYSTEM_KINDS)
+}
+
+/// Of several facts about one entity only the last one counts, and none about entities of other kinds.
+fn changes(facts: &[Fact], kinds: &[Kind]) -> Vec<TableChanges> {
     let mut last: Vec<(Key, &Fact)> = facts.iter().filter_map(|fact| Some((fact.change.key()?, fact))).collect();
     last.sort_by_key(|(key, fact)| (*key, std::cmp::Reverse(fact.offset)));
     last.dedup_by_key(|(key, _)| *key);
 
-    let mut changes: Vec<TableChanges> = Kind::ALL.into_iter().map(|kind| TableChanges::new(entity_table(kind))).collect();
+    let mut changes: Vec<TableChanges> = kinds.iter().map(|kind| TableChanges::new(entity_table(*kind))).collect();
     for (key, fact) in last {
         let Some(changes) = changes.iter_mut().find(|changes| changes.table == entity_table(key.kind())) else { continue };
         match &fact.change {
@@ -32,6 +42,7 @@ pub(crate) fn entity_table(kind: Kind) -> &'static Table {
         Kind::Server => &SERVER,
         Kind::Mount => &MOUNT,
         Kind::Membership => &MEMBERSHIP,
+        Kind::Domain => &DOMAIN,
     }
 }
 
@@ -51,6 +62,9 @@ pub(crate) fn entity_row(entity: &Entity, fact: u64) -> Vec<Value> {
         }
         Entity::Mount(mount) => vec![id, Value::text(mount.node.to_string()), Value::text(mount.server.to_string()), fact, json],
         Entity::Membership(membership) => vec![id, Value::text(membership.node.to_string()), fact, json],
+        Entity::Domain(domain) => {
+            vec![id, Value::text(domain.site.name.as_str()), Value::text(domain.node.to_string()), fact, json]
+        }
     }
 }
 

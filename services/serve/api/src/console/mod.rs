@@ -1,11 +1,17 @@
-//! The one page: tree, servers of a node, projections. Plain HTML and one script, compiled in; and the form that asks for the token.
+//! The one page: tree, servers of a node, charts, projections. Plain HTML and one script in two files, compiled in; and the form that asks for the token.
 
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-/// One document with the script in it: a browser would ask for a second file without the token.
-const PAGE: &str = concat!(include_str!("index.html"), "<script>\n", include_str!("console.js"), "</script>\n</body>\n</html>\n");
+/// One document with the scripts in it: a browser would ask for a second file without the token.
+const PAGE: &str = concat!(
+    include_str!("index.html"),
+    "<script>\n",
+    include_str!("console.js"),
+    include_str!("charts.js"),
+    "</script>\n</body>\n</html>\n"
+);
 /// What a browser is shown that has no token yet. It holds no data.
 const SIGN_IN: &str = include_str!("sign_in.html");
 

@@ -7,8 +7,11 @@
 //! The offset is read again now and then. What it says then counts one reading later: a copy that a reader is given may be a little behind the
 //! store that the projector writes. A lower one counts at once, because the log itself may have been set back and the store filled from it again.
 
+mod domains;
 mod history;
 mod readiness;
+mod samples;
+mod servers;
 mod state;
 mod tree;
 
@@ -19,12 +22,15 @@ use std::time::Duration;
 use loki_domain::{Position, Stream};
 use loki_log::{Log, Partition, Topic};
 use loki_mysql::port::{Answer, NotReady, ReadError};
+use loki_redis::facts::ServersReader;
 use loki_runtime::{Backoff, task};
 use loki_wire::Topics;
 use tokio::sync::Notify;
 
+use self::domains::DomainsAbove;
 use self::history::HistoryAbove;
 use self::readiness::watch;
+use self::servers::ServersAbove;
 use self::state::StateAbove;
 use self::tree::TreeAbove;
 use crate::{App, Sources};
@@ -55,7 +61,11 @@ const UNKNOWN: u64 = u64::MAX;
 pub(crate) struct Floors {
     state: Floor,
     history: Floor,
+    domains: Floor,
     tree: Floor,
+    servers: Floor,
+    /// The group of the samples' live state.
+    samples: String,
 }
 
 impl Floors {
@@ -65,7 +75,10 @@ impl Floors {
         Self {
             state: floor(Stream::Fact, "mysql", &topics.facts),
             history: floor(Stream::Outcome, "history", &topics.outcomes),
+            domains: floor(Stream::Fact, "cdn_system", &topics.facts),
             tree: floor(Stream::Fact, "zookeeper", &topics.facts),
+            servers: floor(Stream::Fact, loki_redis::metrics::FACTS_NAME, &topics.facts),
+            samples: topics.group(loki_redis::metrics::SAMPLES_NAME),
         }
     }
 
@@ -73,19 +86,26 @@ impl Floors {
     pub(crate) fn above(&self, sources: Sources) -> Sources {
         Sources {
             log: sources.log,
+            intake: sources.intake,
+            series: sources.series,
             state: Arc::new(StateAbove { inner: sources.state, floor: self.state.clone() }),
             history: Arc::new(HistoryAbove { inner: sources.history, floor: self.history.clone() }),
+            domains: Arc::new(DomainsAbove { inner: sources.domains, floor: self.domains.clone() }),
             tree: Arc::new(TreeAbove { inner: sources.tree, floor: self.tree.clone() }),
+            servers: sources.servers.map(|inner| Arc::new(ServersAbove { inner, floor: self.servers.clone() }) as Arc<dyn ServersReader>),
+            live: sources.live,
         }
     }
 
     /// Follows how far the stores must be and tells whether they can be read, until shutdown.
     pub(crate) fn follow(self, app: &App) {
-        for floor in [self.state.clone(), self.history.clone(), self.tree.clone()] {
+        let servers = app.servers.clone().map(|reader| (reader, self.servers));
+        let kept = servers.as_ref().map(|(_, floor)| floor.clone());
+        for floor in [self.state.clone(), self.history.clone(), self.domains.clone(), self.tree.clone()].into_iter().chain(kept) {
             let (log, shutdown) = (app.log.clone(), app.shutdown.clone());
             task::spawn("floor", async move { shutdown.unless(floor.follow(log)).await });
         }
-        let (state, history, tree) = (app.state.clone(), app.history.clone(), app.tree.clone());
+        let (state, history, domains, tree) = (app.state.clone(), app.history.clone(), app.domains.clone(), app.tree.clone());
         watch(app, "mysql reader", self.state, move || {
             let state = state.clone();
             async move { state.stored().await }
@@ -94,10 +114,21 @@ impl Floors {
             let history = history.clone();
             async move { history.stored().await }
         });
+        watch(app, "cdn_system reader", self.domains, move || {
+            let domains = domains.clone();
+            async move { domains.stored().await }
+        });
         watch(app, "tree reader", self.tree, move || {
             let tree = tree.clone();
             async move { tree.stored().await.map_err(|error| ReadError::Away(error.0)) }
         });
+        if let Some((servers, floor)) = servers {
+            watch(app, "servers reader", floor, move || {
+                let servers = servers.clone();
+                async move { servers.stored().await.map_err(|error| ReadError::Away(error.0)) }
+            });
+        }
+        samples::follow(app, self.samples);
     }
 }
 

@@ -4,6 +4,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::{Entity, ServerRef, Source};
+use loki_redis::samples::SamplesReader;
+use loki_wire::envelope::write_time;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -28,6 +30,8 @@ pub(crate) struct Server {
     #[schema(value_type = Object)]
     server: Box<RawValue>,
     mounts: Vec<Mount>,
+    /// When the log took its last `host.*` sample; null: not within the last ten minutes, or it is not known now.
+    heard_at: Option<String>,
 }
 
 /// A place of a server in the tree.
@@ -72,6 +76,8 @@ pub(crate) async fn get_server(
             Source::Membership(id) => Some(id.to_string()),
         },
     });
-    let body = Server { mounts: mounts.collect(), server: entity::json(&Entity::Server(view.server)) };
+    // the rest is true whatever the live state says
+    let heard = app.live.presence(&[view.server.name.as_str()]).await.ok().and_then(|heard| heard.first().copied().flatten());
+    let body = Server { heard_at: heard.map(write_time), mounts: mounts.collect(), server: entity::json(&Entity::Server(view.server)) };
     Ok(read::at(read::last_fact(answer.stored.position), body))
 }

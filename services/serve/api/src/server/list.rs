@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use loki_domain::{Entity, Labels, Stream};
 use loki_mysql::port::ServerFilter;
 use serde::Deserialize;
@@ -69,19 +70,34 @@ async fn of_node(app: &App, node: &str, parameters: &Parameters, headers: &Heade
     if let Some(field) = parameters.of_all_servers() {
         return Err(Problem::bad_parameter(field, format!("`{field}` cannot be used together with `node`")));
     }
-    if let Some(after) = wait::after(parameters.after.as_deref(), headers, Stream::Fact)? {
-        wait::unless_stopping(app, app.tree.wait(after, app.config.wait_max)).await?;
+    let after = wait::after(parameters.after.as_deref(), headers, Stream::Fact)?;
+    let recursive = parameters.recursive.unwrap_or(false);
+    let Some(servers) = &app.servers else {
+        if let Some(after) = after {
+            wait::unless_stopping(app, app.tree.wait(after, app.config.wait_max)).await?;
+        }
+        let answer = app.tree.servers(node, recursive)?;
+        let encoded = answer.value.as_ref().map(|encoded| (&encoded.body, encoded.etag.as_str()));
+        return encoded_answer(node, encoded, answer.position, headers);
+    };
+    if let Some(after) = after {
+        wait::unless_stopping(app, servers.wait(after, app.config.wait_max)).await?;
     }
-    let answer = app.tree.servers(node, parameters.recursive.unwrap_or(false))?;
-    let encoded = answer.value.ok_or_else(|| Problem::not_found(format!("no node `{node}`")))?;
-    let position = read::last_fact(answer.position);
-    let etag = HeaderValue::try_from(&encoded.etag).map_err(|_| Problem::not_ready("the answer has no tag"))?;
-    if has(headers, &encoded.etag) {
-        return Ok(read::not_modified(etag, position));
+    let answer = servers.servers(node, recursive).await?;
+    let encoded = answer.value.as_ref().map(|encoded| (&encoded.body, encoded.etag.as_str()));
+    encoded_answer(node, encoded, answer.position, headers)
+}
+
+fn encoded_answer(node: &str, encoded: Option<(&Bytes, &str)>, position: u64, headers: &HeaderMap) -> Result<Response> {
+    let (body, etag) = encoded.ok_or_else(|| Problem::not_found(format!("no node `{node}`")))?;
+    let position = read::last_fact(position);
+    let tag = HeaderValue::try_from(etag).map_err(|_| Problem::not_ready("the answer has no tag"))?;
+    if has(headers, etag) {
+        return Ok(read::not_modified(tag, position));
     }
     let position = HeaderValue::try_from(position.to_string()).unwrap_or(HeaderValue::from_static("-"));
     let json = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, json), (header::ETAG, etag), (read::POSITION, position)], encoded.body.clone()).into_response())
+    Ok(([(header::CONTENT_TYPE, json), (header::ETAG, tag), (read::POSITION, position)], body.clone()).into_response())
 }
 
 /// Whether the caller has this answer already (RFC 9110, section 13.1.2: weak comparison).

@@ -1,15 +1,20 @@
 //! A whole platform in this process: log, decider, projections and API over files in a folder of its own.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use loki_api::{Api, Config, Sources};
 use loki_decider::Decider;
+use loki_domain::{Instant, Sample, Series};
+use loki_intake::Intake;
 use loki_log::recording::Recording;
 use loki_log::sqlite::{Options, SqliteLog};
 use loki_log::{Log, Topic};
-use loki_mysql::{HistoryProjection, Readers, StateProjection};
+use loki_mysql::port::Dump;
+use loki_mysql::{Database, DomainProjection, HistoryProjection, Readers, StateProjection, domain_reader};
+use loki_opentsdb::{Answer, Embedded, Found, Newest, Refused, Request, SeriesReader, SeriesStore, Sink, SinkConfig, StoreError};
+use loki_redis::samples::{MemorySamples, Reader, SamplesConfig, Shape};
 use loki_runner::{Projection, Runner, RunnerConfig};
 use loki_runtime::{Clock, Secret, Shutdown};
 use loki_telemetry::{Health, Metrics};
@@ -33,7 +38,10 @@ pub(crate) struct Cell {
     pub(crate) shutdown: Shutdown,
     pub(crate) api: JoinHandle<Result<(), loki_api::Error>>,
     pub(crate) relational: loki_mysql::Config,
+    pub(crate) cdn_system: loki_mysql::Config,
     pub(crate) memory: Memory,
+    pub(crate) samples: MemorySamples,
+    series: Option<Embedded>,
     others: Shutdown,
     projections: Vec<Running>,
     _home: tempfile::TempDir,
@@ -49,6 +57,8 @@ pub(crate) struct Setting {
     pub(crate) operations: Router,
     /// Whether the log's topics are made.
     pub(crate) topics: bool,
+    /// Whether there are time series.
+    pub(crate) series: bool,
     /// The most that one answer of the tree gives.
     pub(crate) nodes_max: usize,
 }
@@ -64,6 +74,7 @@ impl Default for Setting {
             drain: Duration::from_secs(5),
             operations: Router::new(),
             topics: true,
+            series: false,
             nodes_max: loki_zookeeper::live::NODES_MAX,
         }
     }
@@ -92,16 +103,49 @@ impl Cell {
             make_topics(&log).await;
         }
         let relational = loki_mysql::Config::sqlite(home.path().join("store.db"));
-        loki_mysql::migrate(&relational).await.unwrap();
+        let cdn_system = loki_mysql::Config::sqlite(home.path().join("cdn_system.db")).of(Database::CdnSystem);
+        for database in [&relational, &cdn_system] {
+            loki_mysql::migrate(database).await.unwrap();
+        }
         let readers = Readers::open(&relational).unwrap();
         let memory = Memory::answering_at_most(setting.nodes_max);
+        let samples = MemorySamples::new(Shape::new(partitions()));
+        let series = setting.series.then(|| {
+            let store = loki_series::Store::open(&home.path().join("series"), loki_series::Options::default()).unwrap();
+            Embedded::new(Arc::new(store), Clock::system())
+        });
         let (health, shutdown) = (Health::new(), Shutdown::new());
         let recording = Recording::new(Arc::new(log.clone()));
-        let sources =
-            Sources { log: Arc::new(recording.clone()), state: readers.state, history: readers.history, tree: Arc::new(memory.clone()) };
+        let sources = Sources {
+            log: Arc::new(recording.clone()),
+            intake: intake(Arc::new(recording.clone())),
+            series: series.clone().map_or_else(|| Arc::new(NoSeries) as Arc<dyn SeriesReader>, |series| Arc::new(series)),
+            servers: None,
+            live: Reader::new(Arc::new(samples.clone())),
+            state: readers.state,
+            history: readers.history,
+            domains: domain_reader(&cdn_system).unwrap(),
+            tree: Arc::new(memory.clone()),
+        };
         let (client, api) = serve(sources, setting, health.clone(), shutdown.clone()).await;
         let (others, projections) = (Shutdown::new(), vec![]);
-        Self { log, recording, topics, client, health, shutdown, api, relational, memory, others, projections, _home: home }
+        Self {
+            log,
+            recording,
+            topics,
+            client,
+            health,
+            shutdown,
+            api,
+            relational,
+            cdn_system,
+            memory,
+            samples,
+            series,
+            others,
+            projections,
+            _home: home,
+        }
     }
 
     pub(crate) fn start_decider(&self) {
@@ -113,8 +157,23 @@ impl Cell {
     pub(crate) fn start_projections(&self) -> Vec<Running> {
         let (_, state) = self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts, &self.health);
         let (_, history) = self.start_history();
+        let (_, domains) = self.project(DomainProjection::domains(&self.cdn_system).unwrap(), &self.topics.facts, &self.health);
         let (_, tree) = self.project(self.memory.projection(), &self.topics.facts, &self.health);
-        vec![state, history, tree]
+        self.start_samples();
+        vec![state, history, domains, tree]
+    }
+
+    /// What takes samples.
+    pub(crate) fn start_samples(&self) {
+        let log: Arc<dyn Log> = Arc::new(self.log.clone());
+        let (samples, facts) = (Topic::new(&self.topics.samples), Topic::new(&self.topics.facts));
+        let config = SamplesConfig::new(samples, facts, self.topics.group(loki_redis::metrics::SAMPLES_NAME));
+        let component = self.health.component(loki_redis::metrics::SAMPLES_NAME);
+        let store = Arc::new(self.samples.clone());
+        tokio::spawn(loki_redis::samples::run(log.clone(), store, config, Clock::system(), component, self.others.clone()));
+        let config = SinkConfig::new(&self.topics.samples, &self.topics.dead, self.topics.group("opentsdb"), partitions());
+        let store = self.series.clone().map_or_else(|| Arc::new(NoSeries) as Arc<dyn SeriesStore>, |series| Arc::new(series));
+        tokio::spawn(Sink::new(store, log, config, Clock::system(), &self.health).run(self.others.clone()));
     }
 
     /// Stops everything but the API.
@@ -129,7 +188,19 @@ impl Cell {
     pub(crate) async fn another_api(&self) -> Client {
         let readers = Readers::open(&self.relational).unwrap();
         let tree = Arc::new(self.memory.clone());
-        let sources = Sources { log: Arc::new(self.log.clone()), state: readers.state, history: readers.history, tree };
+        let log: Arc<dyn Log> = Arc::new(self.log.clone());
+        let domains = domain_reader(&self.cdn_system).unwrap();
+        let sources = Sources {
+            intake: intake(log.clone()),
+            log,
+            series: Arc::new(NoSeries),
+            state: readers.state,
+            history: readers.history,
+            domains,
+            tree,
+            servers: None,
+            live: Reader::new(Arc::new(self.samples.clone())),
+        };
         serve(sources, Setting::default(), Health::new(), self.shutdown.clone()).await.0
     }
 
@@ -162,15 +233,10 @@ impl Cell {
     /// Every entity that is there, once every projection has everything.
     pub(crate) async fn state(&self) -> Vec<String> {
         self.settled().await;
-        let mut dump = Readers::open(&self.relational).unwrap().state.dump(None).await.unwrap();
-        let mut lines = Vec::new();
-        loop {
-            let part = dump.next().await.unwrap();
-            if part.is_empty() {
-                return lines;
-            }
-            lines.extend(part);
-        }
+        let mut lines = dumped(Readers::open(&self.relational).unwrap().state.dump(None).await.unwrap()).await;
+        let domains = dumped(domain_reader(&self.cdn_system).unwrap().dump(None).await.unwrap()).await;
+        lines.extend(domains.into_iter().filter(|line| line.starts_with("domain/")));
+        lines
     }
 
     /// Every projection has everything.
@@ -178,9 +244,20 @@ impl Cell {
         until("everything is applied", async || {
             let status = self.client.get("/v1/status").await.body;
             let projections = status["projections"].as_array().cloned().unwrap_or_default();
-            status["undecided"] == 0 && projections.len() == 3 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
+            status["undecided"] == 0 && projections.len() == 6 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
         })
         .await;
+    }
+}
+
+async fn dumped(mut dump: Box<dyn Dump>) -> Vec<String> {
+    let mut lines = Vec::new();
+    loop {
+        let part = dump.next().await.unwrap();
+        if part.is_empty() {
+            return lines;
+        }
+        lines.extend(part);
     }
 }
 
@@ -189,6 +266,47 @@ impl Drop for Cell {
         self.shutdown.begin();
         self.others.begin();
     }
+}
+
+/// Time series that are away: what is tested here asks for none.
+pub(crate) struct NoSeries;
+
+#[async_trait::async_trait]
+impl SeriesReader for NoSeries {
+    async fn answer(&self, _: Request) -> Result<Answer, StoreError> {
+        Err(StoreError::Away("there are no series here".to_owned()))
+    }
+}
+
+#[async_trait::async_trait]
+impl SeriesStore for NoSeries {
+    async fn put(&self, _: &[Sample]) -> Result<Vec<Refused>, StoreError> {
+        Err(StoreError::Away("there are no series here".to_owned()))
+    }
+
+    async fn find(&self, _: &[(Series, Instant)]) -> Result<Vec<Found>, StoreError> {
+        Err(StoreError::Away("there are no series here".to_owned()))
+    }
+
+    async fn newest(&self, _: &[Series]) -> Result<Vec<Newest>, StoreError> {
+        Err(StoreError::Away("there are no series here".to_owned()))
+    }
+}
+
+/// Last values, of which there are none.
+pub(crate) fn live() -> Reader {
+    Reader::new(Arc::new(MemorySamples::new(Shape::new(partitions()))))
+}
+
+/// Of the samples' topic.
+fn partitions() -> u32 {
+    let topic = Topics::new("").samples;
+    loki_log::declared("").into_iter().find(|declared| declared.spec.name == topic).unwrap().spec.partitions
+}
+
+/// The way into the topic of samples.
+pub(crate) fn intake(log: Arc<dyn Log>) -> Intake {
+    Intake::new(log, Topic::new(Topics::new("").samples), partitions())
 }
 
 /// An API over these sources.
@@ -219,7 +337,7 @@ async fn make_topics(log: &SqliteLog) {
 
 /// Asks until it holds.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
+    let started = std::time::Instant::now();
     while !holds().await {
         assert!(started.elapsed() < Duration::from_secs(60), "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;

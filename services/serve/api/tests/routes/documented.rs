@@ -90,7 +90,7 @@ async fn every_documented_path_answers_as_documented() {
 
     let (letter, other) = ("loki.commands%2F0%2F5%2F0", "loki.commands%2F0%2F6%2F0");
     let command = r#"{"type":"node.create","data":{"path":"/new"}}"#;
-    let asked: [(&str, &str, &str, &str, u16); 31] = [
+    let asked: [(&str, &str, &str, &str, u16); 36] = [
         ("post", "/v1/commands", "/v1/commands", command, 202),
         ("post", "/v1/commands", "/v1/commands?wait=60s", command, 200),
         ("post", "/v1/commands", "/v1/commands?wait=x", command, 400),
@@ -110,6 +110,11 @@ async fn every_documented_path_answers_as_documented() {
         ("get", "/v1/servers", "/v1/servers?node=/no", "", 404),
         ("get", "/v1/servers/{name}", "/v1/servers/web1", "", 200),
         ("get", "/v1/servers/{name}", "/v1/servers/web2", "", 404),
+        ("get", "/v1/domains", "/v1/domains", "", 200),
+        ("get", "/v1/domains", "/v1/domains?node=/acme&recursive=true", "", 200),
+        ("get", "/v1/domains", "/v1/domains?node=/no", "", 404),
+        ("get", "/v1/samples", "/v1/samples?metric=host.cpu.usage", "", 200),
+        ("get", "/v1/samples", "/v1/samples?metric=a%20b", "", 400),
         ("get", "/v1/audit", "/v1/audit?limit=3", "", 200),
         ("get", "/v1/audit", "/v1/audit?limit=0", "", 400),
         ("get", "/v1/history/diff", "/v1/history/diff?from=c0&to=c3", "", 200),

@@ -14,7 +14,7 @@ use loki_wire::digest::Digest;
 use loki_wire::{Outcome, Topics, Verdict, outcome};
 use loki_zookeeper::Memory;
 
-use crate::cell::{Setting, serve, until};
+use crate::cell::{NoSeries, Setting, intake, live, serve, until};
 use crate::client::Client;
 
 pub(crate) struct ToldCell {
@@ -41,8 +41,17 @@ impl ToldCell {
         loki_mysql::migrate(&relational).await.unwrap();
         let readers = Readers::open(&relational).unwrap();
         let log = MemoryLog::new().as_kafka();
-        let sources =
-            Sources { log: Arc::new(log.clone()), state: readers.state, history: readers.history, tree: Arc::new(Memory::default()) };
+        let sources = Sources {
+            log: Arc::new(log.clone()),
+            intake: intake(Arc::new(log.clone())),
+            series: Arc::new(NoSeries),
+            servers: None,
+            live: live(),
+            state: readers.state,
+            history: readers.history,
+            domains: loki_mysql::domain_reader(&loki_mysql::Config::sqlite(home.path().join("cdn_system.db"))).unwrap(),
+            tree: Arc::new(Memory::default()),
+        };
         let (health, shutdown, topics) = (Health::new(), Shutdown::new(), Topics::new(""));
         // no projection ever has what the history is asked for
         let setting = Setting { wait_max: Duration::from_secs(10), ..Setting::default() };

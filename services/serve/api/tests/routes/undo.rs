@@ -267,6 +267,8 @@ async fn nothing_is_undone_before_the_history_has_what_was_decided() {
     cell.start_decider();
     cell.project(loki_mysql::StateProjection::state(&cell.relational).unwrap(), &cell.topics.facts, &cell.health);
     cell.project(cell.memory.projection(), &cell.topics.facts, &cell.health);
+    cell.project(loki_mysql::DomainProjection::domains(&cell.cdn_system).unwrap(), &cell.topics.facts, &cell.health);
+    cell.start_samples();
     let (stop, stopped) = cell.start_history();
     cell.ready().await;
     // the API waits for nothing for longer than a second
@@ -286,4 +288,27 @@ async fn nothing_is_undone_before_the_history_has_what_was_decided() {
     planned().await.problem(503, "not_ready");
     let _history = cell.start_history();
     until("it is seen", async || planned().await.status == 409).await;
+}
+
+#[tokio::test]
+async fn domains_come_back_as_they_were() {
+    let cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/acme" })).await;
+    let ads = cell.client.accept("node.create", json!({ "path": "/ads" })).await;
+    let domain = |node: &str, within: u32| json!({ "name": "shop.example", "node": node, "expect": { "within_ms": within } });
+    assert_eq!(undoes(&cell, "domain.set", domain("/acme", 500)).await, ["domain.remove"]);
+    cell.client.accept("domain.set", domain("/acme", 500)).await;
+    assert_eq!(undoes(&cell, "domain.set", domain("/acme", 900)).await, ["domain.set"]);
+    assert_eq!(undoes(&cell, "domain.set", domain("/ads", 500)).await, ["domain.set"]);
+    assert_eq!(undoes(&cell, "domain.remove", json!({ "name": "shop.example" })).await, ["domain.set"]);
+
+    // a node is not taken away from a domain, and a domain does not go back to a node that is gone
+    let moved = cell.client.accept("domain.set", domain("/ads", 500)).await;
+    cell.settled().await;
+    is_refused(&cell, &ads["position"], &ads["facts"][0]["key"]).await;
+    let removed = cell.client.accept("node.remove", json!({ "node": "/acme" })).await;
+    cell.settled().await;
+    is_refused(&cell, &moved["position"], &removed["facts"][0]["key"]).await;
+    undo(&cell, &removed["position"]).await;
+    assert_eq!(undo(&cell, &moved["position"]).await, ["domain.set"]);
 }

@@ -21,8 +21,15 @@ pub enum Store {
     Mysql,
     /// Only history and audit
     History,
+    /// Domains
+    #[value(name = "cdn_system")]
+    CdnSystem,
     /// The tree
     Zookeeper,
+    /// Servers by node, in Redis
+    Redis,
+    /// The time series: what the log still holds of samples is put again, and nothing is deleted
+    Opentsdb,
 }
 
 impl Store {
@@ -30,7 +37,10 @@ impl Store {
         match self {
             Self::Mysql => "mysql",
             Self::History => "history",
+            Self::CdnSystem => "cdn_system",
             Self::Zookeeper => "zookeeper",
+            Self::Redis => "redis",
+            Self::Opentsdb => "opentsdb",
         }
     }
 
@@ -39,7 +49,10 @@ impl Store {
         match self {
             Self::Mysql => &["mysql", "history"],
             Self::History => &["history"],
+            Self::CdnSystem => &["cdn_system"],
             Self::Zookeeper => &["zookeeper"],
+            Self::Redis => &["redis"],
+            Self::Opentsdb => &["opentsdb"],
         }
     }
 }
@@ -95,6 +108,9 @@ pub struct Rebuilding {
     /// Where the rebuild in hand is; absent when there is none.
     pub position: Option<u64>,
     pub end: Option<u64>,
+    /// The log's time of the oldest record that the last one found, of stores that hold more than the log does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<i64>,
 }
 
 /// Takes what is found, one by one; an error ends the work.
@@ -108,6 +124,7 @@ pub trait Operations: Send + Sync {
     /// Compares every store with the log. Each difference is a finding, and each store ends with [`Finding::Compared`].
     async fn verify(&self, on_finding: &mut OnFinding<'_>) -> Result<(), Failure>;
 
-    /// Builds a store anew and returns once it can be read again.
-    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<(), Failure>;
+    /// Builds a store anew and returns once it can be read again. Of a store that holds more than the log does, it gives the log's time from which on
+    /// it is as the log says.
+    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<Option<i64>, Failure>;
 }

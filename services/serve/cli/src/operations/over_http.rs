@@ -57,7 +57,8 @@ impl Operations for OverHttp<'_> {
 
     /// Readers keep the present entries until the new ones are complete, so the store's state does not tell when it is done: the number of the
     /// request does.
-    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<(), Failure> {
+    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<Option<i64>, Failure> {
+        let mut since_ms = None;
         let mut asked = Vec::new();
         for projection in store.projections() {
             let request = self.client.request(Method::POST, &["v1", "operations", "rebuild", projection]);
@@ -74,6 +75,7 @@ impl Operations for OverHttp<'_> {
                     let message = format!("the process was restarted, and with it the rebuild of `{projection}` was forgotten: ask again");
                     return Err(Failure::new(Exit::Failed, message));
                 }
+                since_ms = now.since_ms.or(since_ms);
                 built.done += now.position.unwrap_or_default();
                 built.of += now.end.unwrap_or_default();
                 if now.rebuilt < request {
@@ -84,7 +86,7 @@ impl Operations for OverHttp<'_> {
                 on_progress(built);
             }
             if open.is_empty() {
-                return Ok(());
+                return Ok(since_ms);
             }
             asked = open;
             sleep(pause).await;

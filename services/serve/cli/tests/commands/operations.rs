@@ -11,14 +11,21 @@ const VERIFY: &str = "POST /v1/operations/verify";
 const EQUAL: &str = r#"{"store":"mysql","equal":true,"entries":1234}"#;
 const HISTORY_EQUAL: &str = r#"{"store":"history","equal":true,"entries":99}"#;
 const TREE_EQUAL: &str = r#"{"store":"zookeeper","equal":true,"entries":7}"#;
+/// The others, as they are told behind it.
+const REST_EQUAL: &str = r#"{"store":"cdn_system","equal":true,"entries":2}
+{"store":"opentsdb","equal":true,"entries":5}"#;
 const MISSING: &str = r#"{"store":"zookeeper","difference":"missing","key":"node/01","log":{"id":"01","name":"a"},"stored":null}"#;
 
 #[tokio::test]
 async fn equal_stores() {
-    let api =
-        Scripted::new([(VERIFY, vec![Answer::ok("").pieces(&[&EQUAL[..10], &EQUAL[10..], "\n", HISTORY_EQUAL, "\n", TREE_EQUAL])])]).await;
-    check(&api.api, &["verify"], "mysql: equal, 1234 entries\nhistory: equal, 99 entries\nzookeeper: equal, 7 entries\n").await;
-    check(&api.api, &["verify", "-o", "json"], &format!("{EQUAL}\n{HISTORY_EQUAL}\n{TREE_EQUAL}\n")).await;
+    let api = Scripted::new([(
+        VERIFY,
+        vec![Answer::ok("").pieces(&[&EQUAL[..10], &EQUAL[10..], "\n", HISTORY_EQUAL, "\n", TREE_EQUAL, "\n", REST_EQUAL])],
+    )])
+    .await;
+    let text = "mysql: equal, 1234 entries\nhistory: equal, 99 entries\nzookeeper: equal, 7 entries\ncdn_system: equal, 2 entries\nopentsdb: equal, 5 entries\n";
+    check(&api.api, &["verify"], text).await;
+    check(&api.api, &["verify", "-o", "json"], &format!("{EQUAL}\n{HISTORY_EQUAL}\n{TREE_EQUAL}\n{REST_EQUAL}\n")).await;
 }
 
 #[tokio::test]
@@ -26,10 +33,12 @@ async fn differences() {
     let different = r#"{"store":"zookeeper","difference":"different","key":"node/02","log":{"id":"02"},"stored":{"id":"03"}}"#;
     let rest = r#"{"store":"zookeeper","equal":false,"entries":7,"position":"f9"}
 {"error":"history: away"}"#;
-    let body = format!("{EQUAL}\n{MISSING}\n{different}\n{rest}\n");
+    let body = format!("{REST_EQUAL}\n{EQUAL}\n{MISSING}\n{different}\n{rest}\n");
     let api = Scripted::new([(VERIFY, vec![Answer::ok(&body)])]).await;
     let ran = loki(&api.api, &["verify"]).await;
     let expected = "\
+cdn_system: equal, 2 entries
+opentsdb: equal, 5 entries
 mysql: equal, 1234 entries
 zookeeper: missing node/01
   log     {\"id\":\"01\",\"name\":\"a\"}
@@ -42,7 +51,7 @@ not compared: history: away
     let told = "error: not compared to the end: history: look into the server's log, and verify again\n";
     assert_eq!((ran.exit, ran.out.as_str(), ran.err.as_str()), (Exit::Failed, expected, told));
 
-    let body = format!("{EQUAL}\n{HISTORY_EQUAL}\n{MISSING}\n{}\n", TREE_EQUAL.replace("true", "false"));
+    let body = format!("{REST_EQUAL}\n{EQUAL}\n{HISTORY_EQUAL}\n{MISSING}\n{}\n", TREE_EQUAL.replace("true", "false"));
     let api = Scripted::new([(VERIFY, vec![Answer::ok(&body)])]).await;
     let ran = loki(&api.api, &["verify", "--quiet"]).await;
     assert_eq!((ran.exit, ran.err.as_str()), (Exit::Failed, ""));
@@ -53,7 +62,7 @@ not compared: history: away
 async fn a_store_that_was_not_compared_is_no_success() {
     let partial = format!("{EQUAL}\n{HISTORY_EQUAL}\n");
     let api = Scripted::new([(VERIFY, vec![Answer::ok(format!("{EQUAL}\n")), Answer::ok(partial)])]).await;
-    for missing in ["history, zookeeper", "zookeeper"] {
+    for missing in ["cdn_system, history, opentsdb, zookeeper", "cdn_system, opentsdb, zookeeper"] {
         let ran = loki(&api.api, &["verify"]).await;
         assert!(ran.exit == Exit::Failed && ran.err.contains(&format!("to the end: {missing}: ")), "{missing}: {ran:?}");
     }
@@ -64,7 +73,7 @@ async fn a_store_that_was_not_compared_is_no_success() {
 async fn half_an_answer_is_an_error() {
     let cut = Answer::ok("").pieces(&[EQUAL, "\n"]).breaking();
     let api = Scripted::new([(VERIFY, vec![cut, Answer::ok(""), Answer::ok(format!("{EQUAL}\n{{\"store\":1}}\n"))])]).await;
-    for told in ["broke", "not compared to the end: history, mysql, zookeeper", "cannot be read"] {
+    for told in ["broke", "not compared to the end: cdn_system, history, mysql, opentsdb, zookeeper", "cannot be read"] {
         let ran = loki(&api.api, &["verify"]).await;
         assert!(ran.exit == Exit::Failed && ran.err.contains(told), "{told}: {ran:?}");
     }
@@ -146,10 +155,10 @@ impl Operations for Local {
         on_finding(Finding::Difference { store: "history".to_owned(), difference: Difference::Extra, key, log: None, stored: None })
     }
 
-    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<(), Failure> {
+    async fn rebuild(&self, store: Store, on_progress: &mut OnProgress<'_>) -> Result<Option<i64>, Failure> {
         on_progress(Built { done: 1, of: 2 });
         match store {
-            Store::Zookeeper => Ok(()),
+            Store::Zookeeper => Ok(None),
             _ => Err(Failure::new(Exit::Conflict, "it is being built already")),
         }
     }

@@ -68,7 +68,8 @@ impl Committer {
     /// The connection; after a failure a new one, once it is known what became of the failed batch.
     pub(super) async fn connection(&mut self) -> Result<&mut SqliteConnection> {
         if self.connection.is_none() {
-            self.connection = Some(schema::connect(&self.path, self.options.max_file_bytes).await.map_err(fault::classify)?);
+            self.connection =
+                Some(schema::connect(&self.path, self.options.max_file_bytes, self.options.durability).await.map_err(fault::classify)?);
             let before = self.number;
             if let Err(error) = self.load().await {
                 self.connection = None;

@@ -54,7 +54,8 @@ impl Committer {
         requests: mpsc::Receiver<Request>,
         lock: DirectoryLock,
     ) -> Result<Self> {
-        let mut connection = schema::connect(&path, options.max_file_bytes).await.map_err(|error| fault::at_open(&path, error))?;
+        let mut connection =
+            schema::connect(&path, options.max_file_bytes, options.durability).await.map_err(|error| fault::at_open(&path, error))?;
         schema::prepare(&mut connection, &path).await?;
         catalog.load(&mut connection).await?;
         let mut committer = Self {

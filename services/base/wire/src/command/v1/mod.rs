@@ -283,6 +283,109 @@ pub struct MembershipSweep {
     pub membership: String,
 }
 
+/// Makes a domain, or replaces the node and the expectation of the one with this name, path, scheme and vendor.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DomainSet {
+    /// A name of DNS in lower case (other scripts as punycode) or an IPv4 address, with a port where it is not the scheme's.
+    #[schemars(with = "shape::Host")]
+    pub name: String,
+    #[serde(default = "path")]
+    #[schemars(with = "shape::UrlPath")]
+    pub path: String,
+    /// `https` or `http`.
+    #[serde(default = "https")]
+    #[schemars(with = "shape::Scheme")]
+    pub scheme: String,
+    /// Who answers: a CDN's name, or `own`. A tag of the samples about it.
+    #[serde(default = "own")]
+    #[schemars(with = "shape::SeriesName")]
+    pub vendor: String,
+    /// The node's path or id.
+    #[schemars(with = "shape::NodeRef")]
+    pub node: String,
+    #[serde(default, deserialize_with = "json::object")]
+    pub expect: Expect,
+    /// The id of a domain that was removed: it comes back as the same domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::Id>")]
+    pub again: Option<String>,
+}
+
+/// What a good answer is. All of it must hold.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// One of these: `200`, or `2xx` for a class.
+    #[serde(default = "statuses", deserialize_with = "as_a_set")]
+    #[schemars(with = "shape::Statuses")]
+    pub status: Vec<String>,
+    /// A text that the body holds; absent or null: any body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shape::Text>")]
+    pub body: Option<String>,
+    /// How long the answer may take, in milliseconds.
+    #[serde(default = "within_ms")]
+    #[schemars(with = "shape::Within")]
+    pub within_ms: u32,
+}
+
+impl Default for Expect {
+    fn default() -> Self {
+        Self { status: statuses(), body: None, within_ms: within_ms() }
+    }
+}
+
+/// Removes a domain.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DomainRemove {
+    #[schemars(with = "shape::Host")]
+    pub name: String,
+    #[serde(default = "path")]
+    #[schemars(with = "shape::UrlPath")]
+    pub path: String,
+    /// `https` or `http`.
+    #[serde(default = "https")]
+    #[schemars(with = "shape::Scheme")]
+    pub scheme: String,
+    #[serde(default = "own")]
+    #[schemars(with = "shape::SeriesName")]
+    pub vendor: String,
+}
+
+// Part of the version as well: whoever leaves a field out has always meant this.
+
+fn path() -> String {
+    "/".to_owned()
+}
+
+fn https() -> String {
+    "https".to_owned()
+}
+
+fn own() -> String {
+    "own".to_owned()
+}
+
+fn statuses() -> Vec<String> {
+    vec!["2xx".to_owned(), "3xx".to_owned()]
+}
+
+fn within_ms() -> u32 {
+    10_000
+}
+
+/// Whatever the order in which they are written, equal lists are equal requests. One that is too long stays as it is, to be refused.
+fn as_a_set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let mut texts = Vec::<String>::deserialize(deserializer)?;
+    if texts.len() <= loki_domain::domain::STATUSES_MAX {
+        texts.sort_unstable();
+        texts.dedup();
+    }
+    Ok(texts)
+}
+
 /// Tells null from absent.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)

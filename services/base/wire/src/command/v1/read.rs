@@ -1,6 +1,8 @@
 //! From a command's JSON to a domain value: whatever is not allowed is refused, and the field named.
 
-use loki_domain::{Command, Labels, NodeRef, Patch, Ratio, ServerRef, ServerState as State, Text, Weigh};
+use loki_domain::{
+    Command, Expectation, Labels, NodeRef, Patch, Ratio, ServerRef, ServerState as State, Site, Statuses, Text, Weigh, Within,
+};
 use serde::{Deserialize, Serialize};
 
 use super::*;
@@ -111,6 +113,17 @@ pub(in crate::command) fn read(kind: &str, data: &[u8]) -> Result<Intake, Error>
         "membership.sweep" => {
             typed(kind, data, |v: MembershipSweep| Ok(Command::MembershipSweep { membership: v.membership.parse().at("membership")? }))
         }
+        "domain.set" => typed(kind, data, |v: DomainSet| {
+            Ok(Command::DomainSet {
+                site: site(&v.name, &v.path, &v.scheme, &v.vendor)?,
+                node: node("node", &v.node)?,
+                expect: expectation(v.expect)?,
+                again: v.again.map(|id| id.parse().at("again")).transpose()?,
+            })
+        }),
+        "domain.remove" => {
+            typed(kind, data, |v: DomainRemove| Ok(Command::DomainRemove { site: site(&v.name, &v.path, &v.scheme, &v.vendor)? }))
+        }
         _ => Err(Error::UnknownType(kind.chars().take(64).collect())),
     }
 }
@@ -133,6 +146,24 @@ fn state(field: &str, text: &str) -> Result<State, Error> {
         State::Retired => Err(Error::Value { field: field.to_owned(), message: "use `server.retire` to retire a server".to_owned() }),
         state => Ok(state),
     }
+}
+
+fn site(name: &str, path: &str, scheme: &str, vendor: &str) -> Result<Site, Error> {
+    Ok(Site {
+        name: name.parse().at("name")?,
+        path: path.parse().at("path")?,
+        scheme: scheme.parse().at("scheme")?,
+        vendor: vendor.parse().at("vendor")?,
+    })
+}
+
+fn expectation(v: Expect) -> Result<Expectation, Error> {
+    let statuses = v.status.iter().enumerate().map(|(i, text)| text.parse().at(format!("expect.status[{i}]")));
+    Ok(Expectation {
+        statuses: Statuses::new(statuses.collect::<Result<_, _>>()?).at("expect.status")?,
+        body: option("expect.body", v.body)?,
+        within: Within::new(v.within_ms).at("expect.within_ms")?,
+    })
 }
 
 fn option(field: &str, text: Option<String>) -> Result<Option<Text>, Error> {

@@ -1,6 +1,6 @@
 //! From a domain value to the JSON that `read` takes.
 
-use loki_domain::{Command, Labels, NodeRef, Patch, Ratio, ServerRef, Text};
+use loki_domain::{Command, Labels, NodeRef, Patch, Ratio, ServerRef, Site, Text};
 
 use super::*;
 
@@ -74,6 +74,25 @@ pub(in crate::command) fn write(command: &Command) -> Vec<u8> {
         }),
         Command::MembershipRemove { membership } => serde_json::to_vec(&MembershipRemove { membership: membership.to_string() }),
         Command::MembershipSweep { membership } => serde_json::to_vec(&MembershipSweep { membership: membership.to_string() }),
+        Command::DomainSet { site: Site { name, path, scheme, vendor }, node, expect, again } => serde_json::to_vec(&DomainSet {
+            name: name.to_string(),
+            path: path.to_string(),
+            scheme: scheme.to_string(),
+            vendor: vendor.to_string(),
+            node: write_node(node),
+            expect: Expect {
+                status: expect.statuses.iter().map(|status| status.to_string()).collect(),
+                body: expect.body.as_ref().map(Text::to_string),
+                within_ms: expect.within.ms(),
+            },
+            again: again.map(|id| id.to_string()),
+        }),
+        Command::DomainRemove { site: Site { name, path, scheme, vendor } } => serde_json::to_vec(&DomainRemove {
+            name: name.to_string(),
+            path: path.to_string(),
+            scheme: scheme.to_string(),
+            vendor: vendor.to_string(),
+        }),
     };
     // strings, numbers and maps with string keys always serialise
     json.unwrap_or_default()

@@ -1,6 +1,6 @@
-//! The commands that put back nodes, servers and membership rules. What is made again keeps its id.
+//! The commands that put back nodes, servers, membership rules and domains. What is made again keeps its id.
 
-use loki_domain::{Command, Entity, Labels, Membership, Node, NodePath, NodeRef, Patch, Server, ServerRef, ServerState};
+use loki_domain::{Command, Domain, DomainId, Entity, Labels, Membership, Node, NodePath, NodeRef, Patch, Server, ServerRef, ServerState};
 
 use super::cannot;
 use super::changes::Change;
@@ -20,6 +20,9 @@ pub(super) fn back(change: &Change, parent: Option<NodePath>) -> Result<Vec<Comm
         (Some(Entity::Membership(before)), Some(Entity::Membership(_))) => vec![rule_back(before)],
         (None, Some(Entity::Membership(rule))) => vec![Command::MembershipRemove { membership: rule.id }],
         (Some(Entity::Membership(rule)), None) => vec![rule_again(rule)],
+        (Some(Entity::Domain(before)), Some(Entity::Domain(_))) => vec![domain_set(before, None)],
+        (None, Some(Entity::Domain(domain))) => vec![Command::DomainRemove { site: domain.site.clone() }],
+        (Some(Entity::Domain(domain)), None) => vec![domain_set(domain, Some(domain.id))],
         (Some(Entity::Mount(_)) | None, Some(Entity::Mount(_)) | None) => vec![],
         _ => return Err(cannot(&format!("`{}` cannot be put back", change.key))),
     })
@@ -89,6 +92,10 @@ fn rule_back(rule: &Membership) -> Command {
 fn rule_again(rule: &Membership) -> Command {
     let (pattern, labels) = (rule.pattern.clone(), rule.labels.clone());
     Command::MembershipSet { membership: None, node: Some(NodeRef::Id(rule.node)), pattern, labels, again: Some(rule.id) }
+}
+
+fn domain_set(domain: &Domain, again: Option<DomainId>) -> Command {
+    Command::DomainSet { site: domain.site.clone(), node: NodeRef::Id(domain.node), expect: domain.expect.clone(), again }
 }
 
 /// What turns `after` into `before`.

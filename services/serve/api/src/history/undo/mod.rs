@@ -13,8 +13,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use loki_domain::{Entity, Key, Kind, Node, NodePath, NodeRef, Position, Stream};
-use loki_mysql::port::Moment;
+use loki_domain::{Domain, Entity, Key, Kind, Node, NodePath, NodeRef, Position, Stream};
+use loki_mysql::port::{DomainFilter, Moment, Page};
 use loki_zookeeper::Refusal;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -70,6 +70,7 @@ pub(crate) async fn plan_undo(State(app): State<App>, Query(parameters): Query<P
     // what was made last goes first
     for change in changes.iter().rev() {
         check_empty(&app, change, &changes).await?;
+        check_node(&app, change).await?;
         let parent = parent_path(&app, change).await?;
         commands.extend(entities::back(change, parent)?);
     }
@@ -105,9 +106,32 @@ async fn check_empty(app: &App, change: &Change, changes: &[Change]) -> Result<(
         (Some(child), ..) => format!("`node/{child}` is under it"),
         (None, Some(rule), _) => format!("`{}` is on it", Key::Membership(rule.id)),
         (None, None, Some(1..)) => "servers are mounted on it".to_owned(),
-        (None, None, Some(0) | None) => return Ok(()),
+        (None, None, Some(0) | None) => match domain_of(app, node).await? {
+            Some(domain) => format!("`{domain}` is on it"),
+            None => return Ok(()),
+        },
     };
     Err(in_use(change, &what))
+}
+
+/// One of the domains of a node.
+async fn domain_of(app: &App, node: &Node) -> Result<Option<Key>> {
+    let filter = DomainFilter { node: Some(NodeRef::Id(node.id)), recursive: false };
+    let part = app.domains.domains(&filter, &Page::first(1), None).await?.value;
+    Ok(part.and_then(|part| part.items.first().map(|view| Key::Domain(view.domain.id))))
+}
+
+/// A domain goes back to the node that it was on, which has to be there.
+async fn check_node(app: &App, change: &Change) -> Result<()> {
+    let Some(Entity::Domain(Domain { node, .. })) = &change.before else {
+        return Ok(());
+    };
+    match app.state.node(&NodeRef::Id(*node), None).await?.value {
+        Some(_) => Ok(()),
+        None => {
+            Err(cannot(&format!("`{}` was on `node/{node}`, which is gone: undo its removal first", change.key)).conflict(Key::Node(*node)))
+        }
+    }
 }
 
 fn in_use(change: &Change, what: &str) -> Problem {

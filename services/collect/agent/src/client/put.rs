@@ -1,0 +1,98 @@
+//! `POST /api/put?details`: samples, and what became of each.
+
+use loki_runtime::clock::Stopwatch;
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::answer::{Answer, Failure, printable};
+use super::{Client, Request};
+use crate::metrics;
+
+/// Reasons that are told; there may be one per point.
+const REASONS_MAX: usize = 3;
+
+/// The API has answered for all points of a request: they are not to be sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// How many of them it will never take.
+    pub(crate) refused: u32,
+    /// Why, for people; some of the reasons.
+    pub(crate) reasons: Vec<String>,
+}
+
+/// OpenTSDB's answer to `details`; a point that is not named in `errors` is stored.
+#[derive(Deserialize)]
+struct Details {
+    failed: u32,
+    #[serde(default)]
+    errors: Vec<PointError>,
+}
+
+#[derive(Deserialize)]
+struct PointError {
+    #[serde(default)]
+    datapoint: serde_json::Value,
+    error: String,
+}
+
+impl Client {
+    /// `body`: `points` points in a JSON list under gzip.
+    ///
+    /// # Errors
+    /// The points may or may not be stored, and are to be sent again: stored twice, equal points are one.
+    pub(crate) async fn put(&self, body: Vec<u8>, points: u32) -> Result<Taken, Failure> {
+        let request = self.request(Method::POST, &["api", "put"]).with("details").json(body);
+        let started = Stopwatch::start();
+        let answer = self.send(Request { gzip: true, ..request }).await?;
+        metrics::answered(started.elapsed());
+        taken(&answer, points)
+    }
+}
+
+fn taken(answer: &Answer, points: u32) -> Result<Taken, Failure> {
+    let details = serde_json::from_slice::<Details>(&answer.body).ok();
+    match (answer.status, details) {
+        (200..300 | 400, Some(details)) => Ok(Taken {
+            refused: details.failed.min(points),
+            reasons: details.errors.iter().take(REASONS_MAX).map(|of| printable(&format!("{}: {}", of.error, of.datapoint))).collect(),
+        }),
+        (200..300, None) => Ok(Taken { refused: 0, reasons: Vec::new() }),
+        // the request itself is wrong, and would be the next time
+        (400 | 413 | 422, _) => Ok(Taken { refused: points, reasons: vec![answer.failure().to_string()] }),
+        // everything else is mended by somebody: a token, a proxy, an upgrade
+        _ => Err(answer.failure()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(status: u16, body: &str) -> Result<Taken, Failure> {
+        taken(&Answer::of(status, body), 7)
+    }
+
+    #[test]
+    fn each_point_is_answered_for() {
+        let none = Taken { refused: 0, reasons: Vec::new() };
+        assert_eq!(told(204, ""), Ok(none.clone()));
+        assert_eq!(told(200, r#"{"success":7,"failed":0,"errors":[]}"#), Ok(none));
+        let some = r#"{"success":5,"failed":2,"errors":[{"datapoint":{"metric":"a b"},"error":"bad metric"},{"error":"too old"}]}"#;
+        for status in [200, 400] {
+            let taken = told(status, some).unwrap();
+            assert_eq!((taken.refused, taken.reasons[0].as_str()), (2, r#"bad metric: {"metric":"a b"}"#));
+            assert_eq!(taken.reasons.len(), 2);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_as_a_whole_is_not_sent_again() {
+        for status in [400, 413, 422] {
+            let taken = told(status, r#"{"code":"bad_json","detail":"no JSON"}"#).unwrap();
+            assert_eq!((taken.refused, taken.reasons), (7, vec![format!("{status} bad_json: no JSON")]));
+        }
+        for status in [301, 401, 403, 404, 429, 500, 503] {
+            assert!(told(status, "").is_err(), "{status}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Metrics of the agent itself, counted per round, request or command.
+
+use std::time::Duration;
+
+use loki_telemetry::Metric;
+use metrics::{counter, gauge, histogram};
+
+pub const REGISTERED: Metric = Metric::gauge("lokiops_agent_registered", "1 when the API knows this machine as the server that it is");
+/// Label `part`: `register` or `samples`.
+pub const FAILED: Metric =
+    Metric::counter("lokiops_agent_failed_requests_total", "Requests that the API did not answer as it should, by part");
+pub const MEASURE_SECONDS: Metric = Metric::histogram("lokiops_agent_measure_seconds", "How long one reading of this host took");
+pub const MISSED: Metric =
+    Metric::counter("lokiops_agent_missed_rounds_total", "Rounds without a reading, because the one before was not done");
+pub const SEND_SECONDS: Metric = Metric::histogram("lokiops_agent_send_seconds", "From sending samples to the API's answer");
+pub const SENT: Metric = Metric::counter("lokiops_agent_sent_points_total", "Points that the API has taken");
+pub const REFUSED: Metric =
+    Metric::counter("lokiops_agent_refused_points_total", "Points that the API will never take, which are not sent again");
+pub const SPOOLED: Metric = Metric::counter("lokiops_agent_spooled_points_total", "Points that were put into the spool");
+pub const SPOOL_BYTES: Metric = Metric::gauge("lokiops_agent_spool_bytes", "Room that the spool takes");
+pub const SPOOL_POINTS: Metric = Metric::gauge("lokiops_agent_spool_waiting_points", "Points that wait in the spool");
+/// Label `cause`: one of the `CAUSE_…`.
+pub const DROPPED: Metric = Metric::counter("lokiops_agent_dropped_points_total", "Points that were lost before they were sent, by cause");
+pub const TORN: Metric =
+    Metric::counter("lokiops_agent_spool_torn_bytes_total", "Bytes of the spool that could not be read and were left out");
+
+/// The spool had no room left, and its oldest points went.
+pub const CAUSE_SPOOL_FULL: &str = "spool_full";
+/// The spool could not be written, or not be read again.
+pub const CAUSE_SPOOL_FAILED: &str = "spool_failed";
+
+/// All of them, for the recorder.
+pub const ALL: [Metric; 12] =
+    [REGISTERED, FAILED, MEASURE_SECONDS, MISSED, SEND_SECONDS, SENT, REFUSED, SPOOLED, SPOOL_BYTES, SPOOL_POINTS, DROPPED, TORN];
+
+pub(crate) fn registered(is: bool) {
+    gauge!(REGISTERED.name).set(if is { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn failed(part: &'static str) {
+    counter!(FAILED.name, "part" => part).increment(1);
+}
+
+pub(crate) fn measured(took: Duration) {
+    histogram!(MEASURE_SECONDS.name).record(took.as_secs_f64());
+}
+
+pub(crate) fn missed(rounds: u64) {
+    counter!(MISSED.name).increment(rounds);
+}
+
+pub(crate) fn answered(took: Duration) {
+    histogram!(SEND_SECONDS.name).record(took.as_secs_f64());
+}
+
+pub(crate) fn sent(points: u64) {
+    counter!(SENT.name).increment(points);
+}
+
+pub(crate) fn refused(points: u64) {
+    counter!(REFUSED.name).increment(points);
+}
+
+pub(crate) fn spooled(points: u64) {
+    counter!(SPOOLED.name).increment(points);
+}
+
+pub(crate) fn spool(bytes: u64, points: u64) {
+    gauge!(SPOOL_BYTES.name).set(bytes as f64);
+    gauge!(SPOOL_POINTS.name).set(points as f64);
+}
+
+pub(crate) fn dropped(cause: &'static str, points: u64) {
+    counter!(DROPPED.name, "cause" => cause).increment(points);
+}
+
+pub(crate) fn torn(bytes: u64) {
+    counter!(TORN.name).increment(bytes);
+}

@@ -1,0 +1,2 @@
+-- Where the partition is; nothing when it has no position.
+return place() or {}

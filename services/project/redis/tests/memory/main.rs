@@ -1,0 +1,7 @@
+//! Memory keeps the promise.
+
+mod world;
+
+use crate::world::InMemory;
+
+loki_redis::samples_contract!(async { InMemory::default() });

@@ -1,0 +1,4 @@
+//! The loops on Kafka.
+
+mod projection;
+mod share;
