@@ -206,8 +206,8 @@ fn describe_metrics() {
     loki_intake::metrics::describe();
     loki_decider::metrics::describe();
     loki_runner::metrics::describe();
-    describe(&loki_opentsdb::metrics::ALL);
-    describe(&loki_redis::metrics::ALL);
+    describe(loki_opentsdb::metrics::ALL);
+    describe(loki_redis::metrics::ALL);
     describe(&loki_prober::metrics::ALL);
     describe(&loki_mysql::metrics::ALL);
     describe(loki_zookeeper::metrics::ALL);

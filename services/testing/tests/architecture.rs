@@ -22,7 +22,7 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("loki-zookeeper", &["loki-runner", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     ("loki-redis", &["loki-runner", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     // knows no log, so that it can be read and tested for itself
-    ("loki-series", &["loki-domain"]),
+    ("loki-series", &["loki-domain", "loki-runtime"]),
     ("loki-opentsdb", &["loki-runner", "loki-series", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     // the readers of all stores, and from the runner only the words for a store's position
     (

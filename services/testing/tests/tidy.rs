@@ -134,7 +134,7 @@ fn operators_are_named_by_the_topics_that_their_commands_read() {
             let fields = text.split("topics.").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap().to_owned());
             fields.collect::<Vec<_>>()
         })
-        .filter(|field| ["commands", "facts", "outcomes", "dead"].contains(&field.as_str()))
+        .filter(|field| ["commands", "facts", "outcomes", "samples", "dead"].contains(&field.as_str()))
         .map(|field| format!("loki.{field}"))
         .collect();
     assert_eq!(read_by_operators, opened);
@@ -143,10 +143,16 @@ fn operators_are_named_by_the_topics_that_their_commands_read() {
 #[test]
 fn services_have_the_files_that_the_map_promises() {
     let promised = [
+        ("collect/agent", "config error metrics service"),
+        ("collect/intake", "error metrics"),
+        ("collect/prober", "config error metrics service"),
         ("decide/decider", "config error metrics service"),
         ("project/runner", "config error metrics runner"),
         ("project/mysql", "config error metrics port contract read write"),
         ("project/zookeeper", "config error metrics port contract read zookeeper"),
+        ("project/redis", "config error metrics contract"),
+        ("project/series", "config error"),
+        ("project/opentsdb", "config error metrics port contract read service"),
         ("serve/api", "config error metrics service"),
     ];
     for (name, files) in promised {

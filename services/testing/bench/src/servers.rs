@@ -21,9 +21,12 @@ use loki_intake::Intake;
 use loki_log::sqlite::{Options, SqliteLog};
 use loki_log::{Log, Topic, declared};
 use loki_mysql::{Readers, migrate};
+use loki_opentsdb::Embedded;
+use loki_redis::samples::{MemorySamples, Reader, Shape};
 use loki_runner::{Batch, Projection, State, Target};
 use loki_runtime::clock::Stopwatch;
-use loki_runtime::{Secret, Shutdown, task};
+use loki_runtime::{Clock, Secret, Shutdown, task};
+use loki_series::Store;
 use loki_telemetry::{Health, Metrics};
 use loki_wire::{Change, Fact, Topics};
 use loki_zookeeper::Memory;
@@ -104,7 +107,18 @@ async fn ours(folder: &std::path::Path, shutdown: &Shutdown) -> Result<SocketAdd
     let domains = loki_mysql::domain_reader(&loki_mysql::Config::sqlite(folder.join("cdn_system.db")))?;
     let log: Arc<dyn Log> = Arc::new(log);
     let intake = Intake::new(log.clone(), Topic::new(Topics::new("").samples), 12);
-    let sources = Sources { log, intake, state: readers.state, history: readers.history, domains, tree: Arc::new(tree().await?) };
+    let series = Store::open(&folder.join("series"), loki_series::Options::default())?;
+    let sources = Sources {
+        log,
+        intake,
+        series: Arc::new(Embedded::new(Arc::new(series), Clock::system())),
+        state: readers.state,
+        history: readers.history,
+        domains,
+        tree: Arc::new(tree().await?),
+        servers: None,
+        live: Reader::new(Arc::new(MemorySamples::new(Shape::new(12)))),
+    };
     let config = Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         token: Secret::default(),

@@ -109,6 +109,18 @@ mod tests {
         }
     }
 
+    /// A value that is one number in a text and another one without would contradict itself.
+    #[test]
+    fn a_number_is_what_its_digits_say() {
+        for digits in ["104504.33333333333", "96593.66666666667", "-327.502", "5e-324", "1.7976931348623157e308"] {
+            let said = format!("m{{core=0,host=a}} 1700000000 {digits}");
+            for value in [digits.to_owned(), format!("\"{digits}\"")] {
+                let point = POINT.replace("12", &value);
+                assert_eq!(told(&point, &[]), Ok(vec![said.clone()]), "{point}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_written_reads_the_same() {
         let points = format!("[{POINT},{}]", POINT.replace("12", "-0.1e-7").replace("1700000000", "1700000000123"));

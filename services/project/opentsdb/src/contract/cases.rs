@@ -117,6 +117,17 @@ pub async fn many_points_are_found_in_one_call(world: &dyn World) {
     assert_eq!(found(&*store, &twice).await, values(&twice));
 }
 
+pub async fn series_that_differ_in_several_tags_are_all_found(world: &dyn World) {
+    let (store, metric, ms) = (world.store(), world.metric(), lately(world));
+    let of: Vec<Series> =
+        (0..12).map(|number| series(&metric, &[("host", &format!("h{}", number / 3)), ("core", &format!("c{}", number % 3))])).collect();
+    let samples: Vec<_> = of.iter().zip(0..).map(|(of, index)| sample(of, ms + index * 500, index as f64)).collect();
+    put(&*store, &samples).await;
+    assert_eq!(found(&*store, &samples).await, values(&samples));
+    let newest: Vec<Newest> = samples.iter().map(|sample| Newest::At(sample.at)).collect();
+    assert_eq!(store.newest(&of).await, Ok(newest));
+}
+
 pub async fn the_newest_point_is_told(world: &dyn World) {
     let (store, metric, ms) = (world.store(), world.metric(), lately(world));
     let now_ms = world.now_ms();

@@ -40,6 +40,7 @@ macro_rules! series_contract {
             putting_again_changes_nothing
             what_was_never_stored_is_not_there
             many_points_are_found_in_one_call
+            series_that_differ_in_several_tags_are_all_found
             the_newest_point_is_told
             a_series_without_points_has_no_newest
             readers_answer_what_was_put

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use loki_domain::{Instant, Series, Value};
 
 use super::OpenTsdb;
-use super::question::{Failure, HOUR_MS, Question, SERIES_MAX, shape};
+use super::question::{Failure, HOUR_MS, Question, together};
 use crate::error::StoreError;
 use crate::port::Found;
 
@@ -16,20 +16,18 @@ pub(super) struct Look<'s> {
     points: Vec<usize>,
 }
 
-/// A row of OpenTSDB holds one hour of one series: so does a question, of several series of the same tags. That hour is all that it reads, and that
-/// may fail for two values at one instant.
+/// A row of OpenTSDB holds one hour of one series: so does a question, of several series that can be asked about together. That hour is all that it
+/// reads, and that may fail for two values at one instant.
 pub(super) fn looks(points: &[(Series, Instant)]) -> Vec<Look<'_>> {
-    let mut kinds: BTreeMap<_, BTreeMap<&Series, Vec<usize>>> = BTreeMap::new();
+    let mut hours: BTreeMap<i64, BTreeMap<&Series, Vec<usize>>> = BTreeMap::new();
     for (index, (series, at)) in points.iter().enumerate() {
-        let kind = (at.ms().div_euclid(HOUR_MS), shape(series));
-        kinds.entry(kind).or_default().entry(series).or_default().push(index);
+        hours.entry(at.ms().div_euclid(HOUR_MS)).or_default().entry(series).or_default().push(index);
     }
     let mut looks = Vec::new();
-    for of in kinds.into_values() {
-        let all: Vec<_> = of.into_iter().collect();
-        for some in all.chunks(SERIES_MAX) {
-            let of: Vec<usize> = some.iter().flat_map(|(_, indexes)| indexes.iter().copied()).collect();
-            looks.push(about(some.iter().map(|(series, _)| *series).collect(), of, points));
+    for of in hours.into_values() {
+        for series in together(of.keys().copied()) {
+            let indexes = series.iter().filter_map(|series| of.get(series)).flatten().copied().collect();
+            looks.push(about(series, indexes, points));
         }
     }
     looks

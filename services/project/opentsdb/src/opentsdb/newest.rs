@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use loki_domain::{Instant, Series};
 
-use super::question::{Failure, HOUR_MS, Question, SERIES_MAX, shape};
+use super::question::{Failure, HOUR_MS, Question, together};
 use super::{AT_ONCE, OpenTsdb};
 use crate::error::StoreError;
 use crate::port::Newest;
@@ -116,12 +116,7 @@ impl OpenTsdb {
 }
 
 fn questions<'s>(series: &[&'s Series], ms: (i64, i64), hours: bool) -> Vec<Question<'s>> {
-    let mut kinds: BTreeMap<_, Vec<&'s Series>> = BTreeMap::new();
-    for of in series {
-        kinds.entry(shape(of)).or_default().push(of);
-    }
-    let some = kinds.into_values().flat_map(|of| of.chunks(SERIES_MAX).map(<[_]>::to_vec).collect::<Vec<_>>());
-    some.map(|series| Question { series, ms, hours }).collect()
+    together(series.iter().copied()).into_iter().map(|series| Question { series, ms, hours }).collect()
 }
 
 fn instant(ms: i64) -> Option<Instant> {

@@ -13,7 +13,7 @@
 //!
 //! What has become older than the window is removed by the steps themselves, each some more than it brings: nothing grows without bound, and no
 //! step takes long. Readers do not see it meanwhile, so it makes no difference when it is removed. A series takes Redis some 500 bytes, and a step of a
-//! thousand some 20 milliseconds (`examples/speed.rs`, on two busy cores).
+//! thousand some 20 milliseconds (`examples/live_speed.rs`, on two busy cores).
 
 mod asks;
 mod config;

@@ -11,16 +11,16 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use super::PATIENCE;
 use super::given::Generator;
 use super::model::{Cells, Dead};
+use super::{PATIENCE, now_ms};
 use crate::api::Api;
 use crate::platform::{Backends, Platform};
 
 /// Two, so that partitions move when one is killed.
 const SINKS: [&str; 2] = ["opentsdb", "opentsdb-2"];
-/// What `loki verify` compares, and what the API is ready with.
-const OTHERS: [&str; 4] = ["mysql", "zookeeper", "redis", "api"];
+/// What `loki verify` compares, and what the API is ready with: the log has its id of the decider.
+const OTHERS: [&str; 5] = ["decider", "mysql", "zookeeper", "redis", "api"];
 /// Every query that the counter counts has failed.
 const FAILED: &str = "tsd.compaction.duplicates";
 
@@ -196,9 +196,10 @@ impl Site {
     }
 }
 
-/// Each series of a metric and a host for itself, in milliseconds.
+/// Each series of a metric and a host for itself, in milliseconds, and those points as well that are dated a little ahead.
 pub(super) fn query(metric: &str, host: &str, start: &str) -> String {
-    format!("/api/query?start={start}&ms=true&arrays=true&m=none:{metric}%7Bhost={host},core=*%7D")
+    let end = now_ms() / 1_000 + 3_600;
+    format!("/api/query?start={start}&end={end}&ms=true&arrays=true&m=none:{metric}%7Bhost={host},core=*%7D")
 }
 
 fn read(metric: &str, line: &Value) -> (String, BTreeMap<i64, f64>) {

@@ -57,7 +57,7 @@ fn group<P>(written: Written<P>, points: impl Fn(P) -> BTreeMap<i64, f64>) -> Gr
     Group { metric, tags, aggregate_tags, points: points(dps), query_index: query.map(|query| query.index) }
 }
 
-pub(super) fn names(body: &[u8]) -> BTreeSet<String> {
+pub(crate) fn names(body: &[u8]) -> BTreeSet<String> {
     read(body)
 }
 
@@ -126,7 +126,8 @@ fn close(one: f64, other: f64) -> bool {
 #[test]
 fn only_order_and_last_digits_are_no_difference() {
     let groups = |hosts: [&str; 2], value: f64| {
-        let group = |host: &str| serde_json::json!({ "metric": "m", "tags": { "host": host }, "aggregateTags": ["mount"], "dps": { "1": value } });
+        let group =
+            |host: &str| serde_json::json!({ "metric": "m", "tags": { "host": host }, "aggregateTags": ["mount"], "dps": { "1": value } });
         groups_by_instant(Value::from(hosts.map(group).to_vec()).to_string().as_bytes(), 1_000)
     };
     assert_eq!(difference(&groups(["a", "b"], 1.0), &groups(["b", "a"], 1.0 + 1e-10)), None);

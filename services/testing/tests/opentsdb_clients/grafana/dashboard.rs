@@ -110,9 +110,11 @@ impl Dashboard {
     }
 
     fn read(file: &Path) -> Self {
-        let read: DashboardFile = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let read: DashboardFile =
+            serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         assert_eq!(read.time.to, "now", "{}", file.display());
-        let panels = read.panels.into_iter().map(|panel| Panel { title: panel.title, source: panel.datasource.uid, targets: panel.targets });
+        let panels =
+            read.panels.into_iter().map(|panel| Panel { title: panel.title, source: panel.datasource.uid, targets: panel.targets });
         let panels: Vec<Panel> = panels.collect();
         for target in panels.iter().flat_map(|panel| &panel.targets) {
             let known = !target.should_compute_rate && !target.disable_downsampling;

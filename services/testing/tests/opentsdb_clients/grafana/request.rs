@@ -16,10 +16,9 @@ impl Span {
         Self { start_ms: now_ms - seconds * 1_000, end_ms: now_ms }
     }
 
-    /// A downsampled point is dated at the beginning of its interval, which may lie before the start.
+    /// To the second: in seconds a point may seem to lie before a start in milliseconds.
     pub(super) fn contains(self, at_ms: i64) -> bool {
-        let longest = (self.end_ms - self.start_ms) / 60;
-        (self.start_ms - longest..=self.end_ms).contains(&at_ms)
+        (self.start_ms / 1_000 * 1_000..=self.end_ms).contains(&at_ms)
     }
 }
 

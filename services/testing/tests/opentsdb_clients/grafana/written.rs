@@ -31,7 +31,8 @@ impl Written {
         let text = source("services/collect/prober/src/lib.rs");
         let line = text.lines().find_map(|line| line.strip_prefix("//! Tags: ")).expect("a line of tags");
         // the values after `unless` are no names of tags
-        let everywhere: BTreeSet<String> = line.split(';').next().unwrap_or(line).split(',').filter_map(|part| quoted(part).next()).collect();
+        let everywhere: BTreeSet<String> =
+            line.split(';').next().unwrap_or(line).split(',').filter_map(|part| quoted(part).next()).collect();
         for (metric, row) in rows("services/collect/prober/src/lib.rs") {
             let about = row.join(" ");
             let own = about.split("tag `").skip(1).filter_map(|rest| rest.split('`').next()).map(str::to_owned);

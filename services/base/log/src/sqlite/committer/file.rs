@@ -154,7 +154,7 @@ mod tests {
     async fn committer(directory: &std::path::Path) -> (Committer, Arc<Part>) {
         let catalog = Arc::new(Catalog::default());
         let options = Options { clock: Clock::fixed(1_000), ..Options::new(directory) };
-        let lock = DirectoryLock::take(directory).unwrap();
+        let lock = DirectoryLock::take(directory, "control").unwrap();
         let (_, queue) = mpsc::channel(1);
         let mut committer = Committer::new(directory.join("control.db"), options, catalog.clone(), queue, lock).await.unwrap();
         let spec = TopicSpec {

@@ -1,4 +1,4 @@
-//! How fast the store takes samples and facts and answers, and how much memory it needs: `cargo run --release -p loki-redis --example speed`.
+//! How fast the store takes samples and facts and answers, and how much memory it needs: `cargo run --release -p loki-redis --example live_speed`.
 //!
 //! It starts a Redis of its own. What a step costs is time in which Redis serves nobody else.
 
