@@ -68,6 +68,12 @@ bench: toolchain ## Benchmarks beside bare peers, on real backends of their own;
 	@$(INSTALL) backends
 	cargo run --locked --release -p loki-bench --bin bench -- $(WORK)
 
+.PHONY: proof
+proof: stack-up ## 200,000 samples, good and bad, while sinks and OpenTSDB are killed; part of `make test` with fewer
+	@cargo build --locked -p loki
+	$(BACKENDS)
+	LOKI_TEST_POINTS=200000 cargo test --locked -p loki-testing --test end_to_end sample_faults
+
 .PHONY: chart
 chart: ## Lint the Helm chart, render it with several sets of values and check what comes out
 	@$(INSTALL) helm

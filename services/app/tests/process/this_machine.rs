@@ -26,6 +26,13 @@ async fn run(folder: &std::path::Path, name: &str) -> (Registered, Vec<Value>) {
         status == 200 && answer["undecided"] == 0 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
     };
     let status = loki.until("/v1/status", at_end).await;
+    // it is measured, and its own API is probed
+    for metric in ["host.cpu.usage", "domain.availability"] {
+        let has_points = |status: u16, answer: &Value| status == 200 && answer[0]["dps"].as_object().is_some_and(|points| !points.is_empty());
+        loki.until(&format!("/api/query?start=5m-ago&m=avg:{metric}"), has_points).await;
+    }
+    let mut server = loki.until(&format!("/v1/servers/{name}"), |status, answer| status == 200 && answer["heard_at"].is_string()).await;
+    server.as_object_mut().unwrap().remove("heard_at");
     let ask = async |path: &str| {
         let (status, answer) = loki.get(path).await.unwrap();
         assert_eq!(status, 200, "{path}: {answer}");
@@ -33,7 +40,7 @@ async fn run(folder: &std::path::Path, name: &str) -> (Registered, Vec<Value>) {
     };
     let registered = Registered {
         servers: ask("/v1/servers").await["items"].clone(),
-        server: ask(&format!("/v1/servers/{name}")).await,
+        server,
         tree: ask("/v1/tree").await,
         facts: status["projections"][0]["end"].clone(),
     };

@@ -25,6 +25,8 @@ use crate::{metrics, points};
 
 /// Targets that are probed when the prober starts, if there are no more than that.
 const FIRST_MAX: usize = 16;
+/// Their turn must be so far away: two probes within a second would contradict each other.
+const FIRST_APART_MS: i64 = 5_000;
 
 pub(crate) struct Rounds {
     every: Duration,
@@ -64,10 +66,11 @@ impl Rounds {
     pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
         let mut plan = self.plan();
         let mut last = self.turn.means.clock.now_ms();
-        // a few are probed at once as well: whoever has just started a prober sees what it finds
+        // a few are probed at once as well, unless it is their turn soon: whoever has just started a prober sees what it finds
         let first: List = self.list.borrow().clone();
         if first.len() <= FIRST_MAX {
-            first.iter().for_each(|target| self.start(last, target.clone()));
+            let soon: HashSet<Tags> = plan.due(last, last + FIRST_APART_MS).probes.iter().map(|(_, target)| target.tags().clone()).collect();
+            first.iter().filter(|target| !soon.contains(target.tags())).for_each(|target| self.start(last, target.clone()));
         }
         loop {
             let now = self.turn.means.clock.now_ms();

@@ -102,7 +102,7 @@ impl Task {
         let home = Home { number: NUMBER.fetch_add(1, Ordering::Relaxed), told };
         let (beginning, judge) = refill::enter(&common, hold).await?;
         hold.start(beginning).await?;
-        tracing::info!(partition = %partition, offset = beginning, "samples are stored from here on");
+        tracing::debug!(partition = %partition, offset = beginning, "samples are stored from here on");
         Ok(Self {
             troubles: common.trouble.watch(),
             common,

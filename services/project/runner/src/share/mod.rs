@@ -179,8 +179,11 @@ impl Loop {
     async fn take(&mut self, event: Event) {
         match event {
             Event::Assigned(partitions) => {
+                if !partitions.is_empty() {
+                    let numbers: Vec<u32> = partitions.iter().map(|partition| partition.number).collect();
+                    tracing::info!(projection = self.config.name, topic = %self.config.topic, partitions = ?numbers, "holds partitions");
+                }
                 for partition in partitions {
-                    tracing::info!(projection = self.config.name, partition = %partition, "holds a partition");
                     self.drop_slot(&partition);
                     self.slots.insert(partition, Slot::new());
                 }
