@@ -28,7 +28,8 @@ async fn run(folder: &std::path::Path, name: &str) -> (Registered, Vec<Value>) {
     let status = loki.until("/v1/status", at_end).await;
     // it is measured, and its own API is probed
     for metric in ["host.cpu.usage", "domain.availability"] {
-        let has_points = |status: u16, answer: &Value| status == 200 && answer[0]["dps"].as_object().is_some_and(|points| !points.is_empty());
+        let has_points =
+            |status: u16, answer: &Value| status == 200 && answer[0]["dps"].as_object().is_some_and(|points| !points.is_empty());
         loki.until(&format!("/api/query?start=5m-ago&m=avg:{metric}"), has_points).await;
     }
     let mut server = loki.until(&format!("/v1/servers/{name}"), |status, answer| status == 200 && answer["heard_at"].is_string()).await;

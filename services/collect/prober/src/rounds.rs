@@ -69,7 +69,8 @@ impl Rounds {
         // a few are probed at once as well, unless it is their turn soon: whoever has just started a prober sees what it finds
         let first: List = self.list.borrow().clone();
         if first.len() <= FIRST_MAX {
-            let soon: HashSet<Tags> = plan.due(last, last + FIRST_APART_MS).probes.iter().map(|(_, target)| target.tags().clone()).collect();
+            let soon: HashSet<Tags> =
+                plan.due(last, last + FIRST_APART_MS).probes.iter().map(|(_, target)| target.tags().clone()).collect();
             first.iter().filter(|target| !soon.contains(target.tags())).for_each(|target| self.start(last, target.clone()));
         }
         loop {

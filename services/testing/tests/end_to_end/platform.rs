@@ -16,7 +16,7 @@ use crate::api::Api;
 const READY: Duration = Duration::from_secs(90);
 
 /// What runs on the real set, each a process.
-pub(crate) const SERVICES: [&str; 4] = ["decider", "mysql", "zookeeper", "api"];
+pub(crate) const SERVICES: [&str; 6] = ["decider", "mysql", "zookeeper", "redis", "opentsdb", "api"];
 
 /// Where the real backends are.
 #[derive(Debug, Clone)]

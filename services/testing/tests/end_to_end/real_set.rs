@@ -13,6 +13,8 @@ fn metrics(service: &str) -> &'static [&'static str] {
         "decider" => &["lokiops_decider_active 1", "lokiops_decider_outcomes_total{outcome=\"accepted\"} "],
         "mysql" => &["lokiops_project_position{projection=\"mysql\"} ", "lokiops_project_position{projection=\"history\"} "],
         "zookeeper" => &["lokiops_project_position{projection=\"zookeeper\"} "],
+        "redis" => &["lokiops_project_position{projection=\"redis\"} "],
+        "opentsdb" => &["lokiops_opentsdb_away 0"],
         _ => &["lokiops_api_"],
     }
 }
@@ -58,14 +60,14 @@ async fn the_same_commands_run_all_or_one_service_each() {
         }
     }
     platform.verify();
-    for service in ["api", "zookeeper", "mysql", "decider"] {
+    for service in ["api", "opentsdb", "redis", "zookeeper", "mysql", "decider"] {
         platform.stop(service);
     }
 }
 
 /// Topics and tables: what is planned is what is done, and done once.
 fn prepare(platform: &Platform) {
-    let topics = ["commands", "dead", "facts", "outcomes"].map(|name| format!("{}loki.{name}", platform.prefix));
+    let topics = ["commands", "dead", "facts", "outcomes", "samples"].map(|name| format!("{}loki.{name}", platform.prefix));
     let told = |verb: &str| topics.each_ref().map(|topic| format!("{verb} {topic}"));
     let lines = |output: String| {
         let mut lines: Vec<String> = output.lines().map(str::to_owned).collect();
@@ -90,7 +92,9 @@ async fn topics_that_cannot_become_as_declared_are_refused() {
     let mut specs: Vec<_> = loki_log::declared(&platform.prefix).into_iter().map(|declared| declared.spec).collect();
     for spec in &mut specs {
         (spec.replication, spec.min_insync_replicas) = (1, 1);
-        spec.partitions = if spec.name.ends_with("commands") { 3 } else { 1 };
+        if spec.name.ends_with("commands") {
+            spec.partitions = 3;
+        }
     }
     log.reconcile_topics(&specs, true).await.unwrap();
     let commands = Topic::new(format!("{}loki.commands", platform.prefix));
