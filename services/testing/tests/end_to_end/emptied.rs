@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use loki_core::generate::Wild;
-use loki_testing::real::{self, Kafka, MariaDb, Running, Snapshot, ZooKeeper};
+use loki_testing::real::{self, Kafka, MariaDb, Redis, Running, Snapshot, ZooKeeper};
 use sqlx::{AssertSqlSafe, Connection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::RwLock;
 
 use crate::api::Api;
@@ -28,14 +30,28 @@ enum Harm {
     DeleteAll,
     SetBackMysql,
     SetBackZookeeper,
+    FlushAll,
+    SetBackRedis,
 }
 
 impl Harm {
-    const ALL: [Self; 5] = [Self::DropTable, Self::DropDatabase, Self::DeleteAll, Self::SetBackMysql, Self::SetBackZookeeper];
+    const ALL: [Self; 7] = [
+        Self::DropTable,
+        Self::DropDatabase,
+        Self::DeleteAll,
+        Self::FlushAll,
+        Self::SetBackMysql,
+        Self::SetBackZookeeper,
+        Self::SetBackRedis,
+    ];
 
     /// The projector that mends it.
     fn projector(self) -> &'static str {
-        if matches!(self, Self::DeleteAll | Self::SetBackZookeeper) { "zookeeper" } else { "mysql" }
+        match self {
+            Self::DropTable | Self::DropDatabase | Self::SetBackMysql => "mysql",
+            Self::DeleteAll | Self::SetBackZookeeper => "zookeeper",
+            Self::FlushAll | Self::SetBackRedis => "redis",
+        }
     }
 
     /// The projections that are filled anew; those of a store that was set back go on from where it is.
@@ -44,7 +60,8 @@ impl Harm {
             Self::DropTable => &["mysql"],
             Self::DropDatabase => &["mysql", "history"],
             Self::DeleteAll => &["zookeeper"],
-            Self::SetBackMysql | Self::SetBackZookeeper => &[],
+            Self::FlushAll => &["redis"],
+            Self::SetBackMysql | Self::SetBackZookeeper | Self::SetBackRedis => &[],
         }
     }
 
@@ -52,8 +69,9 @@ impl Harm {
     fn hits(self, route: Route) -> bool {
         match (self, route.store()) {
             (Self::DropTable, _) => route == Route::Node,
-            (Self::DropDatabase | Self::SetBackMysql, store) => store != Store::Tree,
+            (Self::DropDatabase | Self::SetBackMysql, store) => matches!(store, Store::State | Store::History),
             (Self::DeleteAll | Self::SetBackZookeeper, store) => store == Store::Tree,
+            (Self::FlushAll | Self::SetBackRedis, store) => store == Store::Live,
         }
     }
 }
@@ -92,8 +110,9 @@ struct Site {
     platform: Platform,
     mysql: Running,
     zookeeper: Running,
+    redis: Running,
     _kafka: Running,
-    copies: Option<(Snapshot, Snapshot)>,
+    copies: Option<[Snapshot; 3]>,
     backends: Backends,
     /// Held for reading by whoever sends commands.
     quiet: Arc<RwLock<()>>,
@@ -103,19 +122,20 @@ struct Site {
 impl Site {
     async fn start() -> Self {
         let start = |backend| Running::start(backend).unwrap();
-        let (kafka, mysql, zookeeper) = tokio::task::block_in_place(|| (start(&Kafka), start(&MariaDb), start(&ZooKeeper)));
+        let (kafka, mysql, zookeeper, redis) =
+            tokio::task::block_in_place(|| (start(&Kafka), start(&MariaDb), start(&ZooKeeper), start(&Redis)));
         let backends = Backends {
             kafka: kafka.address(),
             mysql: mysql.url(),
             zookeeper: zookeeper.address(),
             opentsdb: real::shared().opentsdb.clone(),
-            redis: real::shared().redis.clone(),
+            redis: redis.url(),
         };
         let platform = Platform::real(&backends).await;
         let (quiet, done) = (Arc::default(), Arc::default());
         let watch = Watch::start(&platform.api, Arc::clone(&quiet)).await;
         let load = tokio::spawn(load(platform.api.clone(), Arc::clone(&quiet), Arc::clone(&done)));
-        Self { watch, load, platform, mysql, zookeeper, _kafka: kafka, copies: None, backends, quiet, done }
+        Self { watch, load, platform, mysql, zookeeper, redis, _kafka: kafka, copies: None, backends, quiet, done }
     }
 
     /// Makes the copies that the stores are set back to, each server being stopped meanwhile.
@@ -129,7 +149,7 @@ impl Site {
                 server.restart().unwrap();
                 copy
             };
-            (copy(&mut self.mysql), copy(&mut self.zookeeper))
+            [copy(&mut self.mysql), copy(&mut self.zookeeper), copy(&mut self.redis)]
         }));
     }
 
@@ -139,10 +159,14 @@ impl Site {
             Harm::DropTable => self.sql(format!("DROP TABLE {database}.node")).await,
             Harm::DropDatabase => self.sql(format!("DROP DATABASE {database}")).await,
             Harm::DeleteAll => self.delete_all().await,
-            Harm::SetBackMysql | Harm::SetBackZookeeper => {
-                let (of_mysql, of_zookeeper) = self.copies.as_ref().unwrap();
-                let (server, copy) =
-                    if harm == Harm::SetBackMysql { (&mut self.mysql, of_mysql) } else { (&mut self.zookeeper, of_zookeeper) };
+            Harm::FlushAll => self.flush_all().await,
+            Harm::SetBackMysql | Harm::SetBackZookeeper | Harm::SetBackRedis => {
+                let [of_mysql, of_zookeeper, of_redis] = self.copies.as_ref().unwrap();
+                let (server, copy) = match harm {
+                    Harm::SetBackMysql => (&mut self.mysql, of_mysql),
+                    Harm::SetBackZookeeper => (&mut self.zookeeper, of_zookeeper),
+                    _ => (&mut self.redis, of_redis),
+                };
                 tokio::task::block_in_place(|| {
                     server.stop().unwrap();
                     server.restore_data(copy).unwrap();
@@ -150,6 +174,15 @@ impl Site {
                 });
             }
         }
+    }
+
+    /// As `redis-cli` would.
+    async fn flush_all(&self) {
+        let mut redis = TcpStream::connect(self.redis.address()).await.unwrap();
+        redis.write_all(b"FLUSHALL\r\nQUIT\r\n").await.unwrap();
+        let mut said = String::new();
+        redis.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "+OK\r\n+OK\r\n");
     }
 
     async fn sql(&self, sql: String) {

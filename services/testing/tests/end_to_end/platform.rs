@@ -284,6 +284,11 @@ impl Platform {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
+    /// All that a process logged.
+    pub(crate) fn said(&self, name: &str) -> String {
+        std::fs::read_to_string(self.file(name, "log")).unwrap_or_default()
+    }
+
     fn file(&self, name: &str, extension: &str) -> PathBuf {
         self.home.path().join(format!("{name}.{extension}"))
     }

@@ -14,7 +14,7 @@ fn metrics(service: &str) -> &'static [&'static str] {
         "mysql" => &["lokiops_project_position{projection=\"mysql\"} ", "lokiops_project_position{projection=\"history\"} "],
         "zookeeper" => &["lokiops_project_position{projection=\"zookeeper\"} "],
         "redis" => &["lokiops_project_position{projection=\"redis\"} "],
-        "opentsdb" => &["lokiops_opentsdb_away 0"],
+        "opentsdb" => &["lokiops_project_lag_records{projection=\"opentsdb\"} "],
         _ => &["lokiops_api_"],
     }
 }
@@ -26,7 +26,7 @@ async fn the_same_commands_run_all_or_one_service_each() {
     prepare(&platform);
 
     platform.start("all").await;
-    assert!(platform.log("all").contains("(real backends)"), "{}", platform.log("all"));
+    assert!(platform.said("all").contains("(real backends)"), "{}", platform.log("all"));
     let commands = format!("{}loki.commands", platform.prefix);
     let plain = r#"{"type":"node.create","data":{"path":"/acme/shop","parents":true}}"#;
     kcat::produce(&backends.kafka, &commands, &[], format!("{plain}\n").into_bytes()).await;

@@ -22,6 +22,7 @@ pub(crate) enum Store {
     State,
     History,
     Tree,
+    Live,
 }
 
 /// A route that tells of the truth.
@@ -41,7 +42,8 @@ impl Route {
 
     pub(crate) fn store(self) -> Store {
         match self {
-            Self::Tree | Self::ServersOfNode => Store::Tree,
+            Self::Tree => Store::Tree,
+            Self::ServersOfNode => Store::Live,
             Self::Server | Self::Node => Store::State,
             Self::Audit | Self::Diff | Self::TreeAt => Store::History,
         }
