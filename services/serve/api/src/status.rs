@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use futures::future::try_join_all;
 use loki_domain::{Position, Stream};
 use loki_log::{Partition, Topic};
 use loki_mysql::port::ReadError;
@@ -88,7 +89,7 @@ async fn projection(
 ) -> Result<Projection> {
     let partition = Partition::only(topic);
     let end = app.log.bounds(&partition).await?.end;
-    let (stored, said) = futures::join!(stored, said(app, name, &partition));
+    let (stored, said) = futures::join!(stored, said(app, name, std::slice::from_ref(&partition)));
     let (stored, unread) = match stored {
         Ok(stored) => (Some(stored), None),
         Err(error) => (None, Some(error.to_string())),
@@ -118,15 +119,19 @@ struct Said {
     since_ms: Option<i64>,
 }
 
-/// Asks the log, which knows whether somebody is there and what was said last.
-async fn said(app: &App, name: &str, partition: &Partition) -> Said {
+/// Asks the log, which knows whether somebody is there and what was said last; of partitions that do not get on, the first one counts.
+async fn said(app: &App, name: &str, partitions: &[Partition]) -> Said {
     let group = app.topics.group(name);
-    let asked = async { futures::try_join!(app.log.committed(&group, partition), app.log.members(&group)) };
+    let committed = try_join_all(partitions.iter().map(|partition| app.log.committed(&group, partition)));
+    let asked = async { futures::try_join!(committed, app.log.members(&group)) };
     match task::timeout(SAID_WITHIN, asked).await {
         Some(Ok((committed, members))) => {
-            // where something was committed there is a group: then one that the log does not know of is no news
-            let nobody = members.map_or(committed.is_none(), |members| members == 0);
-            say(nobody, committed.and_then(|committed| committed.note).and_then(|note| Told::from_note(&note)))
+            let each = committed.into_iter().map(|committed| {
+                // where something was committed there is a group: then one that the log does not know of is no news
+                let nobody = members.map_or(committed.is_none(), |members| members == 0);
+                say(nobody, committed.and_then(|committed| committed.note).and_then(|note| Told::from_note(&note)))
+            });
+            each.into_iter().find(|said| said.error.is_some()).unwrap_or_default()
         }
         Some(Err(error)) => Said { error: Some(format!("what its projector says cannot be read: {error}")), since_ms: None },
         None => Said { error: Some("what its projector says was not told in time".to_owned()), since_ms: None },

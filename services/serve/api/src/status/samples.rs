@@ -4,6 +4,7 @@ use futures::future::try_join_all;
 use loki_log::{Partition, Topic};
 use loki_redis::samples::SamplesReader;
 use loki_runner::{State, Stored};
+use loki_wire::envelope::write_time;
 
 use super::{Projection, said};
 use crate::App;
@@ -66,16 +67,13 @@ fn told(name: &'static str, ends: &[u64], held: Option<Held>, last_error: Option
     }
 }
 
-/// Adds what its projectors say beside their offsets: of the partitions that do not get on, the first.
+/// Adds what its projectors say beside their offsets.
 async fn with_said(app: &App, mut projection: Projection, partitions: &[Partition]) -> Projection {
-    for partition in partitions {
-        let said = said(app, projection.name, partition).await;
-        if let Some(error) = said.error {
-            let before = projection.last_error.take().map(|before| format!("{before}; ")).unwrap_or_default();
-            projection.last_error = Some(format!("{before}{error}"));
-            projection.last_error_since = said.since_ms.map(loki_wire::envelope::write_time);
-            break;
-        }
-    }
+    let said = said(app, projection.name, partitions).await;
+    projection.last_error = match (projection.last_error, said.error) {
+        (Some(before), Some(error)) => Some(format!("{before}; {error}")),
+        (before, error) => before.or(error),
+    };
+    projection.last_error_since = said.since_ms.map(write_time);
     projection
 }
