@@ -16,8 +16,8 @@ use loki_domain::{Kind, Position};
 use loki_log::{Log, Partition, Reader, Topic};
 use loki_mysql::Projected;
 use loki_mysql::port::{Dump, HistoryReader, StateReader};
-use loki_runner::State;
 use loki_runner::projection::{Item, PlacedOutcome};
+use loki_runner::{State, Stored};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_wire::{Change, Fact, Topics};
@@ -88,32 +88,32 @@ async fn history(backends: &Backends, reader: &dyn HistoryReader, out: &mut OnFi
 }
 
 async fn tree(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
-    let end = backends.log.bounds(&Partition::only(&Topic::new(&backends.topics.facts))).await?.end;
-    let watch = Stopwatch::start();
-    let (stored, lines) = loop {
-        match backends.dump_tree().await? {
-            Some((stored, lines)) if stored.state == State::Live && stored.position >= end => break (stored, lines),
-            _ if watch.elapsed() > CATCH_UP => bail!("the store did not come to f{end} within {CATCH_UP:?}"),
-            _ => task::sleep(Duration::from_millis(100)).await,
-        }
-    };
+    let (stored, lines) = dumped(backends, || backends.dump_tree()).await?;
     let mut log = fold_facts(&backends.log, &backends.topics, &loki_zookeeper::KINDS, stored.position).await?;
     compare("zookeeper", &mut log, &mut Given(Some(lines)), out).await
 }
 
 async fn servers(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     let config = backends.samples.redis().context("there is no Redis in this set")?;
+    let (stored, lines) = dumped(backends, || async { Ok(loki_redis::facts::dump(config).await?) }).await?;
+    let mut log = fold_facts(&backends.log, &backends.topics, &Kind::ALL, stored.position).await?;
+    compare("redis", &mut log, &mut Given(Some(lines)), out).await
+}
+
+/// The lines of a store of facts, once it is live and where the log ends now.
+async fn dumped<F>(backends: &Backends, dump: impl Fn() -> F) -> anyhow::Result<(Stored, Vec<String>)>
+where
+    F: Future<Output = anyhow::Result<Option<(Stored, Vec<String>)>>>,
+{
     let end = backends.log.bounds(&Partition::only(&Topic::new(&backends.topics.facts))).await?.end;
     let watch = Stopwatch::start();
-    let (stored, lines) = loop {
-        match loki_redis::facts::dump(config).await? {
-            Some((stored, lines)) if stored.state == State::Live && stored.position >= end => break (stored, lines),
+    loop {
+        match dump().await? {
+            Some((stored, lines)) if stored.state == State::Live && stored.position >= end => return Ok((stored, lines)),
             _ if watch.elapsed() > CATCH_UP => bail!("the store did not come to f{end} within {CATCH_UP:?}"),
             _ => task::sleep(Duration::from_millis(100)).await,
         }
-    };
-    let mut log = fold_facts(&backends.log, &backends.topics, &Kind::ALL, stored.position).await?;
-    compare("redis", &mut log, &mut Given(Some(lines)), out).await
+    }
 }
 
 /// The offset of the last record that a store must have passed; `None` while the topic is empty.
