@@ -11,7 +11,9 @@ MAKEFLAGS += --no-print-directory
 
 STACK := $(or $(LOKI_STACK_DIR),target/stack)
 INSTALL := services/testing/stack/install.sh
-STACK_COMMAND := cargo run --quiet --locked -p loki-testing --bin stack --
+STACK_COMMAND = cargo run --quiet --locked -p loki-testing --bin stack --
+# Where cargo puts what it builds.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
 # Exports the addresses of the real backends.
 BACKENDS := set -a; source $(STACK)/env; set +a
 # The integration tests that need no backend: those whose files do not name the harness of the real ones.
@@ -22,22 +24,22 @@ export PATH := $(abspath $(STACK))/bin:$(PATH)
 .PHONY: run
 run: toolchain ## Build Loki and run all of it in one process on the embedded set; data in ./data; this machine is the first server
 	@cargo build --locked --release -p loki
-	exec $(or $(CARGO_TARGET_DIR),target)/release/loki all --this-machine
+	exec $(BUILT)/release/loki all --this-machine
 
 .PHONY: test
 test: ## Everything: install what is missing, lint, build, all tests with real backends, tour, chart
 	@started=$$SECONDS
 	# a set that somebody has started stays, with its data
-	trap 'status=$$?; [ -n "$${kept-}" ] || $(MAKE) stack-down || status=$$(( status ? status : 1 )); echo "make test took $$(( SECONDS - started )) s"; exit $$status' EXIT
+	trap 'status=$$?; [ -z "$${kept+started}" ] || [ -n "$$kept" ] || $(BUILT)/debug/stack down || status=$$(( status ? status : 1 )); echo "make test took $$(( SECONDS - started )) s"; exit $$status' EXIT
 	$(INSTALL)
 	$(MAKE) lint
-	cargo build --locked --workspace
+	# the one build: with other packages chosen, cargo chooses other features and builds most of the dependencies again
 	cargo test --locked --workspace --no-run
-	! $(STACK_COMMAND) status >/dev/null 2>&1 || kept=yes
-	$(STACK_COMMAND) up
+	kept=$$($(BUILT)/debug/stack status >/dev/null 2>&1 && echo yes || true)
+	$(BUILT)/debug/stack up
 	$(BACKENDS)
 	cargo test --locked --workspace --no-fail-fast
-	$(MAKE) tour
+	$(BUILT)/debug/tour
 	$(MAKE) chart
 
 .PHONY: check
@@ -60,19 +62,20 @@ deny: ## Check the dependencies' licences and known weaknesses with cargo-deny
 
 .PHONY: tour
 tour: ## Run the README's own commands against a fresh Loki and check what they print
-	@cargo build --locked -p loki
-	cargo run --quiet --locked -p loki-testing --bin tour
+	@cargo test --locked --workspace --no-run --test process --test child
+	$(BUILT)/debug/tour
 
 .PHONY: bench
 bench: toolchain ## Benchmarks beside bare peers, on real backends of their own; WORK=name runs one
 	@$(INSTALL) backends
-	cargo run --locked --release -p loki-bench --bin bench -- $(WORK)
+	case ",$(WORK)," in ,, | *,sink*) $(INSTALL) peers ;; esac
+	cargo build --locked --release -p loki -p loki-bench
+	$(BUILT)/release/bench $(WORK)
 
 .PHONY: proof
 proof: stack-up ## 200,000 samples, good and bad, while sinks and OpenTSDB are killed; part of `make test` with fewer
-	@cargo build --locked -p loki
-	$(BACKENDS)
-	LOKI_TEST_POINTS=200000 cargo test --locked -p loki-testing --test end_to_end sample_faults
+	@$(BACKENDS)
+	LOKI_TEST_POINTS=200000 cargo test --locked --workspace --test process --test end_to_end -- sample_faults
 
 .PHONY: chart
 chart: ## Lint the Helm chart, render it with several sets of values and check what comes out
@@ -83,7 +86,7 @@ chart: ## Lint the Helm chart, render it with several sets of values and check w
 	    helm template loki-ops "$${chart%/Chart.yaml}" --kube-version 1.34 >/dev/null
 	    echo "$${chart%/Chart.yaml} renders"
 	done
-	cargo test --locked -p loki-testing --test chart
+	cargo test --locked --workspace --test chart
 
 .PHONY: stack-up
 stack-up: ## Start Kafka, MariaDB, ZooKeeper, Redis and OpenTSDB on free ports of 127.0.0.1; a running set is kept

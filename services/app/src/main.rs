@@ -4,6 +4,7 @@ mod admin;
 mod arguments;
 mod backends;
 mod collectors;
+mod process;
 mod run;
 mod service;
 mod settings;

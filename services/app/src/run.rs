@@ -1,4 +1,4 @@
-//! Runs services: builds them in straight lines, one shutdown for all, drains in reverse order.
+//! Builds services in straight lines, and runs them.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -12,21 +12,17 @@ use loki_log::{Cleanup, Topic};
 use loki_opentsdb::{Sink, SinkConfig};
 use loki_redis::samples::SamplesConfig;
 use loki_runner::{Projection, Runner, RunnerConfig};
-use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Shutdown, task};
-use loki_telemetry::describe::describe;
-use loki_telemetry::{Health, Metrics, logs, routes};
-use tokio::task::JoinSet;
+use loki_telemetry::Health;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::admin::operations::{self, Controls};
 use crate::backends::{Backends, Chosen, Set};
 use crate::collectors;
+use crate::process::{FRONT_PART, Process};
 use crate::service::Service;
 use crate::settings::Settings;
 
-/// Of the bound of a shutdown, the API and the decider may use one part in so many; what they leave is the projectors'.
-const FRONT_PART: u32 = 2;
 /// Where `loki all --this-machine` mounts this machine.
 const MACHINES: &str = "/machines";
 
@@ -38,65 +34,55 @@ pub(crate) struct Plan {
 
 /// Runs until SIGTERM, SIGINT or the failure of a service.
 pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
-    logs::start(&settings.logs.filter, settings.format().unwrap_or(logs::Format::Auto))?;
+    let mut process = Process::start(&settings)?;
     let all = plan.services.len() == Service::ALL.len();
     let set = Set::of(&settings, all)?;
-    let metrics = Metrics::install().context("the metrics' recorder")?;
-    describe_metrics();
-    let shutdown = Shutdown::new();
-    shutdown.on_signals().context("signals")?;
-    let health = Health::new();
     let backends = Arc::new(Backends::open(&settings, set).await?);
-
-    // projectors outlive the API and the decider: what was decided is still applied
-    let front = shutdown.child();
-    let back = Shutdown::new();
-    let mut fronts = JoinSet::new();
-    let mut backs = JoinSet::new();
     let mut controls = Controls::default();
 
     if plan.services.contains(&Service::Mysql) {
-        let state = runner(&settings, &backends, &health, backends.state_projection()?, &backends.topics.facts);
-        let history = runner(&settings, &backends, &health, backends.history_projection()?, &backends.topics.outcomes);
-        let domains = runner(&settings, &backends, &health, backends.domain_projection()?, &backends.topics.facts);
+        let state = runner(&settings, &backends, &process.health, backends.state_projection()?, &backends.topics.facts);
+        let history = runner(&settings, &backends, &process.health, backends.history_projection()?, &backends.topics.outcomes);
+        let domains = runner(&settings, &backends, &process.health, backends.domain_projection()?, &backends.topics.facts);
         controls.add("mysql", state.control());
         controls.add("history", history.control());
         controls.add("cdn_system", domains.control());
-        spawn(&mut backs, "mysql", state.run(back.clone()));
-        spawn(&mut backs, "history", history.run(back.clone()));
-        spawn(&mut backs, "cdn_system", domains.run(back.clone()));
+        process.spawn_back("mysql", state.run(process.back.clone()));
+        process.spawn_back("history", history.run(process.back.clone()));
+        process.spawn_back("cdn_system", domains.run(process.back.clone()));
     }
     if plan.services.contains(&Service::Zookeeper) {
-        let tree = runner(&settings, &backends, &health, Chosen(backends.tree_projection()), &backends.topics.facts);
+        let tree = runner(&settings, &backends, &process.health, Chosen(backends.tree_projection()), &backends.topics.facts);
         controls.add("zookeeper", tree.control());
-        spawn(&mut backs, "zookeeper", tree.run(back.clone()));
+        process.spawn_back("zookeeper", tree.run(process.back.clone()));
     }
     if plan.services.contains(&Service::Opentsdb) {
         let samples = &backends.samples;
         let config = SinkConfig { drain: settings.drain.0 / FRONT_PART / 2, ..samples.sink.clone() };
-        let sink = Sink::new(samples.store.clone(), backends.log.clone(), config, Clock::system(), &health);
-        spawn(&mut backs, "opentsdb", sink.run(back.clone()));
-        let (retaining, done) = (backends.clone(), back.clone());
+        let sink = Sink::new(samples.store.clone(), backends.log.clone(), config, Clock::system(), &process.health);
+        process.spawn_back("opentsdb", sink.run(process.back.clone()));
+        let (retaining, done) = (backends.clone(), process.back.clone());
         task::spawn("retention", async move { retaining.samples.retain(Clock::system(), done).await });
     }
     if plan.services.contains(&Service::Redis) {
         let samples = &backends.samples;
         let config = SamplesConfig { drain: settings.drain.0 / FRONT_PART / 2, ..samples.live_config.clone() };
-        let component = health.component(loki_redis::metrics::SAMPLES_NAME);
-        let live = loki_redis::samples::run(backends.log.clone(), samples.live.clone(), config, Clock::system(), component, back.clone());
-        spawn(&mut backs, "redis-samples", live);
+        let component = process.health.component(loki_redis::metrics::SAMPLES_NAME);
+        let live =
+            loki_redis::samples::run(backends.log.clone(), samples.live.clone(), config, Clock::system(), component, process.back.clone());
+        process.spawn_back("redis-samples", live);
         if let Some(projection) = samples.servers_projection()? {
-            let servers = sized_runner(&settings, &backends, &health, projection, &backends.topics.facts, loki_redis::facts::sized);
+            let servers = sized_runner(&settings, &backends, &process.health, projection, &backends.topics.facts, loki_redis::facts::sized);
             controls.add("redis", servers.control());
-            spawn(&mut backs, "redis", servers.run(back.clone()));
+            process.spawn_back("redis", servers.run(process.back.clone()));
         }
     }
     if plan.services.contains(&Service::Decider) {
         let mut config = loki_decider::Config::new(&settings.topic_prefix);
         config.batch_commands = settings.decider.batch_commands;
         config.batch_wait = settings.decider.batch_wait.0;
-        let decider = Decider::new(config, backends.log.clone(), health.component("decider"));
-        spawn(&mut fronts, "decider", decider.run(front.clone()));
+        let decider = Decider::new(config, backends.log.clone(), process.health.component("decider"));
+        process.spawn_front("decider", decider.run(process.front.clone()));
     }
     let mut address = None;
     if plan.services.contains(&Service::Api) {
@@ -108,147 +94,81 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
             state: readers.state,
             history: readers.history,
             domains: backends.domain_reader()?,
-            tree: backends.tree_reader(&health, &shutdown),
+            tree: backends.tree_reader(&process.health, &process.shutdown),
             servers: backends.samples.servers_reader()?,
             live: backends.samples.live_reader(),
         };
-        let operations = if all { operations::router(backends.clone(), controls.clone(), front.clone()) } else { OpenApiRouter::new() };
-        let api = Api::bind(api_config(&settings)?, sources, &backends.topics, health.clone(), metrics.clone(), operations, front.clone())
-            .await?;
+        let operations =
+            if all { operations::router(backends.clone(), controls.clone(), process.front.clone()) } else { OpenApiRouter::new() };
+        let api = Api::bind(
+            api_config(&settings)?,
+            sources,
+            &backends.topics,
+            process.health.clone(),
+            process.metrics.clone(),
+            operations,
+            process.front.clone(),
+        )
+        .await?;
         address = Some(api.address()?);
-        spawn(&mut fronts, "api", api.run());
+        process.spawn_front("api", api.run());
         if plan.services.contains(&Service::Agent) {
             let node = plan.this_machine.then(|| MACHINES.to_owned());
-            let agent = collectors::agent(&settings, collectors::api(&settings, address), node, settings.drain.0 / FRONT_PART / 2, &health);
+            let agent =
+                collectors::agent(&settings, collectors::api(&settings, address), node, settings.drain.0 / FRONT_PART / 2, &process.health);
             match agent {
-                Ok(agent) => spawn(&mut fronts, "agent", agent.run(front.clone())),
+                Ok(agent) => process.spawn_front("agent", agent.run(process.front.clone())),
                 // the rest of the platform does not need it
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "this machine is not measured"),
             }
         }
         if plan.services.contains(&Service::Prober) {
-            let prober =
-                collectors::prober(&settings, collectors::api(&settings, address), address, settings.drain.0 / FRONT_PART / 2, &health)?;
-            spawn(&mut fronts, "prober", prober.run(front.clone()));
+            let prober = collectors::prober(
+                &settings,
+                collectors::api(&settings, address),
+                address,
+                settings.drain.0 / FRONT_PART / 2,
+                &process.health,
+            )?;
+            process.spawn_front("prober", prober.run(process.front.clone()));
         }
         if let Some(telnet) = telnet(&settings, backends.samples.intake.clone(), all).await? {
-            spawn(&mut fronts, "telnet", telnet.run(front.clone()));
+            process.spawn_front("telnet", telnet.run(process.front.clone()));
         }
     } else {
-        telemetry(&settings, &health, &metrics, &mut backs, &back).await?;
+        process.telemetry(&settings).await?;
     }
-    task::spawn("metrics upkeep", metrics.upkeep(back.clone()));
     if let Some(address) = address {
-        announce(&settings, set, &health, address, &front);
+        announce(&settings, set, &process.health, address, &process.front);
     }
 
-    let failed = until_done(&shutdown, &mut fronts, &mut backs).await;
-    let (watch, drain) = (Stopwatch::start(), settings.drain.0);
-    front.begin();
-    let first = join(&mut fronts, drain / FRONT_PART).await;
-    back.begin();
-    let second = join(&mut backs, drain.saturating_sub(watch.elapsed())).await;
-    shutdown.begin();
+    let ended = process.until_ended().await;
     if let Ok(backends) = Arc::try_unwrap(backends).map_err(drop) {
         backends.close().await;
     }
     tracing::info!("stopped");
-    failed.and(first).and(second)
+    ended
 }
 
 /// Runs a service that needs the API alone, until SIGTERM, SIGINT or its failure.
 pub(crate) async fn alone(settings: Settings, service: Service) -> anyhow::Result<()> {
-    logs::start(&settings.logs.filter, settings.format().unwrap_or(logs::Format::Auto))?;
-    let metrics = Metrics::install().context("the metrics' recorder")?;
-    describe_metrics();
-    let shutdown = Shutdown::new();
-    shutdown.on_signals().context("signals")?;
-    let health = Health::new();
-    let (front, back) = (shutdown.child(), Shutdown::new());
-    let (mut fronts, mut backs) = (JoinSet::new(), JoinSet::new());
+    let mut process = Process::start(&settings)?;
     let api = collectors::api(&settings, None);
     match service {
         Service::Agent => {
-            let agent = collectors::agent(&settings, api, None, settings.drain.0 / FRONT_PART, &health)?;
-            spawn(&mut fronts, "agent", agent.run(front.clone()));
+            let agent = collectors::agent(&settings, api, None, settings.drain.0 / FRONT_PART, &process.health)?;
+            process.spawn_front("agent", agent.run(process.front.clone()));
         }
         Service::Prober => {
-            let prober = collectors::prober(&settings, api, None, settings.drain.0 / FRONT_PART, &health)?;
-            spawn(&mut fronts, "prober", prober.run(front.clone()));
+            let prober = collectors::prober(&settings, api, None, settings.drain.0 / FRONT_PART, &process.health)?;
+            process.spawn_front("prober", prober.run(process.front.clone()));
         }
         other => anyhow::bail!("{other:?} does not run alone"),
     }
-    telemetry(&settings, &health, &metrics, &mut backs, &back).await?;
-    task::spawn("metrics upkeep", metrics.upkeep(back.clone()));
-    let failed = until_done(&shutdown, &mut fronts, &mut backs).await;
-    front.begin();
-    let first = join(&mut fronts, settings.drain.0 / FRONT_PART).await;
-    back.begin();
-    let second = join(&mut backs, settings.drain.0 / FRONT_PART).await;
-    shutdown.begin();
+    process.telemetry(&settings).await?;
+    let ended = process.until_ended().await;
     tracing::info!("stopped");
-    failed.and(first).and(second)
-}
-
-/// Health and metrics of a process without the API.
-async fn telemetry(settings: &Settings, health: &Health, metrics: &Metrics, tasks: &mut Tasks, stop: &Shutdown) -> anyhow::Result<()> {
-    let listen = settings.telemetry.listen.clone();
-    let listener = tokio::net::TcpListener::bind(&listen).await.with_context(|| format!("cannot listen on `telemetry.listen` {listen}"))?;
-    let (router, done) = (routes::router(health.clone(), metrics.clone()), stop.clone());
-    spawn(tasks, "telemetry", async move { axum::serve(listener, router).with_graceful_shutdown(async move { done.begun().await }).await });
-    Ok(())
-}
-
-/// Gives every metric of this process its help text.
-fn describe_metrics() {
-    loki_log::metrics::describe();
-    describe(&loki_agent::metrics::ALL);
-    loki_intake::metrics::describe();
-    loki_decider::metrics::describe();
-    loki_runner::metrics::describe();
-    describe(loki_opentsdb::metrics::ALL);
-    describe(loki_redis::metrics::ALL);
-    describe(&loki_prober::metrics::ALL);
-    describe(&loki_mysql::metrics::ALL);
-    describe(loki_zookeeper::metrics::ALL);
-}
-
-type Tasks = JoinSet<anyhow::Result<()>>;
-
-fn spawn<E: Into<anyhow::Error> + 'static>(
-    tasks: &mut Tasks,
-    name: &'static str,
-    service: impl Future<Output = Result<(), E>> + Send + 'static,
-) {
-    tasks.spawn(async move { service.await.map_err(|error| error.into().context(format!("service `{name}`"))) });
-}
-
-/// Waits for a signal or the first service that ends by itself.
-async fn until_done(shutdown: &Shutdown, fronts: &mut Tasks, backs: &mut Tasks) -> anyhow::Result<()> {
-    tokio::select! {
-        () = shutdown.begun() => Ok(()),
-        Some(ended) = fronts.join_next() => ended?,
-        Some(ended) = backs.join_next() => ended?,
-    }
-}
-
-/// Lets all finish; what is still at work when the bound has passed is dropped.
-async fn join(tasks: &mut Tasks, bound: Duration) -> anyhow::Result<()> {
-    let all = async {
-        let mut result = Ok(());
-        while let Some(ended) = tasks.join_next().await {
-            result = result.and(ended.map_err(anyhow::Error::from).and_then(|ended| ended));
-        }
-        result
-    };
-    match task::timeout(bound, all).await {
-        Some(result) => result,
-        None => {
-            tracing::warn!(bound_s = bound.as_secs(), "services were still at work when the drain bound had passed");
-            tasks.abort_all();
-            Ok(())
-        }
-    }
+    ended
 }
 
 fn runner<P: Projection>(settings: &Settings, backends: &Backends, health: &Health, projection: P, topic: &str) -> Runner<P> {

@@ -3,19 +3,24 @@
 # a fraction of a second. It says what it installs; with nothing to install it is silent.
 #
 #   install.sh [toolchain] [backends] [helm]        (default: all three)
+#   install.sh peers
 #
 #   toolchain  C and C++ compilers, make and perl: all that `make run` needs next to Rust (OpenSSL and librdkafka are built from source)
 #   backends   MariaDB, Redis, kcat, wrk, Java, Maven and what tests call from Debian; Debian's collectd, unpacked and not installed; the jars of
 #              Kafka, ZooKeeper, HBase and OpenTSDB from Maven's registry
 #   helm       built with Go, to lint and render the chart; without Go Debian's, and with an old one the toolchain that helm asks for
+#   peers      Bento and Telegraf, beside which `make bench` measures the sink, built with Go
 #
-# Jars and helm go into target/stack (or $LOKI_STACK_DIR); Debian packages need root or sudo.
+# Jars, helm and the peers go into target/stack (or $LOKI_STACK_DIR); Debian packages need root or sudo.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 stack=${LOKI_STACK_DIR:-$(cd "$here/../../.." && pwd)/target/stack}
 maven_dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 helm_version=v3.19.0
+telegraf_version=v1.37.2
+# What is used of Telegraf.
+telegraf_tags=custom,inputs.kafka_consumer,outputs.opentsdb,parsers.json
 # What this helm asks for, fetched where Go is too old to do so by itself.
 go_version=1.24.9
 
@@ -168,10 +173,45 @@ go_that_is_new_enough() {
     printf '%s\n' "$stack/go/bin/go"
 }
 
+install_peers() {
+    local bento=$here/../bench/peers/bento
+    # the module's files name the version
+    install_peer bento "$(cat "$bento"/main.go "$bento"/go.mod "$bento"/go.sum)" build_bento
+    install_peer telegraf "$telegraf_version $telegraf_tags" build_telegraf
+}
+
+# install_peer NAME WHAT COMMAND: builds it unless it was built from the same.
+install_peer() {
+    local name=$1 stamp=$stack/bin/$1.sha256 sum log=$stack/bin/$1.log
+    sum=$(sha256sum <<<"$2")
+    if [ -x "$stack/bin/$name" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ]; then return 0; fi
+    go_fetches_toolchains || die "$name is built with Go: install Go 1.21 or later (https://go.dev/dl) and run this again"
+    say "$name into $stack/bin (takes a few minutes)"
+    mkdir -p "$stack/bin"
+    "$3" >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        die "go could not build $name: see $log, and run this again"
+    }
+    printf '%s\n' "$sum" >"$stamp"
+}
+
+build_bento() {
+    (cd "$here/../bench/peers/bento" && CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false -o "$stack/bin/bento" .)
+}
+
+build_telegraf() {
+    CGO_ENABLED=0 GOFLAGS= GOBIN=$stack/bin go install -trimpath -tags "$telegraf_tags" "github.com/influxdata/telegraf/cmd/telegraf@$telegraf_version"
+}
+
+# From 1.21 on Go fetches the toolchain that a module asks for.
+go_fetches_toolchains() {
+    present go && [ "$(go version | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')" -ge 21 ]
+}
+
 [ $# -gt 0 ] || set -- toolchain backends helm
 for part in "$@"; do
     case $part in
-        toolchain | backends | helm) "install_$part" ;;
-        *) die "unknown part \`$part\`: use toolchain, backends or helm" ;;
+        toolchain | backends | helm | peers) "install_$part" ;;
+        *) die "unknown part \`$part\`: use toolchain, backends, helm or peers" ;;
     esac
 done

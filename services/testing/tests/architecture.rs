@@ -6,15 +6,16 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates of production code and the crates of Loki that they may name.
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 20] = [
     ("loki-domain", &[]),
     ("loki-wire", &["loki-domain"]),
     ("loki-runtime", &[]),
     ("loki-log", &["loki-runtime"]),
     ("loki-telemetry", &["loki-runtime"]),
-    ("loki-agent", &["loki-domain", "loki-runtime", "loki-telemetry"]),
+    ("loki-client", &["loki-runtime", "loki-telemetry"]),
+    ("loki-agent", &["loki-client", "loki-domain", "loki-runtime", "loki-telemetry"]),
     ("loki-intake", &["loki-domain", "loki-log", "loki-runtime", "loki-telemetry", "loki-wire"]),
-    ("loki-prober", &["loki-domain", "loki-runtime", "loki-telemetry"]),
+    ("loki-prober", &["loki-client", "loki-domain", "loki-runtime", "loki-telemetry"]),
     ("loki-core", &["loki-domain"]),
     ("loki-decider", &["loki-core", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     ("loki-runner", &["loki-domain", "loki-log", "loki-runtime", "loki-telemetry", "loki-wire"]),

@@ -35,6 +35,15 @@ fn children_die_with_their_owner() {
     }
 }
 
+#[test]
+fn a_command_that_does_not_end_is_killed_and_what_it_said_is_told() {
+    let run = |script: &str, limit| child::output(Command::new("sh").args(["-c", script]), limit);
+    let output = run("read line; echo said; exit 3", Duration::from_secs(60)).unwrap();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(3), &b"said\n"[..]), "it has nothing to read and its own status");
+    let error = run("echo said; exec sleep 600", Duration::from_millis(300)).unwrap_err().to_string();
+    assert!(error.contains("was killed after 300ms, having said: said"), "{error}");
+}
+
 /// Starts a child from a thread that ends, names it, and waits for its own end.
 fn own() {
     let mut sleep = child::bound("sleep").unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use loki_log::kafka::{Config, KafkaLog};
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, NewRecord, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Log, NewRecord, Partition, Topic, TopicSpec};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -20,19 +20,7 @@ async fn main() -> Result<(), Failure> {
         _ => return Err("usage: speed sqlite <directory> | speed kafka <host:port>".into()),
     };
     let topic = Topic::new(format!("speed-{}", std::process::id()));
-    let spec = TopicSpec {
-        name: topic.to_string(),
-        partitions: 1,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    };
+    let spec = TopicSpec::new(topic.to_string(), 1);
     log.reconcile_topics(&[spec], true).await?;
     let partition = Partition::only(&topic);
     appends_in_batches(&*log, &partition).await?;

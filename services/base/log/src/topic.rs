@@ -67,6 +67,25 @@ pub struct TopicSpec {
     pub max_message_bytes: u32,
 }
 
+impl TopicSpec {
+    /// One replica, records of up to 1 MiB with the log's times, kept for ever; the rest is the log's default.
+    pub fn new(name: impl Into<String>, partitions: u32) -> Self {
+        Self {
+            name: name.into(),
+            partitions,
+            replication: 1,
+            min_insync_replicas: 1,
+            cleanup: Cleanup::Delete,
+            timestamp: Timestamp::Append,
+            retention_ms: None,
+            delete_retention_ms: None,
+            min_compaction_lag_ms: None,
+            segment_ms: None,
+            max_message_bytes: 1 << 20,
+        }
+    }
+}
+
 /// One difference between the declared topics and the log's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use loki_log::kafka::{Config, KafkaLog};
-use loki_log::{Class, Cleanup, Error, Event, Log, Member, NewRecord, Partition, Timestamp, Topic, TopicSpec, Writer};
+use loki_log::{Class, Error, Event, Log, Member, NewRecord, Partition, Topic, TopicSpec, Writer};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Backoff, task};
 use loki_testing::real::{self, Running};
@@ -34,19 +34,7 @@ fn patient(address: &str) -> Config {
 }
 
 fn spec(name: &str) -> TopicSpec {
-    TopicSpec {
-        name: name.into(),
-        partitions: 1,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    }
+    TopicSpec::new(name, 1)
 }
 
 async fn create(log: &KafkaLog, name: &str) -> Partition {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use loki_log::kafka::{Config, KafkaLog};
-use loki_log::{Cleanup, Log, Partition, Record, Timestamp, Topic, TopicSpec};
+use loki_log::{Log, Partition, Record, Topic, TopicSpec};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_testing::real;
@@ -25,19 +25,7 @@ impl Foreign {
     async fn new() -> Self {
         let address = task::spawn_blocking("shared", || real::shared().kafka.clone()).await.unwrap();
         let log = KafkaLog::connect(Config::new(&address)).unwrap();
-        let spec = TopicSpec {
-            name: format!("{}t", real::topic_prefix()),
-            partitions: 1,
-            replication: 1,
-            min_insync_replicas: 1,
-            cleanup: Cleanup::Delete,
-            timestamp: Timestamp::Append,
-            retention_ms: None,
-            delete_retention_ms: None,
-            min_compaction_lag_ms: None,
-            segment_ms: None,
-            max_message_bytes: 1 << 20,
-        };
+        let spec = TopicSpec::new(format!("{}t", real::topic_prefix()), 1);
         log.reconcile_topics(std::slice::from_ref(&spec), true).await.unwrap();
         Self { address, log, partition: Partition::only(&Topic::new(spec.name)) }
     }

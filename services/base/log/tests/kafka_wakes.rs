@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::future::{self, Either};
 use loki_log::kafka::{Config, KafkaLog};
-use loki_log::{Cleanup, Event, Log, Member, NewRecord, Partition, Reader, Timestamp, Topic, TopicSpec};
+use loki_log::{Event, Log, Member, NewRecord, Partition, Reader, Topic, TopicSpec};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_testing::real;
@@ -19,19 +19,7 @@ const LONG: Duration = Duration::from_secs(3_600);
 async fn topic() -> (KafkaLog, Partition) {
     let address = task::spawn_blocking("shared", || real::shared().kafka.clone()).await.unwrap();
     let log = KafkaLog::connect(Config { session_timeout: PATIENCE, request_timeout: PATIENCE, ..Config::new(address) }).unwrap();
-    let spec = TopicSpec {
-        name: format!("{}t", real::topic_prefix()),
-        partitions: 1,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    };
+    let spec = TopicSpec::new(format!("{}t", real::topic_prefix()), 1);
     let partition = Partition::only(&Topic::new(&spec.name));
     log.reconcile_topics(&[spec], true).await.unwrap();
     (log, partition)

@@ -5,24 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Class, Cleanup, Committed, Error, Event, Log, NewRecord, Partition, Record, Timestamp, Topic, TopicSpec};
+use loki_log::{Class, Cleanup, Committed, Error, Event, Log, NewRecord, Partition, Record, Topic, TopicSpec};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, task};
 
 fn spec(name: &str) -> TopicSpec {
-    TopicSpec {
-        name: name.into(),
-        partitions: 1,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    }
+    TopicSpec::new(name, 1)
 }
 
 async fn open(options: Options) -> (SqliteLog, Partition) {

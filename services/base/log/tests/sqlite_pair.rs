@@ -4,24 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use loki_log::sqlite::{Options, SqlitePair};
-use loki_log::{Class, Cleanup, Event, Log, NewRecord, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Class, Event, Log, NewRecord, Partition, Topic, TopicSpec};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 fn spec(name: &str, partitions: u32) -> TopicSpec {
-    TopicSpec {
-        name: name.into(),
-        partitions,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: Some(7 * DAY_MS),
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    }
+    TopicSpec { retention_ms: Some(7 * DAY_MS), ..TopicSpec::new(name, partitions) }
 }
 
 async fn open(directory: &std::path::Path) -> SqlitePair {

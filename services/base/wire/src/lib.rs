@@ -2,6 +2,7 @@
 //!
 //! `envelope` reads and writes CloudEvents around the data; `command`, `fact` and `outcome` hold one file per published version, frozen once
 //! released; `dead` keeps what could not be read. `schema` lists every type with its JSON Schema (checked in under `schemas/`).
+//! `mounted` is no event: it is the one answer that two stores must give byte for byte.
 //! Intake (commands) refuses unknown fields; readers (facts, outcomes) ignore them.
 
 mod body;
@@ -12,6 +13,7 @@ pub mod envelope;
 pub mod error;
 pub mod fact;
 mod json;
+pub mod mounted;
 pub mod outcome;
 pub mod sample;
 pub mod schema;

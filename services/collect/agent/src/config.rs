@@ -6,8 +6,6 @@ use std::time::Duration;
 use loki_domain::{NodePath, ServerName};
 use loki_runtime::Secret;
 
-use crate::client;
-
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the API is, `http://127.0.0.1:8470`.
@@ -56,13 +54,7 @@ impl Config {
 
     /// What is wrong with it, field by field.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if let Err(why) = client::address(&self.api) {
-            problems.push(format!("`api`: {why}"));
-        }
-        if let Err(why) = client::bearer(&self.token) {
-            problems.push(format!("`token`: {why}"));
-        }
+        let mut problems = loki_client::address::problems(&self.api, &self.token);
         if let Some(Err(why)) = self.server.as_deref().map(str::parse::<ServerName>) {
             problems.push(format!("`server`: {why}"));
         }

@@ -11,8 +11,8 @@ pub enum Error {
     NoHostName,
     #[error("the host name `{name}` cannot be a server's name ({why}): name this server by `server`")]
     HostName { name: String, why: String },
-    #[error("no HTTP client can be made: {0}")]
-    Http(String),
+    #[error(transparent)]
+    Client(#[from] loki_client::Unusable),
     #[error("the spool in `{}` cannot be used", path.display())]
     Spool { path: PathBuf, source: std::io::Error },
     #[error("the spool in `{}` belongs to another process: give each agent a `spool_dir` of its own", path.display())]

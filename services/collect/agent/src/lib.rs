@@ -13,7 +13,7 @@
 //! Presence is the sample `host.up` of each round. It is no command: commands are kept for ever.
 
 mod batch;
-mod client;
+mod commands;
 pub mod config;
 mod deliver;
 pub mod error;
@@ -23,7 +23,6 @@ pub mod metrics;
 mod register;
 pub mod service;
 mod spool;
-mod standing;
 
 pub use config::Config;
 pub use error::Error;

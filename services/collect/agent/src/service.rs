@@ -1,11 +1,11 @@
 //! Builds the agent's parts, and runs them until shutdown.
 
+use loki_client::{Client, Standing};
 use loki_domain::ServerName;
 use loki_runtime::{Clock, Shutdown};
 use loki_telemetry::Component;
 use tokio::sync::mpsc;
 
-use crate::client::Client;
 use crate::config::Config;
 use crate::deliver::Delivery;
 use crate::error::Error;
@@ -13,7 +13,6 @@ use crate::identity;
 use crate::measure::Measuring;
 use crate::register::Registration;
 use crate::spool::Spool;
-use crate::standing::Standing;
 
 /// Rounds that are measured and not yet taken to be sent: a request takes less time than a round, so that one waits at most, and a few more cost
 /// nothing.
@@ -38,9 +37,10 @@ impl Agent {
             return Err(Error::Config(problems));
         }
         let server = identity::server_name(config.server.as_deref())?;
-        let client = Client::new(&config)?;
+        let client = Client::new("loki-agent", &config.api, &config.token, config.timeout)?;
         let spool = Spool::open(&config.spool_dir, config.spool_bytes_max)?;
 
+        // ready means that the API has this server and takes its samples
         let standing = Standing::new(component);
         let (sender, batches) = mpsc::channel(ROUNDS_WAITING);
         let registration =

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use loki_intake::telnet::Config;
 use loki_intake::{Answer, Intake, Put, Telnet};
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Log, Partition, Topic, TopicSpec};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Shutdown, task};
 use serde_json::{Value, json};
@@ -33,19 +33,7 @@ impl Given {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(Options::new(directory.path())).await.unwrap();
-        let spec = TopicSpec {
-            name: "samples".into(),
-            partitions: PARTITIONS,
-            replication: 1,
-            min_insync_replicas: 1,
-            cleanup: Cleanup::Delete,
-            timestamp: Timestamp::Append,
-            retention_ms: None,
-            delete_retention_ms: None,
-            min_compaction_lag_ms: None,
-            segment_ms: None,
-            max_message_bytes: 1 << 20,
-        };
+        let spec = TopicSpec::new("samples", PARTITIONS);
         log.reconcile_topics(&[spec], true).await.unwrap();
         let topic = Topic::new("samples");
         let intake = Intake::new(Arc::new(log.clone()), topic.clone(), PARTITIONS);

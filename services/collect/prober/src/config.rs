@@ -8,7 +8,7 @@ use loki_domain::{Invalid, NodePath};
 use loki_runtime::Secret;
 
 use crate::target::Target;
-use crate::{client, vantage};
+use crate::vantage;
 
 /// Targets that settings name; more of them belong into the tree.
 const FIXED_MAX: usize = 1_000;
@@ -100,13 +100,7 @@ impl Config {
 
     /// What is wrong with it, field by field.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        if let Err(why) = client::address(&self.api) {
-            problems.push(format!("`api`: {why}"));
-        }
-        if let Err(why) = client::bearer(&self.token) {
-            problems.push(format!("`token`: {why}"));
-        }
+        let mut problems = loki_client::address::problems(&self.api, &self.token);
         if let Some(why) = self.vantage.as_deref().and_then(vantage::problem) {
             problems.push(format!("`vantage`: {why}"));
         }

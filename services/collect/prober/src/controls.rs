@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use loki_client::Part;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Shutdown, task};
 use tokio::sync::{Notify, watch};
 
 use crate::means::Means;
 use crate::schedule;
-use crate::standing::Part;
 use crate::target::Target;
 use crate::verdict::{self, Verdict};
 use crate::{metrics, points};
@@ -59,7 +59,7 @@ impl Controls {
     }
 
     /// Goes on until shutdown.
-    pub(crate) async fn run(self, shutdown: Shutdown) {
+    pub(crate) async fn run(mut self, shutdown: Shutdown) {
         let gap = (self.every / ROUNDS_MAX).max(GAP_MIN);
         loop {
             let Some(()) = shutdown.unless(self.round()).await else { return };
@@ -78,7 +78,7 @@ impl Controls {
         }
     }
 
-    async fn round(&self) {
+    async fn round(&mut self) {
         let (began, now) = (self.epoch.elapsed(), self.means.clock.now_ms());
         let reports = join_all(self.targets.iter().map(|target| self.means.probe.run(target))).await;
         let mut failed = Vec::new();

@@ -11,8 +11,8 @@ pub enum Error {
     NoHostName,
     #[error("the authorities in `ca_file` `{}` cannot be used: {why}", path.display())]
     CaFile { path: PathBuf, why: String },
-    #[error("no HTTP client can be made: {0}")]
-    Http(String),
+    #[error(transparent)]
+    Client(#[from] loki_client::Unusable),
     #[error("no TLS client can be made: {0}")]
     Tls(#[from] rustls::Error),
     #[error("a part of the prober has panicked: {0}")]

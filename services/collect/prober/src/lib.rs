@@ -19,7 +19,6 @@
 //! To read on: [`service`] builds the parts; `schedule` says when which target is due, `rounds` starts it, `probe` does it, `verdict` judges it,
 //! `controls` says whether this vantage has a vote, `points` makes samples; [`targets`] and [`samples`] are the two ways to the API.
 
-mod client;
 pub mod config;
 mod controls;
 pub mod error;
@@ -32,16 +31,15 @@ mod rounds;
 pub mod samples;
 mod schedule;
 pub mod service;
-mod standing;
 pub mod target;
 pub mod targets;
 mod vantage;
 mod verdict;
 
-pub use client::Failure;
 pub use config::{Config, Fixed};
 pub use error::Error;
-pub use samples::{Samples, Taken};
+pub use loki_client::{Failure, Taken};
+pub use samples::Samples;
 pub use service::Prober;
 pub use target::Target;
 pub use targets::{Listing, Targets};

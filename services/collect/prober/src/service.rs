@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use loki_client::{Client, Standing};
 use loki_runtime::{Clock, Shutdown};
 use loki_telemetry::Component;
 
-use crate::client::Client;
 use crate::config::{Config, Fixed};
 use crate::controls::Controls;
 use crate::error::Error;
@@ -13,7 +13,6 @@ use crate::means::Means;
 use crate::probe::Probe;
 use crate::rounds::Rounds;
 use crate::samples::{Delivery, HttpSamples, Outbox, Samples};
-use crate::standing::Standing;
 use crate::target::Target;
 use crate::targets::{Following, HttpTargets, Targets};
 use crate::vantage;
@@ -35,7 +34,7 @@ impl Prober {
     /// A setting is wrong, or this host has no name.
     pub fn new(config: Config, component: Component, clock: Clock) -> Result<Self, Error> {
         check(&config)?;
-        let client = Client::new(&config)?;
+        let client = Client::new("loki-prober", &config.api, &config.token, config.api_timeout)?;
         let targets = config.node.clone().map(|node| HttpTargets::new(client.clone(), node, config.targets_max));
         let targets = targets.map(|targets| Box::new(targets) as Box<dyn Targets>);
         Self::with(config, targets, Arc::new(HttpSamples::new(client)), component, clock)
@@ -66,11 +65,12 @@ impl Prober {
         let probe = Arc::new(Probe::new(&config, clock.clone())?);
         let means = Means { probe, clock, vantage: vantage.clone(), outbox: outbox.clone() };
 
-        let following = Following::new(fixed, targets, config.refresh, standing.part("targets"));
-        let controls = (!controls.is_empty()).then(|| Controls::new(controls, config.every, means.clone(), standing.part("controls")));
+        let following = Following::new(fixed, targets, config.refresh, standing.part("targets", "the list of domains was not read yet"));
+        let controls = (!controls.is_empty())
+            .then(|| Controls::new(controls, config.every, means.clone(), standing.part("controls", "none was asked yet")));
         let vote = controls.as_ref().map(Controls::vote);
         let rounds = Rounds::new(config.every, config.concurrency_max, following.list(), means, vote);
-        let delivery = Delivery::new(samples, outbox.clone(), config.drain, standing.part("samples"));
+        let delivery = Delivery::new(samples, outbox.clone(), config.drain, standing.part("samples", "not started yet"));
         Ok(Self { vantage, following, controls, rounds, outbox, delivery })
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use loki_domain::LogId;
 use loki_log::{Bounds, Class, Committed, Partition, Reader};
 use loki_runtime::task;
-use loki_wire::Change;
 
 use crate::course::{Course, Goal, Leg};
 use crate::entry::{self, Entry, Situation};
-use crate::error::{Break, Error, Flow, Unreadable};
+use crate::error::{Break, Error, Flow};
+use crate::log_id::LogIdSearch;
 use crate::metrics;
 use crate::projection::{Projection, Stored};
 use crate::runner::Loop;
@@ -19,8 +19,6 @@ use crate::status::Mode;
 pub(crate) const LOG_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one read waits for the log's first records.
 const LOG_ID_WAIT: Duration = Duration::from_secs(1);
-/// The log's id is written by the decider's first transaction, so it lies among the first records.
-const LOG_ID_AMONG: usize = 1_000;
 
 impl<P: Projection> Loop<P> {
     /// Where to go on.
@@ -119,26 +117,14 @@ impl<P: Projection> Loop<P> {
     }
 
     async fn find_log_id(&mut self, mut reader: Box<dyn Reader>, facts: &Partition) -> Flow<Result<LogId, Option<loki_log::Error>>> {
-        let mut seen = 0;
+        let mut search = LogIdSearch::default();
         loop {
-            let batch = match self.seat.unless_gone(reader.read(LOG_ID_AMONG - seen, LOG_ID_WAIT)).await? {
+            let batch = match self.seat.unless_gone(reader.read(search.left(), LOG_ID_WAIT)).await? {
                 Ok(batch) => batch,
                 Err(error) => return Ok(Err(Some(error))),
             };
-            let key = loki_wire::fact::LOG_KEY.as_bytes();
-            if let Some(record) = batch.records.iter().find(|record| record.key.as_deref() == Some(key)) {
-                let unreadable = |reason| Break::Unreadable(Unreadable { partition: facts.clone(), offset: record.offset, reason });
-                let fact = loki_wire::fact::read(record.offset, record.key.as_ref(), record.value.as_ref(), &record.headers)
-                    .map_err(|error| unreadable(error.to_string()))?;
-                return match fact.change {
-                    Change::Log(id) => Ok(Ok(id)),
-                    _ => Err(unreadable("it should be the log's id".to_owned())),
-                };
-            }
-            seen += batch.records.len();
-            if seen >= LOG_ID_AMONG {
-                let reason = format!("none of the first {LOG_ID_AMONG} records is the log's id");
-                return Err(Break::Unreadable(Unreadable { partition: facts.clone(), offset: batch.position, reason }));
+            if let Some(id) = search.look(facts, &batch).map_err(Break::Unreadable)? {
+                return Ok(Ok(id));
             }
             if batch.records.is_empty() {
                 self.report.log_back();

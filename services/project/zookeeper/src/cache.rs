@@ -8,12 +8,13 @@ use loki_domain::{NodePath, NodeRef};
 use loki_runner::{State, Stored};
 use loki_runtime::{Backoff, Shutdown, task};
 use loki_telemetry::Component;
+use loki_wire::mounted::Encoded;
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::live::Live;
-use crate::port::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
+use crate::port::{Answer, Branch, NotReady, Refusal, TreeReader};
 use crate::read::Reading;
 use crate::watch::Ended;
 

@@ -37,7 +37,7 @@ pub use error::Error;
 pub use forget::forget;
 pub use memory::{Memory, MemoryProjection};
 pub use paths::KINDS;
-pub use port::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
+pub use port::{Answer, Branch, NotReady, Refusal, TreeReader};
 pub use rebuilding::rebuilding;
 pub use snapshot::dump;
 pub use view::View;

@@ -8,10 +8,11 @@ use loki_domain::{LogId, NodeId, NodePath, NodeRef};
 use loki_runner::{State, Stored};
 use loki_runtime::task;
 use loki_wire::Change;
+use loki_wire::mounted::Encoded;
 use tokio::sync::watch;
 
 use crate::body;
-use crate::port::{Answer, Branch, Encoded, NotReady, Refusal};
+use crate::port::{Answer, Branch, NotReady, Refusal};
 use crate::view::View;
 
 /// Kept answers, and their bytes; beyond that all are dropped and made again when asked for.

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use loki_domain::{LogId, NodePath, NodeRef};
 use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target};
 use loki_wire::Fact;
+use loki_wire::mounted::Encoded;
 
 use crate::live::Live;
-use crate::port::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
+use crate::port::{Answer, Branch, NotReady, Refusal, TreeReader};
 use crate::view::View;
 
 /// Cheap to clone; all clones are the same store.

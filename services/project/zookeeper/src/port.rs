@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use loki_domain::{NodePath, NodeRef};
 use loki_runner::Stored;
+use loki_wire::mounted::Encoded;
 
 /// Reads the tree from memory. There is no answer while the store is empty, being filled, unreachable, or older than what was answered before. A
 /// store that was filled from the log again is not older, whatever its position: the log itself may have been set back.
@@ -41,14 +41,6 @@ pub trait TreeReader: Send + Sync + 'static {
 pub struct Answer<T> {
     pub value: T,
     pub position: u64,
-}
-
-/// A JSON body that is kept.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Encoded {
-    pub body: Bytes,
-    /// A strong entity tag, quotes included; equal bodies have equal tags.
-    pub etag: String,
 }
 
 /// A node with what is under it.

@@ -4,8 +4,14 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+
+use crate::child;
+
+/// How long what prepares a backend may take, such as making its tables.
+const PREPARED_WITHIN: Duration = Duration::from_secs(180);
 
 /// Where one instance lives.
 #[derive(Debug, Clone)]
@@ -85,7 +91,7 @@ pub trait Backend: Sync {
 
 /// Runs a step of `prepare` to its end; what it printed is in the error.
 pub(super) fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    let output = child::output(command, PREPARED_WITHIN)?;
     anyhow::ensure!(
         output.status.success(),
         "{command:?} ended with {}: {}{}",

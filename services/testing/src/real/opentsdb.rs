@@ -4,7 +4,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,10 +13,14 @@ use super::backend::{Backend, Durability, Place, run};
 use super::hbase::{HBase, hbase_java};
 use super::java::java;
 use super::process::connect;
+use crate::child;
 
 /// OpenTSDB 2.4. Address for clients: `http://127.0.0.1:port`. All that it stores lies in its HBase.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenTsdb;
+
+/// How long the repair tool may take.
+const FSCK_WITHIN: Duration = Duration::from_secs(300);
 
 const SETTINGS: &str = include_str!("../../stack/opentsdb/opentsdb.conf");
 const LOGGING: &str = concat!("-Dlogback.configurationFile=", env!("CARGO_MANIFEST_DIR"), "/stack/opentsdb/logback.xml");
@@ -107,7 +112,7 @@ fn write_tools(home: &Path) -> Result<()> {
 /// Runs `tsdb fsck`, OpenTSDB's repair tool, on the store of the daemon that lives in `home`.
 pub fn opentsdb_fsck(home: &Path, arguments: &[&str]) -> Result<Output> {
     let mut tool = Command::new(home.join("tsdb"));
-    tool.arg("fsck").args(arguments).stdin(Stdio::null()).output().context("cannot run OpenTSDB's repair tool")
+    child::output(tool.arg("fsck").args(arguments), FSCK_WITHIN).context("OpenTSDB's repair tool")
 }
 
 /// What `/api/stats` says of a counter, such as `tsd.compaction.duplicates`, summed over its tags.

@@ -2,13 +2,18 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::backend::{Backend, Durability, Place};
 use super::java::java;
 use super::process::connect;
+use crate::child;
+
+/// How long ZooKeeper's shell may take for a line. It waits for a server that is away as long as it likes.
+const SHELL_WITHIN: Duration = Duration::from_secs(120);
 
 /// ZooKeeper 3.9, standalone. Address for clients: the connect string.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +72,6 @@ impl Backend for ZooKeeper {
 pub fn zookeeper_shell(address: &str, line: &[&str]) -> Result<Output> {
     let mut shell = java("zookeeper", 64)?;
     shell.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "org.apache.zookeeper.ZooKeeperMain", "-server", address]);
-    shell.args(line).stdin(Stdio::null());
-    shell.output().context("cannot run ZooKeeper's shell")
+    shell.args(line);
+    child::output(&mut shell, SHELL_WITHIN).context("ZooKeeper's shell")
 }

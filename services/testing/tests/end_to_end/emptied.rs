@@ -91,7 +91,14 @@ async fn emptied_and_set_back_stores_are_filled_again() {
             if held {
                 site.platform.pause(harm.projector());
             }
-            site.harm(harm).await;
+            let started = Instant::now();
+            while !site.harm(harm).await {
+                // it stands still within a transaction, which keeps the tables
+                assert!(held && started.elapsed() < PATIENCE, "{harm:?} waits for a lock");
+                site.platform.resume(harm.projector());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                site.platform.pause(harm.projector());
+            }
             if held {
                 site.watch.refuses(|route| harm.hits(route)).await;
                 site.platform.resume(harm.projector());
@@ -153,11 +160,12 @@ impl Site {
         }));
     }
 
-    async fn harm(&mut self, harm: Harm) {
+    /// Whether it is done: what is in use cannot be dropped.
+    async fn harm(&mut self, harm: Harm) -> bool {
         let database = &self.platform.database;
         match harm {
-            Harm::DropTable => self.sql(format!("DROP TABLE {database}.node")).await,
-            Harm::DropDatabase => self.sql(format!("DROP DATABASE {database}")).await,
+            Harm::DropTable => return self.sql(format!("DROP TABLE {database}.node")).await,
+            Harm::DropDatabase => return self.sql(format!("DROP DATABASE {database}")).await,
             Harm::DeleteAll => self.delete_all().await,
             Harm::FlushAll => self.flush_all().await,
             Harm::SetBackMysql | Harm::SetBackZookeeper | Harm::SetBackRedis => {
@@ -174,6 +182,7 @@ impl Site {
                 });
             }
         }
+        true
     }
 
     /// As `redis-cli` would.
@@ -185,9 +194,15 @@ impl Site {
         assert_eq!(said, "+OK\r\n+OK\r\n");
     }
 
-    async fn sql(&self, sql: String) {
+    /// Whether it is done; false: it waited for a lock, which it would do for a day by default.
+    async fn sql(&self, sql: String) -> bool {
         let mut root = sqlx::MySqlConnection::connect(&format!("{}/mysql", self.backends.mysql)).await.unwrap();
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut root).await.unwrap();
+        sqlx::query("SET lock_wait_timeout = 5").execute(&mut root).await.unwrap();
+        match sqlx::query(AssertSqlSafe(sql)).execute(&mut root).await {
+            Ok(_) => true,
+            Err(sqlx::Error::Database(error)) if error.message().contains("Lock wait timeout") => false,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// With ZooKeeper's own shell. It lists all znodes before it deletes the first, and gives up when one of them is gone or new when its turn comes:

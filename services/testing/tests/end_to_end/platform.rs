@@ -15,6 +15,9 @@ use crate::api::Api;
 /// How long a process may take to become ready, on a busy machine.
 const READY: Duration = Duration::from_secs(90);
 
+/// How long an operators' command may take.
+const COMMAND: Duration = Duration::from_secs(300);
+
 /// What runs on the real set, each a process.
 pub(crate) const SERVICES: [&str; 6] = ["decider", "mysql", "zookeeper", "redis", "opentsdb", "api"];
 
@@ -241,7 +244,7 @@ impl Platform {
 
     /// Runs an operators' command.
     pub(crate) fn loki(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
+        child::output(&mut self.command(arguments), COMMAND).unwrap()
     }
 
     /// Runs an operators' command that must succeed.

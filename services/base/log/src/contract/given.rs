@@ -9,25 +9,13 @@ use loki_runtime::task;
 use super::{PATIENCE, World};
 use crate::port::{Event, Log, Member, Reader};
 use crate::record::{NewRecord, Partition, Record};
-use crate::topic::{Cleanup, Timestamp, Topic, TopicSpec};
+use crate::topic::{Topic, TopicSpec};
 
 /// A short wait: long enough for one call, short enough to look at the clock in between.
 pub(super) const STEP: Duration = Duration::from_millis(500);
 
 pub(super) fn spec(topic: &Topic, partitions: u32) -> TopicSpec {
-    TopicSpec {
-        name: topic.to_string(),
-        partitions,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    }
+    TopicSpec::new(topic.to_string(), partitions)
 }
 
 pub(super) async fn create(world: &impl World, spec: TopicSpec) -> Topic {

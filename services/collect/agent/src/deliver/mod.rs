@@ -13,17 +13,17 @@ mod pause;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use loki_client::{Client, Failure, Part, Taken};
+use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Backoff, Shutdown, task};
 use tokio::sync::mpsc;
 
 use self::pause::Pause;
 use crate::batch::{Batch, POINTS_MAX};
-use crate::client::{Client, Failure, Taken};
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics;
 use crate::spool::{Chunk, Frame, Spool};
-use crate::standing::Part;
 
 /// Catching up: so many times as fast as samples are measured.
 const CATCH_UP: u32 = 10;
@@ -98,7 +98,7 @@ impl Delivery {
                 return Ok(());
             }
         };
-        match draining.unless_over(self.client.put(body, batch.points)).await {
+        match draining.unless_over(self.put(body, batch.points)).await {
             Some(Ok(taken)) => self.took(batch.points, taken),
             Some(Err(failure)) => {
                 self.failed(&failure);
@@ -127,7 +127,7 @@ impl Delivery {
             }
         };
         // broken off, it is sent the next time
-        match shutdown.unless(self.client.put(body, batch.points)).await {
+        match shutdown.unless(self.put(body, batch.points)).await {
             Some(Ok(taken)) => {
                 self.took(batch.points, taken);
                 self.turn = Pause::jittered(self.every / CATCH_UP * rounds);
@@ -141,9 +141,17 @@ impl Delivery {
         }
     }
 
+    async fn put(&self, body: Vec<u8>, points: u32) -> Result<Taken, Failure> {
+        let started = Stopwatch::start();
+        let taken = self.client.put(body, points as usize).await;
+        metrics::answered(started.elapsed());
+        taken
+    }
+
     fn took(&mut self, points: u32, taken: Taken) {
         let Taken { refused, reasons } = taken;
-        metrics::sent(u64::from(points.saturating_sub(refused)));
+        let refused = refused as u64;
+        metrics::sent(u64::from(points).saturating_sub(refused));
         if self.away.take().is_some() {
             self.turn = Pause::jittered(FIRST_MAX.min(self.every / CATCH_UP));
             tracing::info!("the API takes samples again");
@@ -151,7 +159,7 @@ impl Delivery {
         self.backoff.reset();
         self.part.ready();
         if refused > 0 {
-            metrics::refused(u64::from(refused));
+            metrics::refused(refused);
             if reasons != self.refused {
                 tracing::warn!(points = refused, reasons = ?reasons, "the API refuses samples, which are not sent again");
             }

@@ -13,6 +13,7 @@ mod round;
 
 use std::time::Duration;
 
+use loki_client::Part;
 use loki_domain::ServerName;
 use loki_domain::sample::Instant;
 use loki_runtime::clock::Stopwatch;
@@ -25,7 +26,6 @@ use crate::batch::{Batch, POINTS_MAX};
 use crate::config::Config;
 use crate::error::Error;
 use crate::metrics;
-use crate::standing::Part;
 
 /// The least that the use of the processors can be told over (`sysinfo::MINIMUM_CPU_UPDATE_INTERVAL`), and a little more.
 const FIRST_INTERVAL: Duration = Duration::from_millis(220);

@@ -9,6 +9,7 @@ mod said;
 
 use std::time::Duration;
 
+use loki_client::{Client, Failure, Part};
 use loki_domain::ServerName;
 use loki_runtime::{Backoff, Shutdown, task};
 use loki_telemetry::fields;
@@ -17,18 +18,17 @@ use serde_json::{Value, json};
 use self::plan::{Changes, Plan, Step};
 use self::rejected::Rejected;
 use self::said::Said;
-use crate::client::{Client, Failure, Outcome};
+use crate::commands::{Commands, Outcome};
 use crate::config::Config;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::metrics;
-use crate::standing::Part;
 
 /// Between two tries while the API is away.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
 
 pub(crate) struct Registration {
-    client: Client,
+    commands: Commands,
     name: ServerName,
     node: Option<String>,
     refresh: Duration,
@@ -43,7 +43,7 @@ pub(crate) struct Registration {
 impl Registration {
     pub(crate) fn new(config: &Config, client: Client, name: ServerName, part: Part) -> Self {
         Self {
-            client,
+            commands: Commands::new(client),
             name,
             node: config.node.clone(),
             refresh: config.refresh,
@@ -82,7 +82,7 @@ impl Registration {
     }
 
     async fn pass(&mut self, identity: &Identity) -> Result<(), Failure> {
-        let known = self.client.server(self.name.as_str()).await?;
+        let known = self.commands.server(self.name.as_str()).await?;
         self.rejected.forget_old();
         let Plan { steps, doubt } = plan::plan(known.as_ref(), identity, self.said.addresses(), self.node.is_some());
         let mut is_ours = doubt.is_none();
@@ -153,7 +153,7 @@ impl Registration {
         if self.rejected.has(kind, data) {
             return Ok(None);
         }
-        let outcome = self.client.command(kind, data).await?;
+        let outcome = self.commands.command(kind, data).await?;
         if !is_done(&outcome) || outcome.field.as_deref() == Some("serial") {
             let (code, why) = (outcome.code.as_deref().unwrap_or_default(), outcome.message.as_deref().unwrap_or_default());
             tracing::warn!(server = %self.name, { fields::COMMAND_TYPE } = kind, code, why, "a command of the agent was rejected");

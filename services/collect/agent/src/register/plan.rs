@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::client::Registered;
+use crate::commands::Registered;
 use crate::identity::Identity;
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -167,7 +167,7 @@ async fn server(State(stub): State<Stub>, Path(name): Path<String>) -> Response 
 }
 
 async fn put(State(stub): State<Stub>, RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> Response {
-    assert_eq!((query.as_deref(), headers["content-encoding"].as_bytes()), (Some("details"), b"gzip".as_slice()));
+    assert_eq!((query.as_deref(), headers["content-encoding"].as_bytes()), (Some("details="), b"gzip".as_slice()));
     let mut json = Vec::new();
     flate2::read::GzDecoder::new(&*body).read_to_end(&mut json).unwrap();
     let points: Vec<Value> = serde_json::from_slice(&json).unwrap();

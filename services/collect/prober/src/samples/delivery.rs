@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use loki_client::{Part, Taken};
 use loki_runtime::{Backoff, Shutdown, task};
 
 use super::{Outbox, Samples};
 use crate::metrics;
-use crate::standing::Part;
 
 /// Samples of one request, at most: as many as one record of the log holds.
 const SAMPLES_MAX: usize = 1_000;
@@ -67,7 +67,7 @@ impl Delivery {
                     drop(held);
                     metrics::failed("samples");
                     self.part.not_ready(format!("the API does not take samples: {failure}"));
-                    let wait = self.backoff.step().max(failure.retry_after);
+                    let wait = self.backoff.step().max(failure.retry_after());
                     if shutdown.unless(task::sleep(wait)).await.is_none() {
                         // there is no time for long waits any more
                         task::sleep(BACKOFF.0).await;
@@ -77,8 +77,8 @@ impl Delivery {
         }
     }
 
-    fn took(&mut self, points: usize, taken: super::Taken) {
-        let super::Taken { refused, reasons } = taken;
+    fn took(&mut self, points: usize, taken: Taken) {
+        let Taken { refused, reasons } = taken;
         metrics::sent(points, refused);
         self.backoff.reset();
         self.part.ready();

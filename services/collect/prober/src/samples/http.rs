@@ -1,19 +1,16 @@
-//! `POST /api/put?details`: samples as OpenTSDB takes them, and what became of each.
+//! Samples as OpenTSDB's `/api/put` takes them.
 
 use std::io::Write;
 
 use async_trait::async_trait;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use loki_client::{Client, Failure, Taken};
 use loki_domain::Sample;
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
-use super::{Samples, Taken};
-use crate::client::{Answer, Client, Failure, printable};
-
-/// Reasons that are told; there may be one per point.
-const REASONS_MAX: usize = 3;
+use super::Samples;
 
 pub(crate) struct HttpSamples {
     client: Client,
@@ -29,21 +26,6 @@ struct Point<'s> {
 
 struct Tags<'s>(&'s loki_domain::Tags);
 
-/// OpenTSDB's answer to `details`; a point that is not named in `errors` is stored.
-#[derive(Deserialize)]
-struct Details {
-    failed: usize,
-    #[serde(default)]
-    errors: Vec<PointError>,
-}
-
-#[derive(Deserialize)]
-struct PointError {
-    #[serde(default)]
-    datapoint: serde_json::Value,
-    error: String,
-}
-
 impl HttpSamples {
     pub(crate) fn new(client: Client) -> Self {
         Self { client }
@@ -53,9 +35,8 @@ impl HttpSamples {
 #[async_trait]
 impl Samples for HttpSamples {
     async fn send(&self, samples: Vec<Sample>) -> Result<Taken, Failure> {
-        let body = body(&samples).map_err(|error| Failure::now(format!("samples cannot be written: {error}")))?;
-        let answer = self.client.post(&["api", "put"], &[("details", "")], body).await?;
-        taken(&answer, samples.len())
+        let body = body(&samples).map_err(|error| Failure::away(format!("samples cannot be written: {error}")))?;
+        self.client.put(body, samples.len()).await
     }
 }
 
@@ -86,21 +67,6 @@ fn body(samples: &[Sample]) -> std::io::Result<Vec<u8>> {
     gzip.finish()
 }
 
-fn taken(answer: &Answer, points: usize) -> Result<Taken, Failure> {
-    let details = serde_json::from_slice::<Details>(&answer.body).ok();
-    match (answer.status, details) {
-        (200..300 | 400, Some(details)) => Ok(Taken {
-            refused: details.failed.min(points),
-            reasons: details.errors.iter().take(REASONS_MAX).map(|of| printable(&format!("{}: {}", of.error, of.datapoint))).collect(),
-        }),
-        (200..300, None) => Ok(Taken::default()),
-        // the request itself is wrong, and would be the next time
-        (400 | 413 | 422, _) => Ok(Taken { refused: points, reasons: vec![answer.told()] }),
-        // everything else is mended by somebody: a token, a proxy, an upgrade
-        _ => Err(answer.failure()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -119,22 +85,5 @@ mod tests {
             format!(r#"{{"metric":"domain.vantage.ok","timestamp":{at},"value":{value},"tags":{{"vantage":"bj"}}}}"#)
         };
         assert_eq!(text, format!("[{},{}]", point(1_700_000_000, "1.0"), point(1_700_000_001_500, "0.0")));
-    }
-
-    #[test]
-    fn each_point_is_answered_for() {
-        let told = |status, body: &str| taken(&Answer::of(status, body), 7);
-        assert_eq!(told(204, ""), Ok(Taken::default()));
-        assert_eq!(told(200, r#"{"success":7,"failed":0,"errors":[]}"#), Ok(Taken::default()));
-        let some = r#"{"success":5,"failed":2,"errors":[{"datapoint":{"metric":"a b"},"error":"bad metric"},{"error":"too old"}]}"#;
-        let taken = told(400, some).unwrap();
-        assert_eq!((taken.refused, taken.reasons[0].as_str(), taken.reasons.len()), (2, r#"bad metric: {"metric":"a b"}"#, 2));
-        for status in [400, 413, 422] {
-            let taken = told(status, r#"{"code":"bad_json","detail":"no JSON"}"#).unwrap();
-            assert_eq!((taken.refused, taken.reasons), (7, vec![format!("{status} bad_json: no JSON")]));
-        }
-        for status in [301, 401, 403, 404, 429, 500, 503] {
-            assert!(told(status, "").is_err(), "{status}");
-        }
     }
 }

@@ -5,21 +5,12 @@ mod http;
 mod outbox;
 
 use async_trait::async_trait;
+use loki_client::{Failure, Taken};
 use loki_domain::Sample;
 
 pub(crate) use self::delivery::Delivery;
 pub(crate) use self::http::HttpSamples;
 pub(crate) use self::outbox::Outbox;
-use crate::client::Failure;
-
-/// All samples of a call are answered for: they are not to be sent again.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// How many of them will never be taken.
-    pub refused: usize,
-    /// Why, for people; some of the reasons.
-    pub reasons: Vec<String>,
-}
 
 /// Who takes samples.
 #[async_trait]

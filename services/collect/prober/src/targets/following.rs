@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use loki_client::Part;
 use loki_runtime::{Backoff, Shutdown, task};
 use tokio::sync::watch;
 
 use super::{Listing, Targets};
 use crate::metrics;
-use crate::standing::Part;
 use crate::target::Target;
 
 /// What is to be probed now; no series twice.
@@ -46,7 +46,6 @@ impl Following {
             self.part.ready();
             return shutdown.begun().await;
         };
-        self.part.not_ready("the list of domains was not read yet");
         // several probers do not ask at the same moments
         let mut calm = Backoff::new(self.refresh, self.refresh);
         let mut backoff = Backoff::new(Duration::from_millis(100).min(self.refresh), self.refresh);
@@ -62,7 +61,7 @@ impl Following {
                 Err(failure) => {
                     metrics::failed("targets");
                     self.part.not_ready(format!("the list of domains is not the newest: {failure}"));
-                    backoff.step().max(failure.retry_after)
+                    backoff.step().max(failure.retry_after())
                 }
             };
             if shutdown.unless(task::sleep(wait)).await.is_none() {
@@ -102,8 +101,9 @@ impl Following {
 
 #[cfg(test)]
 mod tests {
+    use loki_client::Standing;
+
     use super::*;
-    use crate::standing::Standing;
 
     fn target(url: &str) -> Target {
         Target::at(url, "own").unwrap()
@@ -113,7 +113,7 @@ mod tests {
     async fn each_series_is_there_once_and_what_is_the_same_is_no_news() {
         let standing = Standing::new(loki_telemetry::Health::new().component("prober"));
         let fixed = vec![target("http://a.example:80/x")];
-        let mut following = Following::new(fixed, None, Duration::from_secs(1), standing.part("targets"));
+        let mut following = Following::new(fixed, None, Duration::from_secs(1), standing.part("targets", "nothing yet"));
         let mut list = following.list();
         let listing = |urls: &[&str]| Listing { targets: urls.iter().map(|url| target(url)).collect(), unusable: Vec::new() };
         // the second has the series of the fixed one

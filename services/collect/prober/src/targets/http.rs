@@ -1,9 +1,11 @@
 //! `GET /v1/domains`, part by part.
 
 use async_trait::async_trait;
+use loki_client::answer::printable;
+use loki_client::{Client, Failure};
+use reqwest::Method;
 
 use super::{Listing, Targets, shape};
-use crate::client::{Client, Failure, printable};
 
 /// Domains of one part; the API's own limit.
 const PART_MAX: &str = "1000";
@@ -20,13 +22,16 @@ impl HttpTargets {
     }
 
     async fn part(&self, cursor: Option<&str>) -> Result<shape::Part, Failure> {
-        let mut query = vec![("node", self.node.as_str()), ("recursive", "true"), ("limit", PART_MAX)];
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let answer = self.client.get(&["v1", "domains"], &query).await?;
+        let mut request = self.client.request(Method::GET, &["v1", "domains"]);
+        request = request.with("node", &self.node).with("recursive", "true").with("limit", PART_MAX);
+        if let Some(cursor) = cursor {
+            request = request.with("cursor", cursor);
+        }
+        let answer = self.client.send(request).await?;
         if answer.status != 200 {
             return Err(answer.failure());
         }
-        serde_json::from_slice(&answer.body).map_err(|error| Failure::now(format!("the list of domains cannot be read: {error}")))
+        answer.json()
     }
 }
 
@@ -55,7 +60,7 @@ impl Targets for HttpTargets {
                 return Ok(listing);
             }
             if is_stuck {
-                return Err(Failure::now("the list of domains does not end: a part of it is empty and has a next one"));
+                return Err(Failure::away("the list of domains does not end: a part of it is empty and has a next one"));
             }
             cursor = next;
         }

@@ -5,10 +5,10 @@ mod http;
 mod shape;
 
 use async_trait::async_trait;
+use loki_client::Failure;
 
 pub(crate) use self::following::{Following, List};
 pub(crate) use self::http::HttpTargets;
-use crate::client::Failure;
 use crate::target::Target;
 
 /// The whole list at one time.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use loki_domain::Sample;
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, NewRecord, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Log, NewRecord, Partition, Topic, TopicSpec};
 use loki_opentsdb::contract::{World, sample, series};
 use loki_opentsdb::{Found, SeriesStore, Sink, SinkConfig};
 use loki_runtime::clock::Stopwatch;
@@ -19,19 +19,7 @@ const PARTITIONS: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn spec(name: &str, partitions: u32) -> TopicSpec {
-    TopicSpec {
-        name: name.to_owned(),
-        partitions,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    }
+    TopicSpec::new(name, partitions)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

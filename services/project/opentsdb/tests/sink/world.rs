@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use loki_domain::{Sample, Series};
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, NewRecord, Partition, Record, Timestamp, Topic, TopicSpec};
+use loki_log::{Cleanup, Log, NewRecord, Partition, Record, Topic, TopicSpec};
 use loki_opentsdb::contract::{MemoryStore, sample, series};
 use loki_opentsdb::{Error, Sink, SinkConfig};
 use loki_runtime::clock::Stopwatch;
@@ -33,17 +33,10 @@ pub(crate) struct World {
 
 fn spec(name: &str, partitions: u32, cleanup: Cleanup) -> TopicSpec {
     TopicSpec {
-        name: name.to_owned(),
-        partitions,
-        replication: 1,
-        min_insync_replicas: 1,
         cleanup,
-        timestamp: Timestamp::Append,
         retention_ms: (cleanup == Cleanup::Delete).then_some(7 * 86_400_000),
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
         max_message_bytes: 1_114_112,
+        ..TopicSpec::new(name, partitions)
     }
 }
 

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use loki_wire::mounted::Encoded;
+
 use super::fragments::Fragment;
-use super::port::Encoded;
 
 const ANSWERS_MAX: usize = 10_000;
 const ANSWERS_BYTES_MAX: usize = 256 << 20;

@@ -23,7 +23,6 @@
 //!
 //! There is no adapter in memory: the embedded set answers the question from its tree.
 
-mod body;
 mod changes;
 mod forget;
 mod fragments;
@@ -35,10 +34,9 @@ mod reader;
 mod scripts;
 mod snapshot;
 mod source;
-mod wait;
 
 pub use self::forget::forget;
-pub use self::port::{Answer, Encoded, NotReady, Refusal, ServersReader};
+pub use self::port::{Answer, NotReady, Refusal, ServersReader};
 pub use self::projection::{RedisProjection, sized};
 pub use self::reader::RedisServers;
 pub use self::snapshot::dump;

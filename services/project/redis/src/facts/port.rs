@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use loki_runner::Stored;
+use loki_wire::mounted::Encoded;
 
 /// Reads servers by node. There is no answer while the store is empty, being filled, away, or older than what this process answered from before. A
 /// store that was filled from the log again is not older, whatever its position: the log itself may have been set back.
@@ -27,14 +27,6 @@ pub trait ServersReader: Send + Sync + 'static {
 pub struct Answer<T> {
     pub value: T,
     pub position: u64,
-}
-
-/// A JSON body that is kept.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Encoded {
-    pub body: Bytes,
-    /// A strong entity tag, quotes included; equal bodies have equal tags.
-    pub etag: String,
 }
 
 /// Why there is no answer now: 503.

@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use loki_domain::{NodeId, NodePath};
-use loki_runner::{State, Stored};
+use loki_runner::{State, Stored, Waiting};
+use loki_wire::mounted::{Encoded, Mounted, encode};
 use redis::Script;
 
-use super::body::{Mounted, encode};
 use super::fragments::{Fragment, Listed, read_list, version};
 use super::kept::{Answered, Kept, Shows};
 use super::mark::{Mark, text};
-use super::port::{Answer, Encoded, NotReady, Refusal, ServersReader};
+use super::port::{Answer, NotReady, Refusal, ServersReader};
 use super::scripts::{FRAGMENTS, NODE, PLACE, UNDER};
 use super::source::{Asked, Source, away};
-use super::wait::Waiting;
 use crate::config::Config;
 use crate::error::Error;
 
@@ -31,13 +30,15 @@ const NODES_AT_ONCE: usize = 1_000;
 pub struct RedisServers {
     source: Source,
     kept: Arc<Kept>,
-    waiting: Arc<Waiting>,
+    waiting: Arc<Waiting<Source>>,
 }
 
 impl RedisServers {
     /// Connects when it is first used.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        Ok(Self { source: Source::new(config)?, kept: Arc::default(), waiting: Arc::default() })
+        let source = Source::new(config)?;
+        let waiting = Arc::new(Waiting::new(Arc::new(source.clone())));
+        Ok(Self { source, kept: Arc::default(), waiting })
     }
 
     /// One try; `None`: the store has moved on meanwhile.
@@ -147,7 +148,7 @@ impl ServersReader for RedisServers {
                 false => Ok(()),
             }
         };
-        self.waiting.until(&self.source, passed, limit).await
+        self.waiting.until(passed, limit).await
     }
 
     async fn servers(&self, node: &str, recursive: bool) -> Result<Answer<Option<Arc<Encoded>>>, Refusal> {

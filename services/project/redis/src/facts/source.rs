@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::vec::IntoIter;
 
 use loki_domain::LogId;
+use loki_runner::wait::{Awaited, Said};
 use loki_runner::{State, Stored};
 use redis::{Script, Value};
 
@@ -126,6 +127,19 @@ impl Source {
 
     fn set_main(&self, main: Option<u64>) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).main = main;
+    }
+}
+
+impl Awaited for Source {
+    type Progress = Mark;
+    type Error = NotReady;
+
+    async fn ask(&self) -> Said<Self> {
+        self.ready().await
+    }
+
+    fn crowded() -> NotReady {
+        NotReady("too many questions wait already".to_owned())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loki_domain::Sample;
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, NewRecord, Partition, Timestamp, Topic, TopicSpec, Writer};
+use loki_log::{Log, NewRecord, Partition, Timestamp, Topic, TopicSpec, Writer};
 use loki_redis::contract::PATIENCE;
 use loki_redis::contract::samples::{PARTITIONS, log as log_id, sample};
 use loki_redis::samples::{Reader, SamplesConfig, SamplesReader, SamplesStore, run};
@@ -145,17 +145,5 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
 }
 
 fn topic(name: &str, partitions: u32, timestamp: Timestamp) -> TopicSpec {
-    TopicSpec {
-        name: name.to_owned(),
-        partitions,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    }
+    TopicSpec { timestamp, ..TopicSpec::new(name, partitions) }
 }

@@ -45,19 +45,7 @@ impl Running {
 }
 
 async fn create(log: &KafkaLog) -> Partition {
-    let spec = TopicSpec {
-        name: "facts".into(),
-        partitions: 1,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Compact,
-        timestamp: Timestamp::Create,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    };
+    let spec = TopicSpec { cleanup: Cleanup::Compact, timestamp: Timestamp::Create, ..TopicSpec::new("facts", 1) };
     log.reconcile_topics(&[spec], true).await.unwrap();
     Partition::only(&Topic::new("facts"))
 }

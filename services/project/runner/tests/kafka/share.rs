@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use loki_log::kafka::{Config, KafkaLog};
-use loki_log::{Cleanup, Log, NewRecord, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Log, NewRecord, Partition, Topic, TopicSpec};
 use loki_runner::{Error, Share, ShareConfig};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Shutdown, task};
@@ -65,19 +65,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 async fn partitions_move_and_nothing_is_left_out() {
     let topic = Topic::new(format!("{}samples", real::topic_prefix()));
     let log = KafkaLog::connect(Config::new(&real::shared().kafka)).unwrap();
-    let spec = TopicSpec {
-        name: topic.to_string(),
-        partitions: PARTITIONS,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Delete,
-        timestamp: Timestamp::Append,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    };
+    let spec = TopicSpec::new(topic.to_string(), PARTITIONS);
     log.reconcile_topics(&[spec], true).await.unwrap();
     let record = NewRecord { value: Some(Bytes::from_static(b"x")), ..NewRecord::default() };
     let append = async |count: usize| {

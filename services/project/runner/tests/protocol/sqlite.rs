@@ -15,17 +15,11 @@ const HOUR: i64 = 3_600_000;
 
 fn topic() -> TopicSpec {
     TopicSpec {
-        name: "facts".to_owned(),
-        partitions: 1,
-        replication: 1,
-        min_insync_replicas: 1,
         cleanup: Cleanup::Compact,
         timestamp: Timestamp::Create,
-        retention_ms: None,
         delete_retention_ms: Some(7 * 24 * HOUR as u64),
         min_compaction_lag_ms: Some(HOUR as u64),
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
+        ..TopicSpec::new("facts", 1)
     }
 }
 

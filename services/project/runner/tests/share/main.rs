@@ -8,7 +8,7 @@ use std::time::Duration;
 use book::Book;
 use bytes::Bytes;
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, NewRecord, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Log, NewRecord, Partition, Topic, TopicSpec};
 use loki_runner::{Error, Hold, Share, ShareConfig, Told};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Shutdown, task};
@@ -30,19 +30,7 @@ impl Given {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(Options::new(directory.path())).await.unwrap();
-        let spec = TopicSpec {
-            name: "samples".into(),
-            partitions: PARTITIONS,
-            replication: 1,
-            min_insync_replicas: 1,
-            cleanup: Cleanup::Delete,
-            timestamp: Timestamp::Append,
-            retention_ms: None,
-            delete_retention_ms: None,
-            min_compaction_lag_ms: None,
-            segment_ms: None,
-            max_message_bytes: 1 << 20,
-        };
+        let spec = TopicSpec::new("samples", PARTITIONS);
         log.reconcile_topics(&[spec], true).await.unwrap();
         Self { log: Arc::new(log), topic: Topic::new("samples"), _directory: directory }
     }

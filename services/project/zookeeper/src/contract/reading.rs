@@ -8,10 +8,11 @@ use loki_runner::{Applied, Batch, State, Target};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_wire::Change;
+use loki_wire::mounted::Encoded;
 
 use super::given::{Given, Writer, mount, node, node_key, node_ref, server, servers_body};
 use super::{PATIENCE, World};
-use crate::port::{Encoded, Refusal, TreeReader};
+use crate::port::{Refusal, TreeReader};
 
 /// Steps that are written, at least.
 const STEPS: u32 = 300;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use loki_redis::facts::{Answer, Encoded, NotReady, Refusal, ServersReader};
+use loki_redis::facts::{Answer, NotReady, Refusal, ServersReader};
 use loki_runner::Stored;
+use loki_wire::mounted::Encoded;
 
 use super::Floor;
 

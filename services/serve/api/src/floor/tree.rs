@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use loki_domain::{NodePath, NodeRef};
 use loki_runner::Stored;
-use loki_zookeeper::{Answer, Branch, Encoded, NotReady, Refusal, TreeReader};
+use loki_wire::mounted::Encoded;
+use loki_zookeeper::{Answer, Branch, NotReady, Refusal, TreeReader};
 
 use super::Floor;
 

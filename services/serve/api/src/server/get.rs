@@ -1,10 +1,13 @@
 //! `GET /v1/servers/{name}`: one server and its places in the tree.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use loki_domain::{Entity, ServerRef, Source};
 use loki_redis::samples::SamplesReader;
+use loki_runtime::task;
 use loki_wire::envelope::write_time;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -15,6 +18,9 @@ use crate::entity;
 use crate::extract::{Path, Query};
 use crate::problem::{Problem, Result};
 use crate::read;
+
+/// How long the answer waits for the live state, which adds one field to it.
+const HEARD_WITHIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -77,7 +83,8 @@ pub(crate) async fn get_server(
         },
     });
     // the rest is true whatever the live state says
-    let heard = app.live.presence(&[view.server.name.as_str()]).await.ok().and_then(|heard| heard.first().copied().flatten());
+    let heard = task::timeout(HEARD_WITHIN, app.live.presence(&[view.server.name.as_str()])).await.and_then(std::result::Result::ok);
+    let heard = heard.and_then(|heard| heard.first().copied().flatten());
     let body = Server { heard_at: heard.map(write_time), mounts: mounts.collect(), server: entity::json(&Entity::Server(view.server)) };
     Ok(read::at(read::last_fact(answer.stored.position), body))
 }

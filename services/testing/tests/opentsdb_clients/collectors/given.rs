@@ -7,7 +7,7 @@ use std::time::Duration;
 use loki_intake::telnet::Config;
 use loki_intake::{Intake, Telnet};
 use loki_log::sqlite::{Options, SqliteLog};
-use loki_log::{Cleanup, Log, Partition, Timestamp, Topic, TopicSpec};
+use loki_log::{Log, Partition, Topic, TopicSpec};
 use loki_runtime::{Shutdown, task};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -26,19 +26,7 @@ impl Given {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = SqliteLog::open(Options::new(folder.path())).await.unwrap();
-        let spec = TopicSpec {
-            name: "samples".into(),
-            partitions: PARTITIONS,
-            replication: 1,
-            min_insync_replicas: 1,
-            cleanup: Cleanup::Delete,
-            timestamp: Timestamp::Append,
-            retention_ms: None,
-            delete_retention_ms: None,
-            min_compaction_lag_ms: None,
-            segment_ms: None,
-            max_message_bytes: 1 << 20,
-        };
+        let spec = TopicSpec::new("samples", PARTITIONS);
         log.reconcile_topics(&[spec], true).await.unwrap();
         let topic = Topic::new("samples");
         let intake = Intake::new(Arc::new(log.clone()), topic.clone(), PARTITIONS);

@@ -149,7 +149,7 @@ mod tests {
     use crate::sqlite::lock::DirectoryLock;
     use crate::sqlite::options::Options;
     use crate::sqlite::row;
-    use crate::topic::{Cleanup, Timestamp, Topic};
+    use crate::topic::Topic;
 
     async fn committer(directory: &std::path::Path) -> (Committer, Arc<Part>) {
         let catalog = Arc::new(Catalog::default());
@@ -157,19 +157,7 @@ mod tests {
         let lock = DirectoryLock::take(directory, "control").unwrap();
         let (_, queue) = mpsc::channel(1);
         let mut committer = Committer::new(directory.join("control.db"), options, catalog.clone(), queue, lock).await.unwrap();
-        let spec = TopicSpec {
-            name: "t".into(),
-            partitions: 1,
-            replication: 1,
-            min_insync_replicas: 1,
-            cleanup: Cleanup::Delete,
-            timestamp: Timestamp::Append,
-            retention_ms: None,
-            delete_retention_ms: None,
-            min_compaction_lag_ms: None,
-            segment_ms: None,
-            max_message_bytes: 1_000,
-        };
+        let spec = TopicSpec { max_message_bytes: 1_000, ..TopicSpec::new("t", 1) };
         committer.store_topics(&[spec]).await.unwrap();
         let part = catalog.part(&Partition::only(&Topic::new("t"))).unwrap();
         (committer, part)

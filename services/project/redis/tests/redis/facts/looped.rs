@@ -16,19 +16,7 @@ use super::world::Facts;
 use crate::topic::until;
 
 fn topic() -> TopicSpec {
-    TopicSpec {
-        name: "facts".to_owned(),
-        partitions: 1,
-        replication: 1,
-        min_insync_replicas: 1,
-        cleanup: Cleanup::Compact,
-        timestamp: Timestamp::Create,
-        retention_ms: None,
-        delete_retention_ms: None,
-        min_compaction_lag_ms: None,
-        segment_ms: None,
-        max_message_bytes: 1 << 20,
-    }
+    TopicSpec { cleanup: Cleanup::Compact, timestamp: Timestamp::Create, ..TopicSpec::new("facts", 1) }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

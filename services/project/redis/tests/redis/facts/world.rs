@@ -9,8 +9,9 @@ use loki_redis::facts::{RedisProjection, RedisServers, Refusal, ServersReader, d
 use loki_runner::{Projection, Stored};
 use loki_runtime::Clock;
 use loki_wire::Fact;
+use loki_wire::mounted::Encoded;
 use loki_zookeeper::contract::World;
-use loki_zookeeper::{Answer, Branch, Encoded, NotReady, TreeReader};
+use loki_zookeeper::{Answer, Branch, NotReady, TreeReader};
 use redis::AsyncCommands;
 use tokio::runtime::Handle;
 
@@ -70,10 +71,7 @@ impl TreeReader for AsTree {
     fn servers(&self, node: &str, recursive: bool) -> Result<Answer<Option<Arc<Encoded>>>, loki_zookeeper::Refusal> {
         let answer = tokio::task::block_in_place(|| Handle::current().block_on(self.0.servers(node, recursive)));
         match answer {
-            Ok(answer) => {
-                let encoded = |of: Arc<loki_redis::facts::Encoded>| Arc::new(Encoded { body: of.body.clone(), etag: of.etag.clone() });
-                Ok(Answer { value: answer.value.map(encoded), position: answer.position })
-            }
+            Ok(loki_redis::facts::Answer { value, position }) => Ok(Answer { value, position }),
             Err(Refusal::NotReady(why)) => Err(NotReady(why.0).into()),
             Err(Refusal::Invalid(why)) => Err(loki_zookeeper::Refusal::Invalid(why)),
             Err(Refusal::TooLarge) => Err(loki_zookeeper::Refusal::TooLarge { limit: 0 }),

@@ -140,12 +140,14 @@ impl Cost {
         if lengths[0] == residuals.len() as u64 {
             return Self { bits: 0, k: 0, sparse: true };
         }
-        let longest = lengths.iter().rposition(|count| *count > 0).unwrap_or(0) as u32;
+        // few lengths occur, and each parameter is tried on all that do
+        let occurring: Vec<(u32, u64)> = (1..).zip(lengths[1..].iter().copied()).filter(|(_, count)| *count > 0).collect();
+        let longest = occurring.last().map_or(0, |(length, _)| *length);
         let rice = |k: u32| -> u64 {
-            let others = (1..=longest).map(|length| {
-                let quotient = if length <= k { 0 } else { (3u64 << (length - k - 1)) / 2 };
+            let others = occurring.iter().map(|(length, count)| {
+                let quotient = if *length <= k { 0 } else { (3u64 << (length - k - 1)) / 2 };
                 let bits = if quotient < u64::from(ESCAPE) { u64::from(k) + 1 + quotient } else { u64::from(ESCAPE) + 64 };
-                lengths[length as usize] * bits
+                count * bits
             });
             others.sum()
         };

@@ -1,29 +1,27 @@
 //! `POST /api/put?details`: samples, and what became of each.
 
-use loki_runtime::clock::Stopwatch;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::answer::{Answer, Failure, printable};
-use super::{Client, Request};
-use crate::metrics;
+use crate::answer::{Answer, Failure, printable};
+use crate::client::Client;
 
 /// Reasons that are told; there may be one per point.
 const REASONS_MAX: usize = 3;
 
 /// The API has answered for all points of a request: they are not to be sent again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Taken {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
     /// How many of them it will never take.
-    pub(crate) refused: u32,
+    pub refused: usize,
     /// Why, for people; some of the reasons.
-    pub(crate) reasons: Vec<String>,
+    pub reasons: Vec<String>,
 }
 
 /// OpenTSDB's answer to `details`; a point that is not named in `errors` is stored.
 #[derive(Deserialize)]
 struct Details {
-    failed: u32,
+    failed: usize,
     #[serde(default)]
     errors: Vec<PointError>,
 }
@@ -40,23 +38,20 @@ impl Client {
     ///
     /// # Errors
     /// The points may or may not be stored, and are to be sent again: stored twice, equal points are one.
-    pub(crate) async fn put(&self, body: Vec<u8>, points: u32) -> Result<Taken, Failure> {
-        let request = self.request(Method::POST, &["api", "put"]).with("details").json(body);
-        let started = Stopwatch::start();
-        let answer = self.send(Request { gzip: true, ..request }).await?;
-        metrics::answered(started.elapsed());
-        taken(&answer, points)
+    pub async fn put(&self, body: Vec<u8>, points: usize) -> Result<Taken, Failure> {
+        let request = self.request(Method::POST, &["api", "put"]).with("details", "").json(body).gzip();
+        taken(&self.send(request).await?, points)
     }
 }
 
-fn taken(answer: &Answer, points: u32) -> Result<Taken, Failure> {
+fn taken(answer: &Answer, points: usize) -> Result<Taken, Failure> {
     let details = serde_json::from_slice::<Details>(&answer.body).ok();
     match (answer.status, details) {
         (200..300 | 400, Some(details)) => Ok(Taken {
             refused: details.failed.min(points),
             reasons: details.errors.iter().take(REASONS_MAX).map(|of| printable(&format!("{}: {}", of.error, of.datapoint))).collect(),
         }),
-        (200..300, None) => Ok(Taken { refused: 0, reasons: Vec::new() }),
+        (200..300, None) => Ok(Taken::default()),
         // the request itself is wrong, and would be the next time
         (400 | 413 | 422, _) => Ok(Taken { refused: points, reasons: vec![answer.failure().to_string()] }),
         // everything else is mended by somebody: a token, a proxy, an upgrade
@@ -74,9 +69,8 @@ mod tests {
 
     #[test]
     fn each_point_is_answered_for() {
-        let none = Taken { refused: 0, reasons: Vec::new() };
-        assert_eq!(told(204, ""), Ok(none.clone()));
-        assert_eq!(told(200, r#"{"success":7,"failed":0,"errors":[]}"#), Ok(none));
+        assert_eq!(told(204, ""), Ok(Taken::default()));
+        assert_eq!(told(200, r#"{"success":7,"failed":0,"errors":[]}"#), Ok(Taken::default()));
         let some = r#"{"success":5,"failed":2,"errors":[{"datapoint":{"metric":"a b"},"error":"bad metric"},{"error":"too old"}]}"#;
         for status in [200, 400] {
             let taken = told(status, some).unwrap();

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use loki_client::{Client, Failure};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
-
-use super::Client;
-use super::answer::Failure;
 
 /// Who asks, in the audit.
 const ACTOR: &str = "agent";
@@ -79,10 +77,18 @@ struct Command<'c, D> {
     data: &'c D,
 }
 
-impl Client {
+/// The API, as the agent uses it.
+#[derive(Clone)]
+pub(crate) struct Commands(Client);
+
+impl Commands {
+    pub(crate) fn new(client: Client) -> Self {
+        Self(client)
+    }
+
     /// The server of this name: the one that is not retired, else the one that retired last.
     pub(crate) async fn server(&self, name: &str) -> Result<Option<Registered>, Failure> {
-        let answer = self.send(self.request(Method::GET, &["v1", "servers", name])).await?;
+        let answer = self.0.send(self.0.request(Method::GET, &["v1", "servers", name])).await?;
         // another program's 404 tells nothing of servers
         if answer.status == 404 && answer.has_code("not_found") {
             return Ok(None);
@@ -99,7 +105,7 @@ impl Client {
         let command = Command { id: uuid::Uuid::now_v7().to_string(), kind, actor: ACTOR, data };
         let body = serde_json::to_vec(&command).map_err(|error| Failure::Refused(format!("`{kind}` cannot be written: {error}")))?;
         let started = Stopwatch::start();
-        let answer = self.send(self.request(Method::POST, &["v1", "commands"]).json(body).waiting(STEP)).await?;
+        let answer = self.0.send(self.0.request(Method::POST, &["v1", "commands"]).json(body).waiting(STEP)).await?;
         if !answer.is_success() {
             return Err(answer.failure());
         }
@@ -109,7 +115,7 @@ impl Client {
                 return Err(Failure::away(format!("`{kind}` at {} has no outcome yet", outcome.position)));
             }
             task::sleep(PAUSE).await;
-            let answer = self.send(self.request(Method::GET, &["v1", "commands", &outcome.position]).waiting(STEP)).await?;
+            let answer = self.0.send(self.0.request(Method::GET, &["v1", "commands", &outcome.position]).waiting(STEP)).await?;
             if !answer.is_success() {
                 return Err(answer.failure());
             }

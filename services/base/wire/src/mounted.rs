@@ -1,5 +1,5 @@
-//! The encoded answer to "which servers are on this node". The tree's reader (`loki-zookeeper`) encodes the same, byte for byte: clients keep their
-//! ETags whichever store answers.
+//! The answer to "which servers are on this node". Two stores give it, the tree's (`loki-zookeeper`) and the live state (`loki-redis`), byte for byte:
+//! clients keep their ETags whichever of them answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,13 @@ use bytes::Bytes;
 use loki_domain::{Mount, Ratio, Server, ServerId, Source, Text, Weighed, weights};
 use serde::Serialize;
 
-use super::port::Encoded;
+/// A JSON body that is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Encoded {
+    pub body: Bytes,
+    /// A strong entity tag, quotes included; equal bodies have equal tags.
+    pub etag: String,
+}
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -45,10 +51,10 @@ struct MountLine<'a> {
 }
 
 /// What lies on one node: each mount whose server is there.
-pub(super) type Mounted = [(Mount, Arc<Server>)];
+pub type Mounted = [(Mount, Arc<Server>)];
 
-/// The answer for a node, with what lies on the nodes at these paths. No id: the whole tree.
-pub(super) fn encode<'a>(id: Option<&str>, path: &str, nodes: impl Iterator<Item = (&'a str, &'a Mounted)>) -> Encoded {
+/// The answer for a node, with what lies on the nodes at these paths, sorted by name. No id: the whole tree.
+pub fn encode<'a>(id: Option<&str>, path: &str, nodes: impl Iterator<Item = (&'a str, &'a Mounted)>) -> Encoded {
     let mut lines: BTreeMap<ServerId, (&Server, Vec<MountLine<'a>>)> = BTreeMap::new();
     for (path, mounted) in nodes {
         let weighed: Vec<Weighed> =
@@ -68,7 +74,7 @@ pub(super) fn encode<'a>(id: Option<&str>, path: &str, nodes: impl Iterator<Item
     let servers = lines.iter().map(|(server, mounts)| line(server, mounts)).collect();
     // texts and numbers always serialise
     let body = serde_json::to_vec(&Body { node: NodeLine { id, path }, servers }).unwrap_or_default();
-    let etag = format!("\"{}\"", &loki_wire::digest::to_hex(&loki_wire::digest::sha256(&[&body]))[..32]);
+    let etag = format!("\"{}\"", &crate::digest::to_hex(&crate::digest::sha256(&[&body]))[..32]);
     Encoded { body: Bytes::from(body), etag }
 }
 

@@ -9,15 +9,16 @@ use serde::de::DeserializeOwned;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 /// A whole answer, whatever its status.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
     retry_after: Option<Duration>,
 }
 
 /// Why a request has no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Retry: it is away, overloaded, or not ready. `retry_after`: not before.
     #[error("{why}")]
     Away { why: String, retry_after: Option<Duration> },
@@ -40,12 +41,13 @@ struct OfOpentsdb {
 }
 
 impl Failure {
-    pub(super) fn away(why: impl Into<String>) -> Self {
+    /// Nothing says when it will be better.
+    pub fn away(why: impl Into<String>) -> Self {
         Self::Away { why: why.into(), retry_after: None }
     }
 
     /// Not before so long; bounded, whatever the API or a proxy says.
-    pub(crate) fn retry_after(&self) -> Duration {
+    pub fn retry_after(&self) -> Duration {
         match self {
             Self::Away { retry_after, .. } => retry_after.unwrap_or_default().min(RETRY_AFTER_MAX),
             Self::Refused(_) => Duration::ZERO,
@@ -54,38 +56,37 @@ impl Failure {
 }
 
 impl Answer {
-    /// # Errors
-    /// The connection broke. What is longer than `limit` is cut off.
-    pub(super) async fn read(mut response: reqwest::Response, limit: usize) -> reqwest::Result<Self> {
+    /// `None`: it is longer than `limit`.
+    pub(crate) async fn read(mut response: reqwest::Response, limit: usize) -> reqwest::Result<Option<Self>> {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await? {
-            body.extend_from_slice(&piece[..piece.len().min(limit - body.len())]);
-            if body.len() == limit {
-                break;
+            if body.len() + piece.len() > limit {
+                return Ok(None);
             }
+            body.extend_from_slice(&piece);
         }
-        Ok(Self { status, body, retry_after })
+        Ok(Some(Self { status, body, retry_after }))
     }
 
-    pub(super) fn is_success(&self) -> bool {
+    pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
     /// # Errors
     /// The body is not what this version expects: somebody else answers, or another version, perhaps for the time of an upgrade.
-    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|error| Failure::away(format!("the answer cannot be read: {error}")))
     }
 
     /// Whether it is a refusal of Loki's with this code.
-    pub(super) fn has_code(&self, wanted: &str) -> bool {
+    pub fn has_code(&self, wanted: &str) -> bool {
         serde_json::from_slice::<Problem>(&self.body).is_ok_and(|problem| problem.code.as_deref() == Some(wanted))
     }
 
     /// What a status other than 2xx means.
-    pub(super) fn failure(&self) -> Failure {
+    pub fn failure(&self) -> Failure {
         let told = self.told();
         match self.status {
             408 | 429 | 500.. => Failure::Away { why: told, retry_after: self.retry_after },
@@ -93,7 +94,8 @@ impl Answer {
         }
     }
 
-    fn told(&self) -> String {
+    /// The status, and what the body says of it, on one line.
+    pub fn told(&self) -> String {
         let status = self.status;
         match serde_json::from_slice::<Problem>(&self.body) {
             Ok(Problem { code: Some(code), detail, .. }) => format!("{status} {code}: {}", printable(&detail.unwrap_or_default())),
@@ -107,11 +109,11 @@ impl Answer {
 }
 
 /// One line of what somebody else wrote, bounded, without signs that change a terminal.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().take(300).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-pub(super) fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -121,7 +123,7 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 impl Answer {
-    pub(super) fn of(status: u16, body: &str) -> Self {
+    pub(crate) fn of(status: u16, body: &str) -> Self {
         Self { status, body: body.as_bytes().to_vec(), retry_after: Some(Duration::from_secs(1)) }
     }
 }

@@ -1,7 +1,6 @@
-//! The agent's readiness, made of that of its parts: ready when each of them is, else with the reasons of all that are not.
+//! A service's readiness, made of that of its parts: ready when each of them is, else with the reasons of all that are not.
 //!
-//! Ready means that the API has this server and takes its samples. What the API refuses (a name that another machine has) does not make the agent
-//! unready: a process that is started again for it would be refused again. It is logged, and counted.
+//! What the API refuses makes none unready: a process that is started again for it would be refused again. It is logged, and counted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +11,7 @@ use loki_telemetry::Component;
 const FAILURES_TOLD: u32 = 3;
 
 #[derive(Clone)]
-pub(crate) struct Standing {
+pub struct Standing {
     component: Component,
     parts: Arc<Mutex<Parts>>,
 }
@@ -26,19 +25,19 @@ struct Parts {
 }
 
 /// One part's entry. Not ready until it says so.
-pub(crate) struct Part {
+pub struct Part {
     name: &'static str,
     standing: Standing,
     failures: u32,
 }
 
 impl Standing {
-    pub(crate) fn new(component: Component) -> Self {
+    pub fn new(component: Component) -> Self {
         Self { component, parts: Arc::default() }
     }
 
     /// `until`: what has yet to happen.
-    pub(crate) fn part(&self, name: &'static str, until: &str) -> Part {
+    pub fn part(&self, name: &'static str, until: &str) -> Part {
         self.lock().reasons.insert(name, until.to_owned());
         Part { name, standing: self.clone(), failures: 0 }
     }
@@ -59,7 +58,7 @@ impl Standing {
 }
 
 impl Part {
-    pub(crate) fn ready(&mut self) {
+    pub fn ready(&mut self) {
         self.failures = 0;
         let mut parts = self.standing.lock();
         parts.reasons.remove(self.name);
@@ -67,14 +66,14 @@ impl Part {
     }
 
     /// Something failed that is tried again.
-    pub(crate) fn failed(&mut self, why: impl Into<String>) {
+    pub fn failed(&mut self, why: impl Into<String>) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES_TOLD {
             self.not_ready(why);
         }
     }
 
-    pub(crate) fn not_ready(&self, why: impl Into<String>) {
+    pub fn not_ready(&self, why: impl Into<String>) {
         let mut parts = self.standing.lock();
         parts.told = true;
         parts.reasons.insert(self.name, why.into());
@@ -88,7 +87,7 @@ mod tests {
 
     #[test]
     fn all_parts_must_be_ready() {
-        let component = loki_telemetry::Health::new().component("agent");
+        let component = loki_telemetry::Health::new().component("test");
         let standing = Standing::new(component.clone());
         let (mut one, mut other) = (standing.part("one", "nothing yet"), standing.part("other", "nothing yet"));
         one.ready();
@@ -104,7 +103,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_when_they_go_on() {
-        let component = loki_telemetry::Health::new().component("agent");
+        let component = loki_telemetry::Health::new().component("test");
         let standing = Standing::new(component.clone());
         let mut part = standing.part("one", "nothing yet");
         part.ready();
