@@ -62,6 +62,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether it is a collector, which should take as little of a host as can be.
+    pub(crate) fn runs_on_every_host(&self) -> bool {
+        matches!(self, Self::Agent | Self::Prober)
+    }
+
     /// Whether it opens the API to others.
     pub(crate) fn listens(&self) -> bool {
         matches!(self, Self::All { .. } | Self::Api)

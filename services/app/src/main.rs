@@ -29,7 +29,12 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(mistakes) => return fail(&mistakes, 2),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    if arguments.command.runs_on_every_host() {
+        // it has little to do, and each thread keeps memory
+        threads.worker_threads(1);
+    }
+    let runtime = match threads.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };

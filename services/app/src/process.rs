@@ -34,7 +34,6 @@ impl Process {
     pub(crate) fn start(settings: &Settings) -> anyhow::Result<Self> {
         logs::start(&settings.logs.filter, settings.format().unwrap_or(logs::Format::Auto))?;
         let metrics = Metrics::install().context("the metrics' recorder")?;
-        describe_metrics();
         let shutdown = Shutdown::new();
         shutdown.on_signals().context("signals")?;
         let (front, back) = (shutdown.child(), Shutdown::new());
@@ -111,16 +110,21 @@ async fn join(tasks: &mut Tasks, bound: Duration) -> anyhow::Result<()> {
     }
 }
 
-/// Gives every metric of this process its help text.
-fn describe_metrics() {
+/// Gives every metric of a process with a log its help text.
+pub(crate) fn describe_metrics() {
+    describe_collectors();
     loki_log::metrics::describe();
-    describe(&loki_agent::metrics::ALL);
     loki_intake::metrics::describe();
     loki_decider::metrics::describe();
     loki_runner::metrics::describe();
     describe(loki_opentsdb::metrics::ALL);
     describe(loki_redis::metrics::ALL);
-    describe(&loki_prober::metrics::ALL);
     describe(&loki_mysql::metrics::ALL);
     describe(loki_zookeeper::metrics::ALL);
+}
+
+/// The same for one that runs on every host: what it does not touch takes no memory there.
+pub(crate) fn describe_collectors() {
+    describe(&loki_agent::metrics::ALL);
+    describe(&loki_prober::metrics::ALL);
 }

@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::admin::operations::{self, Controls};
 use crate::backends::{Backends, Chosen, Set};
 use crate::collectors;
-use crate::process::{FRONT_PART, Process};
+use crate::process::{FRONT_PART, Process, describe_collectors, describe_metrics};
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -35,6 +35,7 @@ pub(crate) struct Plan {
 /// Runs until SIGTERM, SIGINT or the failure of a service.
 pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
     let mut process = Process::start(&settings)?;
+    describe_metrics();
     let all = plan.services.len() == Service::ALL.len();
     let set = Set::of(&settings, all)?;
     let backends = Arc::new(Backends::open(&settings, set).await?);
@@ -153,6 +154,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
 /// Runs a service that needs the API alone, until SIGTERM, SIGINT or its failure.
 pub(crate) async fn alone(settings: Settings, service: Service) -> anyhow::Result<()> {
     let mut process = Process::start(&settings)?;
+    describe_collectors();
     let api = collectors::api(&settings, None);
     match service {
         Service::Agent => {
