@@ -15,18 +15,34 @@ use crate::port::{Refused, Why};
 /// A list of points as OpenTSDB reads it. A value is sent as a text with a point, so that no reader makes an integer of it.
 pub(super) fn body(samples: &[Sample]) -> Vec<u8> {
     let mut json = Vec::with_capacity(samples.len() * 128 + 2);
-    for (index, Sample { series, at, value }) in samples.iter().enumerate() {
-        let comma = if index == 0 { '[' } else { ',' };
-        // writing to a vector does not fail; the names need no escapes: their rules leave out all that JSON would want to have escaped
-        let _ = write!(json, "{comma}{{\"metric\":\"{}\",\"timestamp\":{at},\"value\":\"{value}\",\"tags\":{{", series.metric);
-        for (index, (name, value)) in series.tags.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            let _ = write!(json, "{comma}\"{name}\":\"{value}\"");
+    let mut begin = "[{\"metric\":\"";
+    for Sample { series, at, value } in samples {
+        // the names need no escapes: their rules leave out all that JSON would want to have escaped
+        push(&mut json, [begin, series.metric.as_str(), "\",\"timestamp\":"]);
+        // writing to a vector does not fail
+        let _ = write!(json, "{at}");
+        push(&mut json, [",\"value\":\""]);
+        let _ = write!(json, "{value}");
+        let mut comma = "\",\"tags\":{\"";
+        for (name, value) in series.tags.iter() {
+            push(&mut json, [comma, name, "\":\"", value]);
+            comma = "\",\"";
         }
-        json.extend_from_slice(b"}}");
+        push(&mut json, ["\"}}"]);
+        begin = ",{\"metric\":\"";
+    }
+    if samples.is_empty() {
+        json.push(b'[');
     }
     json.push(b']');
     json
+}
+
+/// Several times as fast as formatting.
+fn push<const N: usize>(json: &mut Vec<u8>, texts: [&str; N]) {
+    for text in texts {
+        json.extend_from_slice(text.as_bytes());
+    }
 }
 
 /// What an answer with details says.

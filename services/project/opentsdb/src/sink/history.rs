@@ -1,12 +1,12 @@
 //! What is known of the series of one partition, within a bound of memory: the least recently used are forgotten, and looked up again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use loki_domain::{Instant, Series, Value};
+use loki_domain::{Instant, Series};
 
-use super::Ticket;
+use super::open::Opens;
 use super::ring::Ring;
 use crate::port::Newest;
 
@@ -24,16 +24,7 @@ pub(super) struct History {
     /// The store has said how new the series is.
     was_asked: bool,
     /// Instants that are being looked up or written.
-    pub(super) open: BTreeMap<Instant, Open>,
-}
-
-/// An instant with an unfinished point.
-#[derive(Debug)]
-pub(super) enum Open {
-    /// On its way to the store.
-    Put(Value),
-    /// Being looked up: the point with the lowest offset, and those that came meanwhile.
-    Look { ticket: Ticket, value: Value, waiting: Vec<(Ticket, Value)> },
+    pub(super) open: Opens,
 }
 
 impl History {
@@ -68,7 +59,7 @@ impl History {
 
     /// What it takes on the heap.
     fn bytes(&self) -> usize {
-        self.ring.bytes() + self.open.len() * size_of::<(Instant, Open)>()
+        self.ring.bytes() + self.open.bytes()
     }
 
     pub(super) fn saw(&mut self, at: Instant) {
@@ -92,6 +83,10 @@ impl Allowance {
         self.bytes / self.holders.load(Ordering::Relaxed).max(1)
     }
 }
+
+/// Where a series' history lies; for as long as it has unfinished instants it stays there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place(usize);
 
 /// The histories of one partition's series.
 #[derive(Debug)]
@@ -140,16 +135,18 @@ impl Histories {
         }
     }
 
-    pub(super) fn contains(&self, series: &Series) -> bool {
-        self.index.contains_key(series)
+    pub(super) fn find(&self, series: &Series) -> Option<Place> {
+        self.index.get(series).map(|id| Place(*id))
     }
 
     /// Works on a series' history, which is made when there is none, and forgets others for it when there is no room.
     pub(super) fn with<T>(&mut self, series: &Series, work: impl FnOnce(&mut History) -> T) -> T {
-        let id = match self.index.get(series) {
-            Some(id) => *id,
-            None => self.add(series),
-        };
+        let place = self.find(series).unwrap_or_else(|| self.add(series));
+        self.at(place, work)
+    }
+
+    /// The same for one that was found.
+    pub(super) fn at<T>(&mut self, Place(id): Place, work: impl FnOnce(&mut History) -> T) -> T {
         self.detach(id);
         self.attach(id);
         let slot = &mut self.slots[id];
@@ -158,6 +155,11 @@ impl Histories {
         self.bytes = self.bytes + bytes - std::mem::replace(&mut slot.bytes, bytes);
         self.evict();
         result
+    }
+
+    /// The one that was worked on last, which is never forgotten for its own sake.
+    pub(super) fn last(&self) -> Place {
+        Place(self.ends.newest.unwrap_or_default())
     }
 
     /// How many were forgotten since this was asked last.
@@ -170,7 +172,8 @@ impl Histories {
         self.has_evicted
     }
 
-    fn add(&mut self, series: &Series) -> usize {
+    /// An empty one, of a series that has none.
+    pub(super) fn add(&mut self, series: &Series) -> Place {
         let series = Arc::new(series.clone());
         let slot = Slot { bare: cost(&series), series: series.clone(), history: History::default(), bytes: 0, newer: None, older: None };
         let id = match self.free.pop() {
@@ -184,7 +187,7 @@ impl Histories {
             }
         };
         self.index.insert(series, id);
-        id
+        Place(id)
     }
 
     /// Unfinished instants are never forgotten; there are few of them, and they are bounded elsewhere.
@@ -250,9 +253,10 @@ fn cost(series: &Series) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use loki_domain::Tags;
+    use loki_domain::{Tags, Value};
     use proptest::prelude::*;
 
+    use super::super::open::Open;
     use super::*;
 
     fn series(number: usize) -> Series {
@@ -280,7 +284,7 @@ mod tests {
         for number in [0, 1, 2, 0, 3] {
             touch(&mut histories, number);
         }
-        assert_eq!([0, 1, 2, 3].map(|number| histories.contains(&series(number))), [true, false, true, true]);
+        assert_eq!([0, 1, 2, 3].map(|number| histories.find(&series(number)).is_some()), [true, false, true, true]);
         assert_eq!((histories.take_evicted(), histories.take_evicted()), (1, 0));
     }
 
@@ -288,12 +292,12 @@ mod tests {
     fn unfinished_instants_are_kept() {
         let mut histories = Histories::new(Allowance::new(one()));
         histories.with(&series(0), |history| {
-            history.open.insert(at(1), Open::Put(loki_domain::Value::new(1.0).unwrap()));
+            history.open.insert(at(1), Open::Put(Value::new(1.0).unwrap()));
         });
         touch(&mut histories, 1);
         touch(&mut histories, 2);
-        assert_eq!([0, 1, 2].map(|number| histories.contains(&series(number))), [true, false, true]);
-        histories.with(&series(0), |history| history.open.clear());
+        assert_eq!([0, 1, 2].map(|number| histories.find(&series(number)).is_some()), [true, false, true]);
+        histories.with(&series(0), |history| history.open.remove(at(1)));
         assert!(histories.bytes <= 2 * one());
     }
 
@@ -320,7 +324,7 @@ mod tests {
                     expected.remove(0);
                 }
                 for number in 0..12 {
-                    prop_assert_eq!(histories.contains(&series(number)), expected.contains(&number));
+                    prop_assert_eq!(histories.find(&series(number)).is_some(), expected.contains(&number));
                 }
                 prop_assert_eq!(histories.bytes, expected.len() * one());
             }

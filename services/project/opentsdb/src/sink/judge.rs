@@ -20,7 +20,8 @@ use std::time::Duration;
 use loki_domain::{Instant, Sample, Series, Value};
 
 use super::Ticket;
-use super::history::{Allowance, Histories, History, Open};
+use super::history::{Allowance, Histories, History, Place};
+use super::open::Open;
 use crate::config::SinkConfig;
 use crate::port::{Found, Newest};
 
@@ -102,13 +103,15 @@ impl Judge {
     /// A point of the quarter of an hour before the beginning: it is known, and nothing is done with it. `before_ms` is the log's time before which
     /// records were not read.
     pub(super) fn remember(&mut self, sample: &Sample, log_ms: i64, before_ms: i64) {
-        if self.is_misplaced(&sample.series) || self.ahead_ms(sample.at, log_ms).is_some() {
+        let place = self.histories.find(&sample.series);
+        if self.is_misplaced(place, &sample.series) || self.ahead_ms(sample.at, log_ms).is_some() {
             return;
         }
         let floor_ms = before_ms.saturating_add(self.rules.ahead_max_ms);
         // what was read of a series before it was forgotten is not known any more
-        let is_first = !self.histories.contains(&sample.series) && !self.histories.has_evicted();
-        self.histories.with(&sample.series, |history| {
+        let is_first = place.is_none() && !self.histories.has_evicted();
+        let place = place.unwrap_or_else(|| self.histories.add(&sample.series));
+        self.histories.at(place, |history| {
             if is_first {
                 history.set_floor(floor_ms);
             }
@@ -122,14 +125,16 @@ impl Judge {
 
     /// The next point of the partition, of a record that the log has dated `log_ms`.
     pub(super) fn judge(&mut self, ticket: Ticket, sample: &Sample, log_ms: i64) -> Verdict {
-        if self.is_misplaced(&sample.series) {
+        let place = self.histories.find(&sample.series);
+        if self.is_misplaced(place, &sample.series) {
             return Verdict::Misplaced;
         }
         if let Some(ahead_ms) = self.ahead_ms(sample.at, log_ms) {
             return Verdict::Dead(Dead::AheadOfLog { ahead_ms });
         }
         let too_old_ms = self.rules.too_old_ms;
-        let verdict = self.histories.with(&sample.series, |history| judge(history, ticket, sample, too_old_ms));
+        let place = place.unwrap_or_else(|| self.histories.add(&sample.series));
+        let verdict = self.histories.at(place, |history| judge(history, ticket, sample, too_old_ms));
         if matches!(verdict, Verdict::Look { .. } | Verdict::Waits) {
             self.looking += 1;
         }
@@ -145,22 +150,32 @@ impl Judge {
         settled
     }
 
+    /// Where the series lies whose point was judged, or found, last.
+    pub(super) fn place(&self) -> Place {
+        self.histories.last()
+    }
+
     /// A point is stored, durably.
     pub(super) fn stored(&mut self, series: &Series, at: Instant) {
-        self.histories.with(series, |history| history.open.remove(&at));
+        self.histories.with(series, |history| history.open.remove(at));
+    }
+
+    /// The same, of the series that lies there.
+    pub(super) fn stored_in(&mut self, place: Place, at: Instant) {
+        self.histories.at(place, |history| history.open.remove(at));
     }
 
     /// The store will never take a point.
     pub(super) fn refused(&mut self, series: &Series, at: Instant) {
         self.histories.with(series, |history| {
-            history.open.remove(&at);
+            history.open.remove(at);
             history.ring.remove(at);
         });
     }
 
-    /// A series that is known was found to be in its place.
-    fn is_misplaced(&self, series: &Series) -> bool {
-        !self.histories.contains(series) && series.partition(self.rules.partitions) != self.rules.partition
+    /// A series that is known was found to belong here.
+    fn is_misplaced(&self, place: Option<Place>, series: &Series) -> bool {
+        place.is_none() && series.partition(self.rules.partitions) != self.rules.partition
     }
 
     fn ahead_ms(&self, at: Instant, log_ms: i64) -> Option<i64> {
@@ -170,7 +185,7 @@ impl Judge {
 
 fn judge(history: &mut History, ticket: Ticket, sample: &Sample, too_old_ms: i64) -> Verdict {
     let (at, value) = (sample.at, sample.value);
-    match history.open.get_mut(&at) {
+    match history.open.get_mut(at) {
         Some(Open::Put(first)) => return beside(*first, value),
         Some(Open::Look { waiting, .. }) => {
             waiting.push((ticket, value));
@@ -185,7 +200,7 @@ fn judge(history: &mut History, ticket: Ticket, sample: &Sample, too_old_ms: i64
     if let Some(dead) = too_old(history, at, too_old_ms).filter(|_| is_known) {
         return Verdict::Dead(dead);
     }
-    if history.open.first_key_value().is_some_and(|(oldest, _)| oldest.ms().saturating_add(too_old_ms) < at.ms()) {
+    if history.open.oldest().is_some_and(|oldest| oldest.ms().saturating_add(too_old_ms) < at.ms()) {
         return Verdict::After;
     }
     history.saw(at);
@@ -202,7 +217,7 @@ fn settle(history: &mut History, at: Instant, found: Found, newest: Option<Newes
     if let Some(newest) = newest {
         history.learn(newest);
     }
-    let Some(Open::Look { ticket, value, waiting }) = history.open.remove(&at) else { return Vec::new() };
+    let Some(Open::Look { ticket, value, waiting }) = history.open.remove(at) else { return Vec::new() };
     let (first, to_put) = match found {
         Found::Value(stored) => (Ok(stored), false),
         Found::Nothing => match too_old(history, at, too_old_ms) {

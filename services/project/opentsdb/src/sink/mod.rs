@@ -19,6 +19,7 @@ mod history;
 mod judge;
 mod late;
 mod letter;
+mod open;
 mod partition;
 mod progress;
 mod refill;
@@ -29,7 +30,7 @@ mod write;
 
 use std::sync::Arc;
 
-use loki_domain::Sample;
+use loki_domain::{Instant, Sample};
 use loki_log::{Log, Topic};
 use loki_runtime::Clock;
 use tokio::sync::{Semaphore, mpsc};
@@ -37,6 +38,7 @@ use tokio::sync::{Semaphore, mpsc};
 use self::append::Append;
 pub(crate) use self::append::Appender;
 pub(crate) use self::history::Allowance;
+use self::history::Place;
 use self::late::Look;
 pub(crate) use self::late::Looker;
 pub(crate) use self::partition::run;
@@ -74,7 +76,7 @@ pub(crate) struct Common {
 pub(crate) struct Home {
     /// Of one task, among all that there were.
     number: u64,
-    told: mpsc::UnboundedSender<Told>,
+    told: Arc<mpsc::UnboundedSender<Told>>,
 }
 
 impl Home {
@@ -87,7 +89,7 @@ impl Home {
 /// What a partition's task is told.
 #[derive(Debug)]
 pub(crate) enum Told {
-    Stored(Vec<(Ticket, Sample)>),
+    Stored(Vec<Stored>),
     Refused {
         ticket: Ticket,
         sample: Sample,
@@ -97,6 +99,14 @@ pub(crate) enum Told {
     Appended(Vec<Ticket>),
     /// Waiting does not help.
     Failed(loki_log::Error),
+}
+
+/// A point that is stored. Its series is found where it lies, instead of by its name.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    ticket: Ticket,
+    place: Place,
+    at: Instant,
 }
 
 /// The answer about a late point.

@@ -18,7 +18,7 @@ use super::letter::{self, MOVED};
 use super::progress::Progress;
 use super::trouble::Troubles;
 use super::write::Put;
-use super::{Common, Home, Looked, Ticket, Told, refill};
+use super::{Common, Home, Looked, Stored, Ticket, Told, refill};
 use crate::metrics::{self, Counts};
 
 /// Points that are judged before anything else is looked at.
@@ -99,7 +99,7 @@ impl Task {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let partition = hold.partition().clone();
         let (told, inbox) = mpsc::unbounded_channel();
-        let home = Home { number: NUMBER.fetch_add(1, Ordering::Relaxed), told };
+        let home = Home { number: NUMBER.fetch_add(1, Ordering::Relaxed), told: Arc::new(told) };
         let (beginning, judge) = refill::enter(&common, hold).await?;
         hold.start(beginning).await?;
         tracing::debug!(partition = %partition, offset = beginning, "samples are stored from here on");
@@ -256,7 +256,7 @@ impl Task {
     fn carry_out(&mut self, ticket: Ticket, sample: Sample, verdict: Verdict) {
         match verdict {
             Verdict::Put => {
-                let _ended = self.common.puts.send(Put::new(sample, ticket, self.home.clone()));
+                let _ended = self.common.puts.send(Put::new(sample, ticket, self.judge.place(), self.home.clone()));
             }
             Verdict::Repeat => {
                 self.counts.repeat += 1;
@@ -281,8 +281,8 @@ impl Task {
         match told {
             Told::Stored(stored) => {
                 self.counts.stored += stored.len() as u64;
-                for (ticket, sample) in stored {
-                    self.judge.stored(&sample.series, sample.at);
+                for Stored { ticket, place, at } in stored {
+                    self.judge.stored_in(place, at);
                     self.progress.finish(ticket.offset);
                 }
             }

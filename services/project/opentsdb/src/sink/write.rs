@@ -10,8 +10,9 @@ use loki_runtime::{Backoff, Shutdown, task};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::history::Place;
 use super::trouble::Trouble;
-use super::{Answers, Home, Ticket, Told};
+use super::{Answers, Home, Stored, Ticket, Told};
 use crate::config::SinkConfig;
 use crate::error::{Error, StoreError};
 use crate::metrics;
@@ -32,13 +33,14 @@ pub(crate) struct Put {
 #[derive(Debug)]
 struct From {
     ticket: Ticket,
+    place: Place,
     home: Home,
     tries: u32,
 }
 
 impl Put {
-    pub(super) fn new(sample: Sample, ticket: Ticket, home: Home) -> Self {
-        Self { sample, from: From { ticket, home, tries: 0 } }
+    pub(super) fn new(sample: Sample, ticket: Ticket, place: Place, home: Home) -> Self {
+        Self { sample, from: From { ticket, place, home, tries: 0 } }
     }
 }
 
@@ -159,7 +161,7 @@ impl Writer {
         let (mut stored, mut again, mut counts) = (Answers::new(), Vec::new(), Again::default());
         for ((sample, mut from), why) in samples.into_iter().zip(from).zip(whys.drain(..)) {
             match why {
-                None => stored.push(from.home, (from.ticket, sample)),
+                None => stored.push(from.home, Stored { ticket: from.ticket, place: from.place, at: sample.at }),
                 Some(Why::Invalid(why)) => from.home.tell(Told::Refused { ticket: from.ticket, sample, why }),
                 Some(why) => {
                     counts.add(&why);
