@@ -26,6 +26,18 @@ impl Figure {
         Self { work: work.to_owned(), ours: rate(ours), peer: rate(peer), ratio: format!("{ratio:.2}"), bar: format!("{bar:.2}"), met }
     }
 
+    /// Ours beside a peer, without a bar.
+    pub(crate) fn beside_peer(work: &str, pairs: &[(f64, f64)]) -> Self {
+        Self { bar: "-".to_owned(), met: None, ..Self::against_peer(work, pairs, 0.0) }
+    }
+
+    /// What should be little: memory, time.
+    pub(crate) fn at_most(work: &str, ours: f64, unit: &str, bar: f64) -> Self {
+        let (ours_told, bar_told) = (format!("{ours:.2} {unit}"), format!("{bar} {unit}"));
+        let ratio = format!("{:.2}", ours / bar);
+        Self { work: work.to_owned(), ours: ours_told, peer: "-".to_owned(), ratio, bar: bar_told, met: Some(ours <= bar) }
+    }
+
     /// A figure without a bar.
     pub(crate) fn told(work: &str, ours: String) -> Self {
         let none = || "-".to_owned();
@@ -45,6 +57,9 @@ pub(crate) fn percentile(values: &mut [f64], part: f64) -> f64 {
 }
 
 fn rate(per_second: f64) -> String {
+    if per_second < 99.5 {
+        return format!("{per_second:.1}/s");
+    }
     let digits = format!("{per_second:.0}");
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -89,6 +104,10 @@ mod tests {
         assert_eq!(rate(1_234_567.4), "1,234,567/s");
         assert_eq!(rate(999.0), "999/s");
         assert_eq!(Figure::against_peer("w", &[(1.0, 2.0), (3.0, 4.0), (9.0, 10.0)], 0.75).met, Some(true));
+        assert_eq!(rate(8.25), "8.2/s");
         assert_eq!(Figure::against_bar("w", 9.0, 10.0).met, Some(false));
+        assert_eq!(Figure::at_most("w", 9.0, "MB", 10.0).met, Some(true));
+        assert_eq!(Figure::at_most("w", 11.0, "MB", 10.0).met, Some(false));
+        assert_eq!(Figure::beside_peer("w", &[(1.0, 2.0)]).met, None);
     }
 }

@@ -4,16 +4,27 @@
 //! Every figure is a median. README.md beside this folder keeps the results.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it measures, and people read it")]
 
+mod answers;
+mod api;
 mod backends;
+mod bare;
 mod decide;
 mod facts;
 mod figure;
+mod idle;
+mod live;
+mod process;
 mod rebuild;
 mod rebuild_mysql;
 mod rebuild_zookeeper;
+mod recorded;
+mod series;
+mod series_ingest;
 mod servers;
+mod sink;
 mod site;
 mod transactions;
+mod turns;
 mod visible;
 mod wrk;
 
@@ -26,7 +37,20 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// In the order in which they are run.
-const WORKS: [&str; 6] = ["decide", "transactions", "visible", "servers", "rebuild-mysql", "rebuild-zookeeper"];
+const WORKS: [&str; 12] = [
+    "decide",
+    "transactions",
+    "visible",
+    "servers",
+    "rebuild-mysql",
+    "rebuild-zookeeper",
+    "series",
+    "series-ingest",
+    "live",
+    "idle",
+    "sink",
+    "sink-stub",
+];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> ExitCode {
@@ -60,6 +84,12 @@ async fn run(work: &str) -> anyhow::Result<Vec<Figure>> {
         "servers" => servers::run().await,
         "rebuild-mysql" => rebuild_mysql::run().await,
         "rebuild-zookeeper" => rebuild_zookeeper::run().await,
+        "series" => series::run().await,
+        "series-ingest" => series_ingest::run().await,
+        "live" => live::run().await,
+        "idle" => idle::run().await,
+        "sink" => sink::run().await,
+        "sink-stub" => sink::run_on_stub().await,
         other => anyhow::bail!("no work `{other}`"),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Site {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) topics: Topics,
     /// Lives as long as this.
-    _broker: Running,
+    broker: Running,
 }
 
 /// A decider in this process.
@@ -36,7 +36,12 @@ impl Site {
         let log: Arc<dyn Log> = Arc::new(KafkaLog::connect(Config::new(broker.address()))?);
         let specs: Vec<_> = declared("").into_iter().map(|topic| topic.with_replication(NonZeroU16::MIN).spec).collect();
         log.reconcile_topics(&specs, true).await?;
-        Ok(Self { log, topics: Topics::new(""), _broker: broker })
+        Ok(Self { log, topics: Topics::new(""), broker })
+    }
+
+    /// `bootstrap.servers`, for clients of their own.
+    pub(crate) fn brokers(&self) -> String {
+        self.broker.address()
     }
 
     pub(crate) fn commands(&self) -> Partition {
