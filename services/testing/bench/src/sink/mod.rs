@@ -1,6 +1,6 @@
 //! Samples from Kafka into OpenTSDB: the sink's own process beside those of Bento and Telegraf on the same topic, and beside bare puts.
 //!
-//! The three take turns, in changing order. A turn is some hundred thousand points, in series that only its carrier writes, and each instant once: nobody
+//! They take turns, in changing order. A turn is some hundred thousand points, in series that only its carrier writes, and each instant once: nobody
 //! writes over what is there. On the stub the store costs next to nothing, so that it is the carriers themselves that are compared.
 
 mod backlog;
@@ -33,13 +33,19 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let mut stand = Stand::on_opentsdb().await?;
     let (mut turns, mut bare) = (Turns::new(), Vec::new());
     for round in 0..=ROUNDS {
-        // first in the warming up, where the names of hosts get their numbers
-        let putter = putter::put(&mut stand, SECONDS).await?;
-        println!("round {round}: putter {putter:.0} points/s{}", warming_up(round));
-        if round > 0 {
-            bare.push(putter);
+        // bare puts are first in the warming up, where the names of hosts get their numbers
+        let mut order = [None, Some(Carrier::Loki), Some(Carrier::Bento), Some(Carrier::Telegraf)];
+        order.rotate_left(round % 4);
+        for carrier in order {
+            match carrier {
+                Some(carrier) => take_turn(&mut stand, carrier, round, SECONDS, &mut turns).await?,
+                None => {
+                    let putter = putter::put(&mut stand, SECONDS).await?;
+                    println!("round {round}: putter {putter:.0} points/s{}", warming_up(round));
+                    bare.extend((round > 0).then_some(putter));
+                }
+            }
         }
-        self::round(&mut stand, round, SECONDS, &mut turns).await?;
     }
     let loki = &turns[&Carrier::Loki];
     let putter: Vec<(f64, f64)> = loki.iter().map(|turn| turn.rate).zip(bare).collect();
@@ -55,7 +61,11 @@ pub(crate) async fn run_on_stub() -> Result<Vec<Figure>> {
     let mut stand = Stand::on_stub().await?;
     let mut turns = Turns::new();
     for round in 0..=ROUNDS {
-        self::round(&mut stand, round, SECONDS_ON_STUB, &mut turns).await?;
+        let mut order = [Carrier::Loki, Carrier::Bento, Carrier::Telegraf];
+        order.rotate_left(round % 3);
+        for carrier in order {
+            take_turn(&mut stand, carrier, round, SECONDS_ON_STUB, &mut turns).await?;
+        }
     }
     Ok(vec![
         Figure::against_peer("sink-stub bento", &pairs(&turns, Carrier::Bento, |turn| turn.rate), 3.0),
@@ -63,22 +73,14 @@ pub(crate) async fn run_on_stub() -> Result<Vec<Figure>> {
     ])
 }
 
-/// A turn of each.
-async fn round(stand: &mut Stand, round: usize, seconds: usize, turns: &mut Turns) -> Result<()> {
-    let mut order = [Carrier::Loki, Carrier::Bento, Carrier::Telegraf];
-    order.rotate_left(round % 3);
-    for carrier in order {
-        let turn = carry(stand, carrier, seconds).await?;
-        let Turn { rate, per_processor, lost } = turn;
-        let name = carrier.name();
-        println!(
-            "round {round}: {name} {rate:.0} points/s, {per_processor:.0} per second of a processor, {lost} lost{}",
-            warming_up(round)
-        );
-        anyhow::ensure!(lost == 0 || carrier == Carrier::Telegraf, "{name} has lost {lost} points");
-        if round > 0 {
-            turns.entry(carrier).or_default().push(turn);
-        }
+async fn take_turn(stand: &mut Stand, carrier: Carrier, round: usize, seconds: usize, turns: &mut Turns) -> Result<()> {
+    let turn = carry(stand, carrier, seconds).await?;
+    let Turn { rate, per_processor, lost } = turn;
+    let name = carrier.name();
+    println!("round {round}: {name} {rate:.0} points/s, {per_processor:.0} per second of a processor, {lost} lost{}", warming_up(round));
+    anyhow::ensure!(lost == 0 || carrier == Carrier::Telegraf, "{name} has lost {lost} points");
+    if round > 0 {
+        turns.entry(carrier).or_default().push(turn);
     }
     Ok(())
 }

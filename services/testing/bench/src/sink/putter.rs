@@ -24,7 +24,7 @@ pub(super) async fn put(stand: &mut Stand, seconds: usize) -> Result<f64> {
     let bodies: Arc<[Bytes]> = backlog.bodies(POINTS).into();
     let url = format!("http://{}/api/put?sync", stand.store());
     let from = stand.ends().await?;
-    stand.append(&backlog).await?;
+    stand.append(stand.records(&backlog)).await?;
     let to = stand.ends().await?;
 
     let (brokers, topic) = (stand.brokers(), stand.topic().to_owned());

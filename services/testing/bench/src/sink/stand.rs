@@ -91,12 +91,12 @@ impl Stand {
         Ok(backlog)
     }
 
-    pub(super) async fn append(&self, backlog: &Backlog) -> Result<()> {
-        let of = backlog.records(self.partitions);
-        self.append_records(of).await
+    pub(super) fn records(&self, backlog: &Backlog) -> Vec<Vec<NewRecord>> {
+        backlog.records(self.partitions)
     }
 
-    async fn append_records(&self, records: Vec<Vec<NewRecord>>) -> Result<()> {
+    /// Appends the records of each partition.
+    pub(super) async fn append(&self, records: Vec<Vec<NewRecord>>) -> Result<()> {
         let appends = self.all().into_iter().zip(records).filter(|(_, records)| !records.is_empty());
         let appends = appends.map(|(partition, records)| async move { self.site.log.append(&partition, records).await });
         try_join_all(appends).await?;

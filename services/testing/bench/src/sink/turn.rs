@@ -14,6 +14,8 @@ use super::carrier::{Carrier, Carrying, Goal};
 use super::stand::Stand;
 
 const PATIENCE: Duration = Duration::from_secs(180);
+/// The sink is not missed by its group for 6 s; whoever is has to find out again where it was.
+const STANDS_FOR: Duration = Duration::from_secs(5);
 /// The daemon's `tsd.storage.flush_interval` is a second.
 const SENT_ON_WITHIN: Duration = Duration::from_secs(10);
 
@@ -34,15 +36,23 @@ pub(super) async fn carry(stand: &mut Stand, carrier: Carrier, seconds: usize) -
     let backlog = stand.next_points(name, seconds)?;
     let mut carrying = carrier.start(stand, &stand.ends().await?).await?;
     let (mut stored, mut taken) = (first.points() as u64, stand.taken().await? + first.points() as u64);
-    stand.append(&first).await?;
+    stand.append(stand.records(&first)).await?;
     done(stand, &mut carrying, &Goal { ends: stand.ends().await?, taken, stored }).await?;
 
+    let records = stand.records(&backlog);
+    let paused = Stopwatch::start();
     carrying.process.pause()?;
-    stand.append(&backlog).await?;
+    stand.append(records).await?;
     stored += backlog.points() as u64;
     taken += backlog.points() as u64;
     let goal = Goal { ends: stand.ends().await?, taken, stored };
     let used = carrying.process.processor_time()?;
+    let stood = paused.elapsed();
+    anyhow::ensure!(
+        stood < STANDS_FOR,
+        "{name} stood still for {} s, and may have lost its group: run it when less else runs",
+        stood.as_secs()
+    );
     let watch = Stopwatch::start();
     carrying.process.resume()?;
     done(stand, &mut carrying, &goal).await?;
