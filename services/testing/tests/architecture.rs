@@ -42,7 +42,7 @@ const EDGES: [(&str, &[&str]); 20] = [
             "loki-zookeeper",
         ],
     ),
-    ("loki-cli", &["loki-domain", "loki-runtime"]),
+    ("loki-cli", &["loki-client", "loki-domain", "loki-runtime"]),
     (
         "loki",
         &[

@@ -40,7 +40,8 @@ pub fn problems(api: &str, token: &Secret) -> Vec<String> {
     api.into_iter().chain(bearer(token).err().map(|why| format!("`token`: {why}"))).collect()
 }
 
-pub(crate) fn is_loopback(url: &Url) -> bool {
+/// Whether a proxy in the environment must be passed by: it cannot know this machine's loopback.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
         Some(host) => host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),

@@ -113,7 +113,8 @@ pub fn printable(text: &str) -> String {
     text.chars().take(300).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-pub(crate) fn innermost(error: &reqwest::Error) -> String {
+/// The cause that a library's error ends with.
+pub fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -25,8 +25,8 @@ pub struct Client {
 /// Why there can be no client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    #[error("{}", .0.join("; "))]
-    Settings(Vec<String>),
+    #[error("{0}")]
+    Setting(String),
     #[error("no HTTP client can be made: {0}")]
     Http(String),
 }
@@ -47,7 +47,7 @@ impl Client {
     /// # Errors
     /// The address or the token cannot be used, or this system can make no HTTP client.
     pub fn new(who: &str, api: &str, token: &Secret, timeout: Duration) -> Result<Self, Unusable> {
-        let wrong = |field: &str, why: String| Unusable::Settings(vec![format!("`{field}`: {why}")]);
+        let wrong = |field: &str, why: String| Unusable::Setting(format!("`{field}`: {why}"));
         let api = address(api).map_err(|why| wrong("api", why))?;
         let mut headers = HeaderMap::new();
         if let Some(token) = bearer(token).map_err(|why| wrong("token", why))? {
@@ -66,7 +66,6 @@ impl Client {
             builder = builder.tls_certs_only([]);
         }
         if is_loopback(&api) {
-            // a proxy cannot know this machine's loopback
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| Unusable::Http(innermost(&error)))?;

@@ -160,9 +160,12 @@ mod tests {
         let asked = waiting.store.0.load(Ordering::SeqCst);
         assert!(asked < 3 * 5, "three who wait for the fifth answer have asked {asked} times");
         assert_eq!(waiting.until(passed(u64::MAX), Duration::ZERO).await, Err(format!("not {} yet", u64::MAX)));
-        while waiting.shared.count().polling {
-            task::sleep(Duration::from_millis(1)).await;
-        }
+        let ended = async {
+            while waiting.shared.count().polling {
+                task::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        assert!(task::timeout(Duration::from_secs(30), ended).await.is_some(), "it goes on asking for nobody");
     }
 
     async fn three(waiting: &Waiting<Growing>, limit: Duration) -> [Result<(), String>; 3] {

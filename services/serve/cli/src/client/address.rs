@@ -19,15 +19,6 @@ pub(crate) fn read(text: &str) -> Result<Url, Failure> {
     Ok(url)
 }
 
-/// Whether a proxy in the environment must be passed by: it cannot know this machine's loopback.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,7 +42,7 @@ mod tests {
     #[test]
     fn loopback() {
         for (text, expected) in [("127.0.0.1:1", true), ("[::1]:1", true), ("localhost", true), ("10.0.0.1", false), ("a.example", false)] {
-            assert_eq!(is_loopback(&read(text).unwrap()), expected, "{text}");
+            assert_eq!(loki_client::address::is_loopback(&read(text).unwrap()), expected, "{text}");
         }
     }
 }

@@ -4,6 +4,8 @@ use std::error::Error as _;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use loki_client::answer::innermost;
+
 use super::problem::Problem;
 use super::tls;
 use crate::exit::{Exit, Failure};
@@ -120,14 +122,6 @@ impl From<Error> for Failure {
 /// Overloaded or away, the proxy before it included.
 fn is_passing(status: u16) -> bool {
     matches!(status, 429 | 502 | 503 | 504)
-}
-
-pub(super) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 fn has_kind(error: &reqwest::Error, kind: ErrorKind) -> bool {

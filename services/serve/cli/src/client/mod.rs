@@ -18,6 +18,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use loki_client::address::is_loopback;
+use loki_client::answer::innermost;
 use loki_runtime::Secret;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -62,12 +64,12 @@ impl Client {
             .connect_timeout(CONNECT)
             // the API never redirects, and a token must not follow one
             .redirect(reqwest::redirect::Policy::none());
-        if address::is_loopback(&api) {
+        if is_loopback(&api) {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| {
             let (cause, fix) =
-                (error::innermost(&error), if api.scheme() == "https" { ": name the authorities' file by `--ca-file`" } else { "" });
+                (innermost(&error), if api.scheme() == "https" { ": name the authorities' file by `--ca-file`" } else { "" });
             Failure::usage(format!("no HTTP client can be made: {cause}{fix}"))
         })?;
         Ok(Self { http, api, answered: AtomicBool::new(false), patience: Patience::default() })
