@@ -3,8 +3,12 @@
 //! The naming rules are OpenTSDB's (`Tags.validateString`): letters, digits, `-`, `_`, `.` and `/`. OpenTSDB keeps names as ISO 8859-1 and
 //! would store every other letter as `?`, so that two names become one; those are refused here.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::ops::Deref;
 use std::str::FromStr;
+use std::sync::{Arc, LazyLock};
 
 use smol_str::SmolStr;
 
@@ -67,18 +71,75 @@ impl Tags {
 }
 
 /// Written `metric{name=value,…}`, the tags in the order of their names: none of these signs may be in a name, so equal texts are equal series.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Series {
+///
+/// A copy costs nothing, and to look one up costs one number: copies share the names, and their hash is kept with them.
+#[derive(Clone)]
+pub struct Series(Arc<Names>);
+
+/// What a series is called.
+#[derive(Debug)]
+pub struct Names {
     pub metric: Metric,
     pub tags: Tags,
+    hash: u64,
+}
+
+impl Deref for Series {
+    type Target = Names;
+    fn deref(&self) -> &Names {
+        &self.0
+    }
+}
+
+impl PartialEq for Series {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.hash == other.hash && self.names() == other.names())
+    }
+}
+
+impl Eq for Series {}
+
+impl PartialOrd for Series {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Series {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.names().cmp(&other.names())
+    }
+}
+
+impl Hash for Series {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
 }
 
 impl Series {
+    pub fn new(metric: Metric, tags: Tags) -> Self {
+        // of this process alone: who sends samples cannot make many series of one hash
+        static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let hash = HASHER.hash_one((&metric, &tags));
+        Self(Arc::new(Names { metric, tags, hash }))
+    }
+
+    fn names(&self) -> (&Metric, &Tags) {
+        (&self.metric, &self.tags)
+    }
+
     /// The partition that all samples of this series lie in: Kafka's murmur2 of the written series, computed here, so that every producer
     /// places it alike whatever its library does.
     pub fn partition(&self, partitions: u32) -> u32 {
         let positive = murmur2(self.to_string().as_bytes()) & 0x7fff_ffff;
         positive % partitions.max(1)
+    }
+}
+
+impl fmt::Debug for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 
@@ -112,10 +173,12 @@ pub(crate) fn check_name(what: &str, text: &str) -> Result<(), Invalid> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn series(metric: &str, tags: &[(&str, &str)]) -> Result<Series, Invalid> {
-        Ok(Series { metric: metric.parse()?, tags: Tags::new(tags.iter().copied())? })
+        Ok(Series::new(metric.parse()?, Tags::new(tags.iter().copied())?))
     }
 
     #[test]
@@ -123,6 +186,8 @@ mod tests {
         let one = series("host.cpu.usage", &[("host", "web01"), ("core", "0")]).unwrap();
         let other = series("host.cpu.usage", &[("core", "0"), ("host", "web01")]).unwrap();
         assert_eq!(one, other);
+        assert_eq!(HashSet::from([one.clone(), other.clone(), one.clone()]).len(), 1);
+        assert!(one < series("host.cpu.usage", &[("host", "web01")]).unwrap() && one != series("host.cpu", &[("host", "web01")]).unwrap());
         assert_eq!(one.to_string(), "host.cpu.usage{core=0,host=web01}");
         assert_eq!(one.partition(12), other.partition(12));
         assert_eq!((one.tags.get("host"), one.tags.get("rack")), (Some("web01"), None));

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn sample(metric: &str, tags: &[(&str, &str)], ms: i64, value: f64) -> Sample {
-        let series = Series { metric: metric.parse().unwrap(), tags: Tags::new(tags.iter().copied()).unwrap() };
+        let series = Series::new(metric.parse().unwrap(), Tags::new(tags.iter().copied()).unwrap());
         Sample { series, at: Instant::new(ms).unwrap(), value: Value::new(value).unwrap() }
     }
 

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn sample(host: &str, at: i64) -> Sample {
-        let series = Series { metric: "host.cpu.usage".parse().unwrap(), tags: Tags::new([("host", host)]).unwrap() };
+        let series = Series::new("host.cpu.usage".parse().unwrap(), Tags::new([("host", host)]).unwrap());
         Sample { series, at: Instant::new(at).unwrap(), value: Value::new(1.5).unwrap() }
     }
 
@@ -110,7 +110,7 @@ mod tests {
         let long = "x".repeat(255);
         let names: Vec<String> = (0..8).map(|n| format!("{n}{}", &long[1..])).collect();
         let tags = Tags::new(names.iter().map(|name| (name.as_str(), long.as_str()))).unwrap();
-        let series = Series { metric: long.parse().unwrap(), tags };
+        let series = Series::new(long.parse().unwrap(), tags);
         let samples: Vec<_> = (0..2_500)
             .map(|n| Sample { series: series.clone(), at: Instant::new(1_700_000_000 + n).unwrap(), value: Value::new(0.1).unwrap() })
             .collect();

@@ -82,7 +82,7 @@ fn series(metric: &str, tags: &[(String, Option<String>)]) -> Result<Series, Str
     let metric: Metric = metric.parse().map_err(|invalid| format!("Invalid metric name: {invalid}"))?;
     let pairs = tags.iter().map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default()));
     let tags = Tags::new(pairs).map_err(|invalid| format!("Invalid tags: {invalid}"))?;
-    Ok(Series { metric, tags })
+    Ok(Series::new(metric, tags))
 }
 
 fn check(what: impl Display, name: Option<&str>) -> Result<(), String> {

@@ -53,7 +53,7 @@ pub(crate) fn of_vantage(vantage: &str, at: i64, is_ok: bool) -> Result<Sample, 
 }
 
 fn sample<'t>(metric: &str, tags: impl Iterator<Item = (&'t str, &'t str)>, at: i64, value: f64) -> Result<Sample, Invalid> {
-    let series = Series { metric: metric.parse()?, tags: Tags::new(tags)? };
+    let series = Series::new(metric.parse()?, Tags::new(tags)?);
     Ok(Sample { series, at: Instant::new(if at % 1_000 == 0 { at / 1_000 } else { at })?, value: Value::new(value)? })
 }
 

@@ -89,7 +89,7 @@ impl Check<'_> {
                 let only: Vec<_> = fixed.iter().cloned().chain([(String::new(), Filter::Only)]).collect();
                 if let Some(said) = self.fails((hour, hour), &only).await? {
                     let tags = Tags::new(tags.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-                    let series = tags.ok().map(|tags| Series { metric: self.metric.clone(), tags });
+                    let series = tags.ok().map(|tags| Series::new(self.metric.clone(), tags));
                     found.push(Conflict { hour_ms: hour * HOUR_MS, series, said });
                 }
             }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     fn series(tags: &[(&str, &str)]) -> Series {
-        Series { metric: "m".parse().unwrap(), tags: Tags::new(tags.iter().copied()).unwrap() }
+        Series::new("m".parse().unwrap(), Tags::new(tags.iter().copied()).unwrap())
     }
 
     fn matches(series: &Series, filter: &Value) -> bool {

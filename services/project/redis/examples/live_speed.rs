@@ -109,7 +109,7 @@ async fn samples(server: &Running) {
 fn point(host: usize, metric: usize, round: i64) -> Sample {
     let (name, rack) = (format!("web-{host}"), format!("r{}", host % 100));
     let tags = Tags::new([("host", name.as_str()), ("idc", "east-1"), ("rack", rack.as_str())]).unwrap();
-    let series = Series { metric: format!("host.metric{metric}").parse().unwrap(), tags };
+    let series = Series::new(format!("host.metric{metric}").parse().unwrap(), tags);
     Sample { series, at: Instant::new(1_700_000_000 + round).unwrap(), value: Value::new(host as f64 / 7.0).unwrap() }
 }
 

@@ -47,10 +47,7 @@ impl Recording {
     /// A host's series, in the order of the columns.
     pub(crate) fn of_host(&self, host: &str) -> Result<Vec<Series>> {
         let series = |column: &Column| {
-            Ok::<_, anyhow::Error>(Series {
-                metric: column.metric.parse()?,
-                tags: Tags::new([("host", host)].into_iter().chain(column.tag))?,
-            })
+            Ok::<_, anyhow::Error>(Series::new(column.metric.parse()?, Tags::new([("host", host)].into_iter().chain(column.tag))?))
         };
         self.columns.iter().map(series).collect()
     }

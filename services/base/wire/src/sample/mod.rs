@@ -4,6 +4,7 @@
 //! would post to OpenTSDB's `/api/put`: one point, or a list of them. A point that cannot be used takes none of its neighbours with it: each
 //! is read for itself, and fields that are not known are passed over.
 
+mod reader;
 pub mod v1;
 
 use bytes::Bytes;
@@ -12,8 +13,13 @@ use loki_domain::Sample;
 use crate::envelope::{Headers, header};
 use crate::error::Error;
 
+pub use reader::Reader;
+
 /// The type of the records.
 pub const TYPE: &str = "sample.points";
+/// What the headers of a record say of its value.
+const HEADERS: [(&str, &str); 4] =
+    [("ce_specversion", "1.0"), ("ce_type", TYPE), ("ce_dataschema", v1::NAME), ("content-type", "application/json")];
 /// Points of one record, at most.
 pub const POINTS_MAX: usize = 1_000;
 /// Bytes of one record, at most.
@@ -46,15 +52,15 @@ pub fn read(value: Option<&Bytes>, headers: &[(String, Bytes)]) -> Result<Vec<Re
 
 /// The value and headers of a record with these points.
 pub fn write<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> (Bytes, Headers) {
-    let headers = [
-        ("ce_specversion", "1.0"),
-        ("ce_type", TYPE),
-        ("ce_source", "loki"),
-        ("ce_dataschema", v1::NAME),
-        ("content-type", "application/json"),
-    ];
-    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), Bytes::from_static(value.as_bytes())));
-    (v1::write(samples), headers.collect())
+    let headers = HEADERS.into_iter().chain([("ce_source", "loki")]);
+    (v1::write(samples), headers.map(|(name, value)| (name.to_owned(), Bytes::from_static(value.as_bytes()))).collect())
+}
+
+/// Whether its headers say what those of [`write`] say, whoever sends it: its value is the object with the points then.
+fn is_written(headers: &[(String, Bytes)]) -> bool {
+    let are = |(name, value): &(String, Bytes)| HEADERS.iter().all(|(of, expected)| !name.eq_ignore_ascii_case(of) || value == expected);
+    let is_there = |wanted: &str| headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    headers.iter().all(are) && is_there("ce_specversion") && is_there("ce_type")
 }
 
 fn check_type(kind: Option<&str>, schema: Option<&str>) -> Result<(), Error> {

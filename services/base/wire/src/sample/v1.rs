@@ -150,7 +150,7 @@ fn sample(given: Given<'_>) -> Result<Sample, Error> {
     let tags = Tags::new(given.tags.0.iter().map(|(name, value)| (&**name, &**value))).at("tags")?;
     let at = given.timestamp.whole().at("timestamp").and_then(|number| Instant::new(number).at("timestamp"))?;
     let value = given.value.value().at("value")?;
-    Ok(Sample { series: Series { metric, tags }, at, value })
+    Ok(Sample { series: Series::new(metric, tags), at, value })
 }
 
 /// A number, or its digits in a text.

@@ -71,7 +71,7 @@ impl Samples<'_> {
         let tags = Tags::new([("host", self.host)].into_iter().chain(tag));
         // the names are those of this file, and the values are made to fit
         if let (Ok(metric), Ok(tags)) = (metric.parse(), tags) {
-            self.gathered.push(Sample { series: Series { metric, tags }, at: self.at, value });
+            self.gathered.push(Sample { series: Series::new(metric, tags), at: self.at, value });
         }
     }
 

@@ -60,7 +60,7 @@ macro_rules! series_contract {
 
 /// A series of a metric.
 pub fn series(metric: &Metric, tags: &[(&str, &str)]) -> Series {
-    Series { metric: metric.clone(), tags: Tags::new(tags.iter().copied()).expect("tags of the suite") }
+    Series::new(metric.clone(), Tags::new(tags.iter().copied()).expect("tags of the suite"))
 }
 
 /// A point of a series.

@@ -109,7 +109,7 @@ mod tests {
     fn one_question_for_an_hour_of_series_of_the_same_tags() {
         let point = |metric: &str, tag: &str, host: usize, second: i64| {
             let tags = Tags::new([(tag, format!("web{host}").as_str())]).unwrap();
-            (Series { metric: metric.parse().unwrap(), tags }, Instant::new(second).unwrap())
+            (Series::new(metric.parse().unwrap(), tags), Instant::new(second).unwrap())
         };
         let mut points: Vec<_> = (0..100).map(|host| point("m", "host", host, 3_600 + host as i64)).collect();
         points.extend([

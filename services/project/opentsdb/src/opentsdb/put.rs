@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     fn sample(host: &str, sent: i64) -> Sample {
-        let series = Series { metric: "m".parse().unwrap(), tags: Tags::new([("host", host), ("core", "0")]).unwrap() };
+        let series = Series::new("m".parse().unwrap(), Tags::new([("host", host), ("core", "0")]).unwrap());
         Sample { series, at: Instant::new(sent).unwrap(), value: Value::new(12.0).unwrap() }
     }
 

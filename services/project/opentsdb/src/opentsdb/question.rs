@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn series(tags: &[(&str, &str)]) -> Series {
-        Series { metric: "m".parse().unwrap(), tags: Tags::new(tags.iter().copied()).unwrap() }
+        Series::new("m".parse().unwrap(), Tags::new(tags.iter().copied()).unwrap())
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub(crate) struct Place(usize);
 #[derive(Debug)]
 pub(super) struct Histories {
     allowance: Allowance,
-    index: HashMap<Arc<Series>, usize, foldhash::fast::RandomState>,
+    index: HashMap<Series, usize, foldhash::fast::RandomState>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     /// The ends of the list by use.
@@ -105,7 +105,7 @@ pub(super) struct Histories {
 
 #[derive(Debug)]
 struct Slot {
-    series: Arc<Series>,
+    series: Series,
     history: History,
     /// What it takes by itself, and now with its history.
     bare: usize,
@@ -174,8 +174,7 @@ impl Histories {
 
     /// An empty one, of a series that has none.
     pub(super) fn add(&mut self, series: &Series) -> Place {
-        let series = Arc::new(series.clone());
-        let slot = Slot { bare: cost(&series), series: series.clone(), history: History::default(), bytes: 0, newer: None, older: None };
+        let slot = Slot { bare: cost(series), series: series.clone(), history: History::default(), bytes: 0, newer: None, older: None };
         let id = match self.free.pop() {
             Some(id) => {
                 self.slots[id] = slot;
@@ -186,7 +185,7 @@ impl Histories {
                 self.slots.len() - 1
             }
         };
-        self.index.insert(series, id);
+        self.index.insert(series.clone(), id);
         Place(id)
     }
 
@@ -204,7 +203,7 @@ impl Histories {
             self.detach(id);
             self.bytes -= self.slots[id].bytes;
             let series = self.slots[id].series.clone();
-            self.index.remove(&*series);
+            self.index.remove(&series);
             self.slots[id].history = History::default();
             self.slots[id].bytes = 0;
             self.free.push(id);
@@ -245,7 +244,7 @@ impl Drop for Histories {
 /// What a series takes without its points. Names of up to 23 letters lie in place.
 fn cost(series: &Series) -> usize {
     const NAME_IN_PLACE: usize = 23;
-    const ENTRY: usize = size_of::<Slot>() + size_of::<(Arc<Series>, usize)>() + 32;
+    const ENTRY: usize = size_of::<Slot>() + size_of::<(Series, usize)>() + 32;
     let heap = |name: &str| if name.len() > NAME_IN_PLACE { name.len() + 16 } else { 0 };
     let tags: usize = series.tags.iter().map(|(name, value)| 48 + heap(name) + heap(value)).sum();
     ENTRY + size_of::<Series>() + heap(series.metric.as_str()) + tags
@@ -260,7 +259,7 @@ mod tests {
     use super::*;
 
     fn series(number: usize) -> Series {
-        Series { metric: "m".parse().unwrap(), tags: Tags::new([("host", format!("web{number}").as_str())]).unwrap() }
+        Series::new("m".parse().unwrap(), Tags::new([("host", format!("web{number}").as_str())]).unwrap())
     }
 
     fn at(second: i64) -> Instant {

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Sample {
-        let series = Series { metric: "m".parse().unwrap(), tags: Tags::new([("host", "a")]).unwrap() };
+        let series = Series::new("m".parse().unwrap(), Tags::new([("host", "a")]).unwrap());
         Sample { series, at: Instant::new(1_700_000_000).unwrap(), value: Value::new(2.0).unwrap() }
     }
 

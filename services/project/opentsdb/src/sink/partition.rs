@@ -9,6 +9,7 @@ use loki_log::{Partition, Record};
 use loki_runner::{Gone, Hold};
 use loki_runtime::task;
 use loki_wire::dead::DeadReason;
+use loki_wire::sample::Reader;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::append::Append;
@@ -16,6 +17,7 @@ use super::judge::{Judge, Verdict};
 use super::late::Look;
 use super::letter::{self, MOVED};
 use super::progress::Progress;
+use super::refill::Entered;
 use super::trouble::Troubles;
 use super::write::Put;
 use super::{Common, Home, Looked, Stored, Ticket, Told, refill};
@@ -40,6 +42,7 @@ struct Task {
     home: Home,
     inbox: mpsc::UnboundedReceiver<Told>,
     troubles: watch::Receiver<Troubles>,
+    points: Reader,
     judge: Judge,
     progress: Progress<Kept>,
     /// Read, and not begun.
@@ -100,7 +103,7 @@ impl Task {
         let partition = hold.partition().clone();
         let (told, inbox) = mpsc::unbounded_channel();
         let home = Home { number: NUMBER.fetch_add(1, Ordering::Relaxed), told: Arc::new(told) };
-        let (beginning, judge) = refill::enter(&common, hold).await?;
+        let Entered { beginning, points, judge } = refill::enter(&common, hold).await?;
         hold.start(beginning).await?;
         tracing::debug!(partition = %partition, offset = beginning, "samples are stored from here on");
         Ok(Self {
@@ -109,6 +112,7 @@ impl Task {
             partition,
             home,
             inbox,
+            points,
             judge,
             progress: Progress::new(beginning),
             records: VecDeque::new(),
@@ -186,7 +190,7 @@ impl Task {
 
     /// Begins the next record, or says why not.
     fn begin_record(&mut self, room: &mut Option<OwnedSemaphorePermit>) -> Option<Turn> {
-        let next = match self.next.take().or_else(|| self.records.pop_front().map(Next::of)) {
+        let next = match self.next.take().or_else(|| self.records.pop_front().map(|record| Next::of(record, &mut self.points))) {
             Some(next) => next,
             None => {
                 self.progress.read_to(self.read_to);
@@ -370,8 +374,8 @@ impl Task {
 }
 
 impl Next {
-    fn of(record: Record) -> Self {
-        let points = loki_wire::sample::read(record.value.as_ref(), &record.headers);
+    fn of(record: Record, points: &mut Reader) -> Self {
+        let points = points.read(record.value.as_ref(), &record.headers);
         let number = points.as_ref().map_or(1, Vec::len);
         let headers: usize = record.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         let bytes = record.value.as_ref().map_or(0, bytes::Bytes::len) + record.key.as_ref().map_or(0, bytes::Bytes::len) + headers;

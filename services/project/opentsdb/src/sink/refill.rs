@@ -5,9 +5,10 @@ use std::time::Duration;
 use loki_log::{Partition, Result};
 use loki_runner::{Gone, Hold};
 use loki_runtime::Backoff;
+use loki_wire::sample::Reader;
 
-use super::Common;
 use super::judge::{Judge, Rules};
+use super::{Common, NAMES_BYTES_MAX};
 use crate::metrics;
 
 /// Records of one read, and how long one waits.
@@ -16,21 +17,30 @@ const READ_WAIT: Duration = Duration::from_secs(1);
 /// How far the clocks of two brokers may lie apart: the log's time may go back by that much when a partition's leader changes.
 const BROKERS_APART_MS: i64 = 60_000;
 
+/// What a partition's task begins with.
+pub(super) struct Entered {
+    pub(super) beginning: u64,
+    /// Knows the names that were read already.
+    pub(super) points: Reader,
+    pub(super) judge: Judge,
+}
+
 /// Where to begin, and what is known by then. A log that is away is waited for.
-pub(super) async fn enter(common: &Common, hold: &Hold) -> std::result::Result<(u64, Judge), Gone> {
+pub(super) async fn enter(common: &Common, hold: &Hold) -> std::result::Result<Entered, Gone> {
     let partition = hold.partition();
     let mut backoff = Backoff::for_backend();
     loop {
+        let mut points = Reader::new(NAMES_BYTES_MAX);
         let mut judge = Judge::new(Rules::new(partition.number, &common.config), common.allowance.clone());
         let entering = async {
             let from = beginning(common, partition, hold.committed()).await?;
-            refill(common, partition, from, &mut judge).await?;
+            refill(common, partition, from, &mut points, &mut judge).await?;
             Ok::<_, loki_log::Error>(from)
         };
         match hold.end().unless(entering).await.ok_or(Gone)? {
-            Ok(from) => {
+            Ok(beginning) => {
                 hold.is_well();
-                return Ok((from, judge));
+                return Ok(Entered { beginning, points, judge });
             }
             Err(error) => {
                 hold.ails(format!("the log: {error}"));
@@ -59,7 +69,7 @@ async fn beginning(common: &Common, partition: &Partition, committed: Option<u64
 }
 
 /// Reads what lies before the beginning, as far back as `refill` says by the log's own time, and writes nothing.
-async fn refill(common: &Common, partition: &Partition, beginning: u64, judge: &mut Judge) -> Result<()> {
+async fn refill(common: &Common, partition: &Partition, beginning: u64, points: &mut Reader, judge: &mut Judge) -> Result<()> {
     let refill_ms = i64::try_from(common.config.refill.as_millis()).unwrap_or(i64::MAX);
     let since_ms = log_ms_at(common, partition, beginning).await?.saturating_sub(refill_ms);
     let Some(from) = common.log.offset_at(partition, since_ms).await?.filter(|from| *from < beginning) else { return Ok(()) };
@@ -69,7 +79,7 @@ async fn refill(common: &Common, partition: &Partition, beginning: u64, judge: &
         let batch = reader.read(READ_RECORDS, READ_WAIT).await?;
         for record in batch.records.iter().filter(|record| record.offset < beginning) {
             records += 1;
-            for sample in loki_wire::sample::read(record.value.as_ref(), &record.headers).unwrap_or_default().into_iter().flatten() {
+            for sample in points.read(record.value.as_ref(), &record.headers).unwrap_or_default().into_iter().flatten() {
                 judge.remember(&sample, record.timestamp_ms, since_ms + BROKERS_APART_MS);
             }
         }

@@ -2,11 +2,12 @@
 
 use loki_domain::Sample;
 use loki_log::Record;
+use loki_wire::sample::Reader;
 use std::collections::VecDeque;
 
-use super::Ticket;
 use super::history::Allowance;
 use super::judge::{Judge, Rules, Verdict};
+use super::{NAMES_BYTES_MAX, Ticket};
 use crate::config::SinkConfig;
 use crate::port::{Found, Newest};
 use crate::replay::Replay;
@@ -19,6 +20,7 @@ pub(crate) enum Replayed {
 }
 
 pub(crate) struct Replayer {
+    reader: Reader,
     judge: Judge,
     /// Not judged yet, with the log's time.
     points: VecDeque<(Ticket, Sample, i64)>,
@@ -29,11 +31,11 @@ pub(crate) struct Replayer {
 impl Replayer {
     pub(crate) fn new(partition: u32, config: &SinkConfig, allowance: Allowance) -> Self {
         let judge = Judge::new(Rules::new(partition, config), allowance);
-        Self { judge, points: VecDeque::new(), looks: Vec::new(), puts: Vec::new() }
+        Self { reader: Reader::new(NAMES_BYTES_MAX), judge, points: VecDeque::new(), looks: Vec::new(), puts: Vec::new() }
     }
 
     pub(crate) fn take(&mut self, record: &Record, total: &mut Replay) {
-        let points = match loki_wire::sample::read(record.value.as_ref(), &record.headers) {
+        let points = match self.reader.read(record.value.as_ref(), &record.headers) {
             Ok(points) => points,
             Err(_) => {
                 total.dead += 1;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use loki_domain::Sample;
+use loki_domain::{Sample, Series};
 use loki_log::Record;
+use loki_wire::sample::Reader;
 
 use super::lines::{Last, bounded, replaces};
 use super::port::Shape;
@@ -13,6 +14,8 @@ use super::port::Shape;
 const HOST_METRICS: &str = "host.";
 /// The tag that names the host.
 const HOST_TAG: &str = "host";
+/// The memory for the names of series as records have them.
+const NAMES_BYTES_MAX: usize = 4 << 20;
 /// What one series takes in a call beside its name and value, about.
 const OVERHEAD: usize = 64;
 
@@ -53,9 +56,10 @@ pub struct Folded {
 pub fn fold(records: &[Record], from: u64, to: u64, partition: u32, shape: Shape, limits: Limits) -> Folded {
     let mut folded = Folded::default();
     let mut open = Open::new(from);
+    let mut reader = Reader::new(NAMES_BYTES_MAX);
     for record in records {
         // a record that cannot be read counts as one point
-        let points = loki_wire::sample::read(record.value.as_ref(), &record.headers).unwrap_or_else(|error| vec![Err(error)]);
+        let points = reader.read(record.value.as_ref(), &record.headers).unwrap_or_else(|error| vec![Err(error)]);
         let before = points.len();
         let samples: Vec<Sample> = points.into_iter().flatten().collect();
         folded.unreadable += (before - samples.len()) as u64;
@@ -66,7 +70,7 @@ pub fn fold(records: &[Record], from: u64, to: u64, partition: u32, shape: Shape
         let log_ms = bounded(record.timestamp_ms);
         open.step.newest_ms = open.step.newest_ms.max(Some(log_ms));
         for sample in samples {
-            if sample.series.partition(shape.partitions) != partition {
+            if !open.series.contains_key(&sample.series) && sample.series.partition(shape.partitions) != partition {
                 folded.misplaced += 1;
                 continue;
             }
@@ -80,7 +84,7 @@ pub fn fold(records: &[Record], from: u64, to: u64, partition: u32, shape: Shape
 /// A step that is being made.
 struct Open {
     step: Step,
-    series: HashMap<String, usize>,
+    series: HashMap<Series, usize>,
     hosts: HashMap<String, i64>,
     bytes: usize,
 }
@@ -92,10 +96,11 @@ impl Open {
 
     fn take(&mut self, sample: &Sample, log_ms: i64, shape: Shape) {
         let last = Last { at: sample.at, value: sample.value, log_ms };
-        match self.series.entry(sample.series.to_string()) {
+        match self.series.entry(sample.series.clone()) {
             Entry::Vacant(vacant) => {
-                self.bytes += vacant.key().len() + OVERHEAD;
-                self.step.values.push((vacant.key().clone(), last));
+                let written = vacant.key().to_string();
+                self.bytes += written.len() + OVERHEAD;
+                self.step.values.push((written, last));
                 vacant.insert(self.step.values.len() - 1);
             }
             Entry::Occupied(at) => {
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_is_not_for_this_partition_is_counted_and_skipped() {
-        let series = |host: &str| Series { metric: "m".parse().unwrap(), tags: Tags::new([("host", host)]).unwrap() };
+        let series = |host: &str| Series::new("m".parse().unwrap(), Tags::new([("host", host)]).unwrap());
         let shape = Shape::new(4);
         let hosts: Vec<String> = (0..20).map(|number| format!("h{number}")).collect();
         let here: Vec<&String> = hosts.iter().filter(|host| series(host).partition(4) == 2).collect();

@@ -146,7 +146,7 @@ fn series(text: &str) -> Result<Series, NotReady> {
     let read = || {
         let (metric, tags) = text.strip_suffix('}')?.split_once('{')?;
         let tags: Option<Vec<_>> = tags.split(',').map(|tag| tag.split_once('=')).collect();
-        Some(Series { metric: metric.parse().ok()?, tags: Tags::new(tags?).ok()? })
+        Some(Series::new(metric.parse().ok()?, Tags::new(tags?).ok()?))
     };
     read().ok_or_else(|| NotReady(format!("`{}` is no series: others write where the live state lies", text.escape_default())))
 }

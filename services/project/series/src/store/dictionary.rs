@@ -175,7 +175,7 @@ pub(super) fn parse_series(written: &[u8]) -> Result<Series, Error> {
     let read = || {
         let (metric, rest) = std::str::from_utf8(written).ok()?.split_once('{')?;
         let tags: Vec<(&str, &str)> = rest.strip_suffix('}')?.split(',').map(|tag| tag.split_once('=')).collect::<Option<_>>()?;
-        Some(Series { metric: metric.parse().ok()?, tags: Tags::new(tags).ok()? })
+        Some(Series::new(metric.parse().ok()?, Tags::new(tags).ok()?))
     };
     read().ok_or_else(|| Error::unreadable(format!("the series {}", String::from_utf8_lossy(written).escape_default())))
 }

@@ -20,7 +20,7 @@ pub(crate) fn open(folder: &TempDir) -> Store {
 pub(crate) fn series(written: &str) -> Series {
     let (metric, tags) = written.split_once('{').expect("tags");
     let tags = tags.trim_end_matches('}').split(',').map(|tag| tag.split_once('=').expect("a tag"));
-    Series { metric: metric.parse().expect("a metric"), tags: Tags::new(tags).expect("tags") }
+    Series::new(metric.parse().expect("a metric"), Tags::new(tags).expect("tags"))
 }
 
 pub(crate) fn instant(ms: i64) -> Instant {

@@ -71,10 +71,10 @@ fn tags(text: &str) -> Result<Vec<(String, String)>> {
     pairs.ok_or_else(|| Problem::bad_parameter("tags", "`tags` must be `name=value`, several separated by commas"))
 }
 
-fn sample((Series { metric, tags }, Last { at, value, log_ms }): (Series, Last)) -> Sample {
+fn sample((series, Last { at, value, log_ms }): (Series, Last)) -> Sample {
     Sample {
-        metric: metric.to_string(),
-        tags: tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        metric: series.metric.to_string(),
+        tags: series.tags.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         at_ms: at.ms(),
         value: value.get(),
         taken_at: write_time(log_ms),

@@ -28,7 +28,7 @@ pub(super) fn samples() -> Result<Vec<Sample>> {
     let usage = recording.values("host.cpu.usage")?;
     let series = (0..SERIES).map(|host| {
         let name = format!("web{host:04}");
-        Ok::<_, anyhow::Error>(Series { metric: "host.cpu.usage".parse()?, tags: Tags::new([("host", name.as_str())])? })
+        Ok::<_, anyhow::Error>(Series::new("host.cpu.usage".parse()?, Tags::new([("host", name.as_str())])?))
     });
     let series: Vec<Series> = series.collect::<Result<_>>()?;
     let mut samples = Vec::new();

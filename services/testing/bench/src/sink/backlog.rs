@@ -39,7 +39,7 @@ impl Backlog {
             let host = format!("web{host:04}.bj1");
             let tags = Tags::new([("by", by), ("host", host.as_str())])?;
             for metric in METRICS {
-                series.push(Series { metric: metric.parse()?, tags: tags.clone() });
+                series.push(Series::new(metric.parse()?, tags.clone()));
             }
         }
         let mut samples = Vec::with_capacity(SERIES * seconds);

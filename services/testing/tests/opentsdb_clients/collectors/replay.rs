@@ -113,7 +113,7 @@ async fn vmctl_reads_what_it_reads_from_opentsdb() {
     let [suggest, lookup, query] = requests.iter().map(question).collect::<Vec<_>>().try_into().expect("one request of each kind");
     assert!(query.target.ends_with("{host=h1}"), "{query:?}");
 
-    let series = |host: &str| Series { metric: metric.parse().unwrap(), tags: Tags::new([("host", host)]).unwrap() };
+    let series = |host: &str| Series::new(metric.parse().unwrap(), Tags::new([("host", host)]).unwrap());
     let point =
         |host, at: i64| Sample { series: series(host), at: Instant::new(at).unwrap(), value: Value::new((at % 97) as f64 / 7.0).unwrap() };
     let at = (1_795_596_000..1_795_600_400).step_by(25);

@@ -54,10 +54,10 @@ impl Written {
         for (metric, tags) in self.0.iter().filter(|(metric, _)| metrics.contains(metric.as_str())) {
             let (seconds, every) = if metric.starts_with("host.") { (HOST_SECONDS, HOST_EVERY) } else { (DOMAIN_SECONDS, DOMAIN_EVERY) };
             for tags in combinations(tags) {
-                let series = Series {
-                    metric: format!("{prefix}{metric}").parse().unwrap(),
-                    tags: Tags::new(tags.iter().map(|(name, value)| (name.as_str(), value.as_str()))).unwrap(),
-                };
+                let series = Series::new(
+                    format!("{prefix}{metric}").parse().unwrap(),
+                    Tags::new(tags.iter().map(|(name, value)| (name.as_str(), value.as_str()))).unwrap(),
+                );
                 // without the prefix: the same points in every run
                 let seed = hash(&(metric, &tags));
                 let first = now_ms / 1_000 - seconds + (seed % every as u64) as i64;

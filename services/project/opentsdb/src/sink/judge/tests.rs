@@ -21,7 +21,7 @@ fn judge_with(rules: Rules) -> Judge {
 }
 
 fn series(host: &str) -> Series {
-    Series { metric: "m".parse().unwrap(), tags: Tags::new([("host", host)]).unwrap() }
+    Series::new("m".parse().unwrap(), Tags::new([("host", host)]).unwrap())
 }
 
 fn at(ms: i64) -> Instant {

@@ -16,7 +16,7 @@ pub fn log(number: u8) -> LogId {
 /// `tags` as `name=value`, several with commas; the instant in seconds.
 pub fn sample(metric: &str, tags: &str, at: i64, value: f64) -> Sample {
     let tags = Tags::new(pairs(tags)).unwrap();
-    Sample { series: Series { metric: metric.parse().unwrap(), tags }, at: Instant::new(at).unwrap(), value: Value::new(value).unwrap() }
+    Sample { series: Series::new(metric.parse().unwrap(), tags), at: Instant::new(at).unwrap(), value: Value::new(value).unwrap() }
 }
 
 pub fn filter(metric: &str, tags: &str) -> Filter {
