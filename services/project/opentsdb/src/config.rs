@@ -114,9 +114,10 @@ impl SinkConfig {
             // HBase's client sends what it has once it has 1,024 points: smaller batches wait a second for its clock
             batch_points: 1_000,
             batch_wait: Duration::from_millis(200),
-            in_flight: 6,
+            in_flight: 8,
             put_timeout: Duration::from_secs(30),
-            open_max: 20_000,
+            // so that a backlog has several points of each series in it: that is what makes the store fast
+            open_max: 60_000,
             late_max: 2_000,
             late_points: 500,
             rings_bytes_max: 64 << 20,

@@ -85,7 +85,7 @@ impl Allowance {
 }
 
 /// Where a series' history lies; for as long as it has unfinished instants it stays there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(usize);
 
 /// The histories of one partition's series.

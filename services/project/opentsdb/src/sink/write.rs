@@ -1,4 +1,7 @@
 //! Puts the points of all partitions, in batches of a thousand, several at once; what is to be sent again goes into the next one.
+//!
+//! Of what waits, the points of one series are put side by side: they lie side by side in HBase, and two batches on their way seldom have a row in
+//! common. Bare puts of a backlog in this order were a fifth faster than in that of the log.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -49,9 +52,11 @@ pub(crate) struct Writer {
     config: SinkConfig,
     trouble: Trouble,
     incoming: mpsc::UnboundedReceiver<Put>,
-    /// Those to be sent again are in front.
+    /// Taken since the queue was filled, in the order in which they came.
+    fresh: Vec<Put>,
+    /// Those of one series side by side; those to be sent again are in front.
     queue: VecDeque<Put>,
-    /// Since when there is something in the queue.
+    /// Since when something waits.
     since: Stopwatch,
     flying: JoinSet<Landed>,
     /// Set aside, and since when. They are tried again now and then.
@@ -77,6 +82,7 @@ impl Writer {
             config,
             trouble,
             incoming,
+            fresh: Vec::new(),
             queue: VecDeque::new(),
             since: Stopwatch::start(),
             flying: JoinSet::new(),
@@ -88,9 +94,8 @@ impl Writer {
 
     /// Until `stop` begins, or nobody can send anything any more.
     pub(crate) async fn run(mut self, stop: Shutdown) -> Result<(), Error> {
-        let mut taken = Vec::with_capacity(self.config.batch_points);
         let mut is_open = true;
-        while is_open || !self.queue.is_empty() || !self.flying.is_empty() || !self.stuck.is_empty() {
+        while is_open || self.waiting() > 0 || !self.flying.is_empty() || !self.stuck.is_empty() {
             self.launch();
             let wait = self.wait();
             tokio::select! {
@@ -98,12 +103,11 @@ impl Writer {
                 Some(landed) = self.flying.join_next() => {
                     self.land(landed.map_err(|error| Error::Invalid(format!("the task that puts points failed: {error}")))?);
                 }
-                number = self.incoming.recv_many(&mut taken, self.config.batch_points), if is_open => {
+                number = self.incoming.recv_many(&mut self.fresh, self.config.batch_points), if is_open => {
                     is_open = number > 0;
-                    if self.queue.is_empty() {
+                    if self.waiting() == number {
                         self.since = Stopwatch::start();
                     }
-                    self.queue.extend(taken.drain(..));
                 }
                 () = task::sleep(wait) => {}
             }
@@ -117,14 +121,18 @@ impl Writer {
             self.stuck_since = Stopwatch::start();
             self.queue.extend(self.stuck.drain(..));
         }
-        while !self.queue.is_empty() {
+        while self.waiting() > 0 {
             let may_fly = match &self.away {
                 Some((since, rest)) => self.flying.is_empty() && since.elapsed() >= *rest,
                 None => self.flying.len() < self.config.in_flight,
             };
-            let is_due = self.queue.len() >= self.config.batch_points || self.since.elapsed() >= self.config.batch_wait;
+            let is_due = self.waiting() >= self.config.batch_points || self.since.elapsed() >= self.config.batch_wait;
             if !may_fly || !is_due {
                 return;
+            }
+            if self.queue.len() < self.config.batch_points {
+                self.fresh.sort_by_cached_key(|put| (put.from.home.number, put.from.place));
+                self.queue.extend(self.fresh.drain(..));
             }
             let number = self.queue.len().min(self.config.batch_points);
             let (samples, from) = self.queue.drain(..number).map(|put| (put.sample, put.from)).unzip();
@@ -134,11 +142,16 @@ impl Writer {
         }
     }
 
+    /// Points that are not on their way.
+    fn waiting(&self) -> usize {
+        self.fresh.len() + self.queue.len()
+    }
+
     /// Until when nothing has to be looked at again.
     fn wait(&self) -> Duration {
         const LONG: Duration = Duration::from_secs(60);
         let queued = match &self.away {
-            _ if self.queue.is_empty() => LONG,
+            _ if self.waiting() == 0 => LONG,
             Some((since, rest)) if self.flying.is_empty() => rest.saturating_sub(since.elapsed()),
             None if self.flying.len() < self.config.in_flight => self.config.batch_wait.saturating_sub(self.since.elapsed()),
             _ => LONG,
