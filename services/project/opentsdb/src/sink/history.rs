@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use loki_domain::series::Names;
 use loki_domain::{Instant, Series};
 
 use super::open::Opens;
@@ -245,9 +246,11 @@ impl Drop for Histories {
 fn cost(series: &Series) -> usize {
     const NAME_IN_PLACE: usize = 23;
     const ENTRY: usize = size_of::<Slot>() + size_of::<(Series, usize)>() + 32;
+    // with the two counts of those who share them
+    const NAMES: usize = size_of::<Names>() + 2 * size_of::<usize>();
     let heap = |name: &str| if name.len() > NAME_IN_PLACE { name.len() + 16 } else { 0 };
     let tags: usize = series.tags.iter().map(|(name, value)| 48 + heap(name) + heap(value)).sum();
-    ENTRY + size_of::<Series>() + heap(series.metric.as_str()) + tags
+    ENTRY + NAMES + heap(series.metric.as_str()) + tags
 }
 
 #[cfg(test)]
