@@ -13,7 +13,7 @@ use loki_domain::Sample;
 use crate::envelope::{Headers, header};
 use crate::error::Error;
 
-pub use reader::Reader;
+pub use reader::{READER_BYTES_MAX, Reader};
 
 /// The type of the records.
 pub const TYPE: &str = "sample.points";

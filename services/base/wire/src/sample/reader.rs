@@ -12,6 +12,8 @@ use loki_domain::{Instant, Sample, Series, Tags, Value};
 use super::{POINTS_MAX, RECORD_BYTES_MAX, is_written};
 use crate::error::Error;
 
+/// The memory that the reader of one partition is given.
+pub const READER_BYTES_MAX: usize = 4 << 20;
 /// What a known series takes beside its bytes: its entry in the table, and its names, which others mostly hold as well.
 const SERIES_BYTES: usize = 160;
 

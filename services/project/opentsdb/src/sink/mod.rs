@@ -49,9 +49,6 @@ pub(crate) use self::write::Writer;
 use crate::config::SinkConfig;
 use crate::port::{Found, Newest};
 
-/// The memory of one partition for the names of series as records have them.
-const NAMES_BYTES_MAX: usize = 4 << 20;
-
 /// Where a point came from, within its partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket {

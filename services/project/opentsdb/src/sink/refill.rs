@@ -5,10 +5,10 @@ use std::time::Duration;
 use loki_log::{Partition, Result};
 use loki_runner::{Gone, Hold};
 use loki_runtime::Backoff;
-use loki_wire::sample::Reader;
+use loki_wire::sample::{READER_BYTES_MAX, Reader};
 
+use super::Common;
 use super::judge::{Judge, Rules};
-use super::{Common, NAMES_BYTES_MAX};
 use crate::metrics;
 
 /// Records of one read, and how long one waits.
@@ -30,7 +30,7 @@ pub(super) async fn enter(common: &Common, hold: &Hold) -> std::result::Result<E
     let partition = hold.partition();
     let mut backoff = Backoff::for_backend();
     loop {
-        let mut points = Reader::new(NAMES_BYTES_MAX);
+        let mut points = Reader::new(READER_BYTES_MAX);
         let mut judge = Judge::new(Rules::new(partition.number, &common.config), common.allowance.clone());
         let entering = async {
             let from = beginning(common, partition, hold.committed()).await?;

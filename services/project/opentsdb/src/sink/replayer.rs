@@ -2,12 +2,12 @@
 
 use loki_domain::Sample;
 use loki_log::Record;
-use loki_wire::sample::Reader;
+use loki_wire::sample::{READER_BYTES_MAX, Reader};
 use std::collections::VecDeque;
 
+use super::Ticket;
 use super::history::Allowance;
 use super::judge::{Judge, Rules, Verdict};
-use super::{NAMES_BYTES_MAX, Ticket};
 use crate::config::SinkConfig;
 use crate::port::{Found, Newest};
 use crate::replay::Replay;
@@ -31,7 +31,7 @@ pub(crate) struct Replayer {
 impl Replayer {
     pub(crate) fn new(partition: u32, config: &SinkConfig, allowance: Allowance) -> Self {
         let judge = Judge::new(Rules::new(partition, config), allowance);
-        Self { reader: Reader::new(NAMES_BYTES_MAX), judge, points: VecDeque::new(), looks: Vec::new(), puts: Vec::new() }
+        Self { reader: Reader::new(READER_BYTES_MAX), judge, points: VecDeque::new(), looks: Vec::new(), puts: Vec::new() }
     }
 
     pub(crate) fn take(&mut self, record: &Record, total: &mut Replay) {

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use loki_domain::{Sample, Series};
 use loki_log::Record;
-use loki_wire::sample::Reader;
+use loki_wire::sample::{READER_BYTES_MAX, Reader};
 
 use super::lines::{Last, bounded, replaces};
 use super::port::Shape;
@@ -14,8 +14,6 @@ use super::port::Shape;
 const HOST_METRICS: &str = "host.";
 /// The tag that names the host.
 const HOST_TAG: &str = "host";
-/// The memory for the names of series as records have them.
-const NAMES_BYTES_MAX: usize = 4 << 20;
 /// What one series takes in a call beside its name and value, about.
 const OVERHEAD: usize = 64;
 
@@ -56,7 +54,7 @@ pub struct Folded {
 pub fn fold(records: &[Record], from: u64, to: u64, partition: u32, shape: Shape, limits: Limits) -> Folded {
     let mut folded = Folded::default();
     let mut open = Open::new(from);
-    let mut reader = Reader::new(NAMES_BYTES_MAX);
+    let mut reader = Reader::new(READER_BYTES_MAX);
     for record in records {
         // a record that cannot be read counts as one point
         let points = reader.read(record.value.as_ref(), &record.headers).unwrap_or_else(|error| vec![Err(error)]);
