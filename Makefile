@@ -77,6 +77,11 @@ proof: stack-up ## 200,000 samples, good and bad, while sinks and OpenTSDB are k
 	@$(BACKENDS)
 	LOKI_TEST_POINTS=200000 cargo test --locked --workspace --test process --test end_to_end -- sample_faults
 
+.PHONY: simulate
+simulate: toolchain ## The whole platform on one thread and paused time, under the faults of a seed: SEED=n STEPS=n; SEEDS=n for so many from there on
+	@cargo test --locked --workspace --no-run --test seeds
+	$(BUILT)/debug/simulate --seed $(or $(SEED),1) --steps $(or $(STEPS),300) --seeds $(or $(SEEDS),1)
+
 .PHONY: chart
 chart: ## Lint the Helm chart, render it with several sets of values and check what comes out
 	@$(INSTALL) helm

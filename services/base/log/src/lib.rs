@@ -1,14 +1,17 @@
 //! The event log: append, read, transact.
 //!
-//! `port` holds the promise as traits and doc comments; `kafka` and `sqlite` keep it; `contract` (feature `contract`) is the one suite that
-//! both must pass. Nothing here knows what a record means: keys, values and headers are bytes.
+//! `port` holds the promise as traits and doc comments; `kafka` and `sqlite` keep it, and for tests `memory`; `contract` (feature `contract`) is the
+//! one suite that all must pass. Nothing here knows what a record means: keys, values and headers are bytes.
 
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod declared;
 pub mod error;
 pub mod kafka;
+#[cfg(feature = "contract")]
+pub mod memory;
 pub mod metrics;
+mod plan;
 pub mod port;
 pub mod record;
 #[cfg(feature = "contract")]

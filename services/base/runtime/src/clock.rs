@@ -2,12 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use crate::process::Process;
 
 /// The wall clock, or one that a test sets.
 #[derive(Debug, Clone, Default)]
-pub struct Clock {
-    fixed: Option<Arc<AtomicI64>>,
+pub struct Clock(Kind);
+
+#[derive(Debug, Clone, Default)]
+enum Kind {
+    #[default]
+    System,
+    /// What it shows.
+    Fixed(Arc<AtomicI64>),
+    /// What it showed at that moment.
+    Running(Arc<AtomicI64>, Stopwatch),
 }
 
 impl Clock {
@@ -17,27 +29,39 @@ impl Clock {
 
     /// A clock that stands still until `set` moves it.
     pub fn fixed(now_ms: i64) -> Self {
-        Self { fixed: Some(Arc::new(AtomicI64::new(now_ms))) }
+        Self(Kind::Fixed(Arc::new(AtomicI64::new(now_ms))))
     }
 
-    /// Moves a fixed clock; a system clock ignores it.
+    /// A clock that goes on from there with the time of sleeps, also where that is paused, until `set` makes it jump.
+    pub fn running(now_ms: i64) -> Self {
+        Self(Kind::Running(Arc::new(AtomicI64::new(now_ms)), Stopwatch::start()))
+    }
+
+    /// Moves a test's clock; a system clock ignores it.
     pub fn set(&self, now_ms: i64) {
-        if let Some(fixed) = &self.fixed {
-            fixed.store(now_ms, Ordering::SeqCst);
+        match &self.0 {
+            Kind::System => {}
+            Kind::Fixed(shows) => shows.store(now_ms, Ordering::SeqCst),
+            Kind::Running(showed, since) => showed.store(now_ms - ms(since.elapsed()), Ordering::SeqCst),
         }
     }
 
     /// Milliseconds since 1970.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn now_ms(&self) -> i64 {
-        match &self.fixed {
-            Some(fixed) => fixed.load(Ordering::SeqCst),
-            None => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64),
+        match &self.0 {
+            Kind::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ms),
+            Kind::Fixed(shows) => shows.load(Ordering::SeqCst),
+            Kind::Running(showed, since) => showed.load(Ordering::SeqCst) + ms(since.elapsed()),
         }
     }
 }
 
-/// Measures how long something took.
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Measures how long something took, by the time of sleeps: where that is paused, so is this.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
@@ -55,5 +79,8 @@ impl Stopwatch {
 /// A seed for jitter; good for nothing else.
 #[expect(clippy::disallowed_methods, reason = "a seed for jitter")]
 pub(crate) fn jitter_seed() -> u64 {
+    if let Some(process) = Process::current() {
+        return process.random();
+    }
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |d| d.as_nanos() as u64)
 }

@@ -2,11 +2,13 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod process;
 pub mod secret;
 pub mod shutdown;
 pub mod task;
 
 pub use backoff::Backoff;
 pub use clock::Clock;
+pub use process::Process;
 pub use secret::Secret;
 pub use shutdown::Shutdown;

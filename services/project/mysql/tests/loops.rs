@@ -27,7 +27,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let world = Self { log: MemoryLog::new(), topics: Topics::new("t-"), commands: 0 };
+        let world = Self { log: MemoryLog::simple(false), topics: Topics::new("t-"), commands: 0 };
         world.log.write(&world.facts(), vec![opening(log_id(1))], true);
         world
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use loki_log::{Log, Topic};
 use loki_runner::{Share, ShareConfig};
+use loki_runtime::process::belonging;
 use loki_runtime::{Clock, Shutdown};
 use loki_telemetry::{Component, Health};
 use tokio::sync::{Semaphore, mpsc};
@@ -69,11 +70,12 @@ impl Sink {
         // the ways outlive the partitions' tasks, which drain over them
         let (stop, front) = (Shutdown::new(), shutdown.child());
         let mut ways = JoinSet::new();
-        ways.spawn(writer.run(stop.clone()));
-        ways.spawn(looker.run(stop.clone()));
-        ways.spawn(appender.run(stop.clone()));
+        ways.spawn(belonging(writer.run(stop.clone())));
+        ways.spawn(belonging(looker.run(stop.clone())));
+        ways.spawn(belonging(appender.run(stop.clone())));
         let mut share = pin!(share.run(move |hold| sink::run(common.clone(), hold), front.clone()));
         let result = tokio::select! {
+            biased;
             ended = &mut share => ended.map_err(Error::Share),
             Some(ended) = ways.join_next() => {
                 front.begin();

@@ -62,6 +62,7 @@ use self::request::{Reply, Request};
 pub use self::sweep::Swept;
 use self::writer::SqliteWriter;
 use crate::error::{Error, Result};
+use crate::plan;
 use crate::port::{Log, Member, Reader, Writer};
 use crate::record::{Bounds, Committed, NewRecord, Partition};
 use crate::topic::{Topic, TopicChange, TopicSpec};
@@ -196,7 +197,7 @@ impl Log for SqliteLog {
     }
 
     async fn reconcile_topics(&self, specs: &[TopicSpec], apply: bool) -> Result<Vec<TopicChange>> {
-        let (changes, specs) = topics::plan(&self.shared.catalog, specs)?;
+        let (changes, specs) = plan::plan(|topic| self.shared.catalog.spec(topic), specs)?;
         if apply && !specs.is_empty() {
             self.shared.ask(|reply| Request::StoreTopics { specs, reply }).await?;
         }

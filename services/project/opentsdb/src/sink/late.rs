@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use loki_domain::{Sample, Series};
 use loki_runtime::clock::Stopwatch;
+use loki_runtime::process::belonging;
 use loki_runtime::{Backoff, Shutdown};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -46,6 +47,7 @@ impl Looker {
         loop {
             let mut taken = Vec::new();
             tokio::select! {
+                biased;
                 () = stop.begun() => return Ok(()),
                 Some(ended) = at_work.join_next() => {
                     ended.map_err(|error| Error::Invalid(format!("the task that looks points up failed: {error}")))?;
@@ -55,7 +57,7 @@ impl Looker {
                         return Ok(());
                     }
                     let backoff = Backoff::new(self.config.backoff.0, self.config.backoff.1);
-                    at_work.spawn(look(self.store.clone(), taken, backoff, self.trouble.clone()));
+                    at_work.spawn(belonging(look(self.store.clone(), taken, backoff, self.trouble.clone())));
                 }
             }
         }

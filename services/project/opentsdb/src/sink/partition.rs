@@ -362,6 +362,7 @@ impl Task {
         let finished = task::timeout(bound, async {
             while !self.progress.is_idle() && self.troubles.borrow_and_update().first().is_none() {
                 tokio::select! {
+                    biased;
                     Some(told) = self.inbox.recv() => self.hear_all(told)?,
                     changed = self.troubles.changed() => if changed.is_err() { break },
                 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use loki_domain::Sample;
 use loki_runtime::clock::Stopwatch;
+use loki_runtime::process::belonging;
 use loki_runtime::{Backoff, Shutdown, task};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -99,6 +100,7 @@ impl Writer {
             self.launch();
             let wait = self.wait();
             tokio::select! {
+                biased;
                 () = stop.begun() => return Ok(()),
                 Some(landed) = self.flying.join_next() => {
                     self.land(landed.map_err(|error| Error::Invalid(format!("the task that puts points failed: {error}")))?);
@@ -138,7 +140,7 @@ impl Writer {
             let (samples, from) = self.queue.drain(..number).map(|put| (put.sample, put.from)).unzip();
             self.since = Stopwatch::start();
             let (store, limit) = (self.store.clone(), self.config.put_timeout);
-            self.flying.spawn(put(store, samples, from, limit));
+            self.flying.spawn(belonging(put(store, samples, from, limit)));
         }
     }
 
@@ -150,10 +152,12 @@ impl Writer {
     /// Until when nothing has to be looked at again.
     fn wait(&self) -> Duration {
         const LONG: Duration = Duration::from_secs(60);
+        let is_batch = self.waiting() >= self.config.batch_points;
+        let due = if is_batch { Duration::ZERO } else { self.config.batch_wait.saturating_sub(self.since.elapsed()) };
         let queued = match &self.away {
             _ if self.waiting() == 0 => LONG,
-            Some((since, rest)) if self.flying.is_empty() => rest.saturating_sub(since.elapsed()),
-            None if self.flying.len() < self.config.in_flight => self.config.batch_wait.saturating_sub(self.since.elapsed()),
+            Some((since, rest)) if self.flying.is_empty() => rest.saturating_sub(since.elapsed()).max(due),
+            None if self.flying.len() < self.config.in_flight => due,
             _ => LONG,
         };
         let stuck = if self.stuck.is_empty() { LONG } else { self.config.backoff.1.saturating_sub(self.stuck_since.elapsed()) };

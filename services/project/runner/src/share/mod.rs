@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use loki_log::{Class, Event, Log, Member, Partition, Topic};
 use loki_runtime::clock::Stopwatch;
+use loki_runtime::process::belonging;
 use loki_runtime::{Backoff, Clock, Shutdown, task};
 use loki_telemetry::Component;
 use tokio::sync::{Notify, mpsc};
@@ -233,14 +234,14 @@ impl Loop {
                 let (hold, desk) = Hold::new(partition.clone(), number, self.requests.clone(), self.taken.clone());
                 slot.begin(desk);
                 let (log, group, work) = (self.log.clone(), self.config.group.clone(), work.clone());
-                let task = self.tasks.spawn(async move {
+                let task = self.tasks.spawn(belonging(async move {
                     let partition = hold.partition().clone();
                     let result = match hold.opened(&log, &group).await {
                         Ok(hold) => work(hold).await,
                         Err(Gone) => Ok(()),
                     };
                     (partition, number, result)
-                });
+                }));
                 slot.runs(task);
             } else if slot.may_go(self.config.drain) {
                 going.push(partition.clone());
@@ -401,6 +402,7 @@ impl Loop {
         let watch = Stopwatch::start();
         while !self.tasks.is_empty() && watch.elapsed() < self.config.drain {
             tokio::select! {
+                biased;
                 Some(request) = self.asked.recv() => self.serve(request).await,
                 Some(ended) = self.tasks.join_next() => if let Ok((partition, number, _)) = ended
                     && let Some(slot) = self.slots.get_mut(&partition).filter(|slot| slot.is(number))

@@ -216,7 +216,9 @@ impl Inner {
                 change => generation.rows.insert(change.log_key(), row(change)),
             };
         }
-        if let (Some(first), Some(last)) = (batch.items.first(), batch.items.last()) {
+        // the log's own id is of no command, and told as if it were of the first one
+        let mut of_commands = batch.items.iter().filter(|item| !matches!(item.change, Change::Log(_)));
+        if let (Some(first), Some(last)) = (of_commands.clone().next(), of_commands.next_back()) {
             if generation.last_command == Some(first.command) {
                 breaches.push(format!("command {} was cut at {}", first.command, batch.from));
             }

@@ -72,7 +72,7 @@ async fn a_record_that_cannot_be_read_stops_the_partition() {
     assert!(why.contains(&format!("record {broken} of `facts[0]` cannot be read")), "{why}");
     let (polls, written) = (world.log.polls(GROUP), world.store.written().len());
     eventually("still a member", || world.log.polls(GROUP) > polls + 2).await;
-    assert_eq!((world.store.written().len(), world.log.members(GROUP)), (written, 1));
+    assert_eq!((world.store.written().len(), world.log.members_now(GROUP)), (written, 1));
     eventually("the position is kept", || world.log.committed_now(GROUP, &world.facts) == Some(broken)).await;
     running.stop().await;
     let running = world.run();
@@ -83,7 +83,7 @@ async fn a_record_that_cannot_be_read_stops_the_partition() {
 
 #[tokio::test]
 async fn a_log_that_begins_without_its_id_stops_the_partition() {
-    let mut world = World::without_id(loki_runner::testing::MemoryLog::new());
+    let mut world = World::without_id(loki_runner::testing::MemoryLog::simple(false));
     world.append(0..1_001);
     let running = world.run();
     let snapshot = running.until("stopped", |snapshot| matches!(snapshot.mode, Mode::Stopped { .. })).await;

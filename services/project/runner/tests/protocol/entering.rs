@@ -22,7 +22,7 @@ async fn an_empty_store_is_filled() {
     assert_eq!(snapshot.last_rebuild.map(|told| told.text), Some("the store has no position".to_owned()));
     eventually("the group's offset follows", || world.log.committed_now(GROUP, &world.facts) == Some(world.end())).await;
     running.stop().await;
-    assert_eq!(world.log.members(GROUP), 0);
+    assert_eq!(world.log.members_now(GROUP), 0);
 }
 
 #[tokio::test]
@@ -301,12 +301,12 @@ async fn a_store_that_is_set_back_is_not_read_although_it_was_asked() {
 
 #[tokio::test]
 async fn a_log_without_an_id_is_waited_for_within_the_group() {
-    let mut world = World::without_id(loki_runner::testing::MemoryLog::new());
+    let mut world = World::without_id(loki_runner::testing::MemoryLog::simple(false));
     let running = world.run();
     running.until("waiting for the log", |snapshot| snapshot.mode == Mode::WaitingForLog).await;
     let polls = world.log.polls(GROUP);
     eventually("it polls", || world.log.polls(GROUP) > polls).await;
-    assert_eq!((world.store.main(), world.log.members(GROUP)), (None, 1));
+    assert_eq!((world.store.main(), world.log.members_now(GROUP)), (None, 1));
     assert!(running.why_not_ready().is_some_and(|why| why.contains("no id yet")));
     world.log.write(&world.facts, vec![opening(log_id(1))], false);
     world.append_many(3);

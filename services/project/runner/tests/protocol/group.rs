@@ -96,7 +96,7 @@ async fn a_store_that_hangs_does_not_hold_up_the_shutdown() {
     world.append_many(1);
     eventually("the write hangs", || world.store.faults_left() == 0).await;
     running.stop().await;
-    assert_eq!(world.log.members(GROUP), 0, "it left the group");
+    assert_eq!(world.log.members_now(GROUP), 0, "it left the group");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::world::{World, eventually};
 
 #[tokio::test]
 async fn a_log_away_at_the_start_is_waited_for() {
-    let mut world = World::without_id(MemoryLog::new());
+    let mut world = World::without_id(MemoryLog::simple(false));
     world.log.away(u64::MAX);
     let running = world.run();
     eventually("not ready", || running.why_not_ready().is_some_and(|why| why.contains("the log is away"))).await;

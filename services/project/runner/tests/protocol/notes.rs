@@ -132,7 +132,7 @@ async fn a_record_that_cannot_be_read_is_told_of_whoever_comes() {
 /// Who waits for the log's id says so.
 #[tokio::test]
 async fn a_log_without_id_is_told_of() {
-    let world = World::without_id(loki_runner::testing::MemoryLog::new());
+    let world = World::without_id(loki_runner::testing::MemoryLog::simple(false));
     let running = world.run();
     says(&world, "the log has no id yet").await;
     running.stop().await;

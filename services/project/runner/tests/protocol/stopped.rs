@@ -61,7 +61,7 @@ async fn each_request_through_the_store_is_tried_once() {
 
 #[tokio::test]
 async fn a_log_without_id_does_not_make_a_request_spin() {
-    let mut world = World::without_id(loki_runner::testing::MemoryLog::new());
+    let mut world = World::without_id(loki_runner::testing::MemoryLog::simple(false));
     world.append(0..1_001);
     let running = world.run();
     running.control.rebuild();

@@ -49,13 +49,13 @@ pub(crate) fn quick(mut config: RunnerConfig) -> RunnerConfig {
 impl World {
     /// A log that has an id.
     pub(crate) fn new() -> Self {
-        let world = Self::without_id(MemoryLog::new());
+        let world = Self::without_id(MemoryLog::simple(false));
         world.log.write(&world.facts, vec![opening(log_id(1))], false);
         world
     }
 
     pub(crate) fn as_kafka() -> Self {
-        let world = Self::without_id(MemoryLog::new().as_kafka());
+        let world = Self::without_id(MemoryLog::simple(true));
         world.log.write(&world.facts, vec![opening(log_id(1))], true);
         world
     }

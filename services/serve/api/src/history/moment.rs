@@ -102,7 +102,7 @@ mod tests {
     #[tokio::test]
     async fn behind_the_last_fact_lie_marks_only() {
         let facts = Partition::only(&Topic::new("facts"));
-        for log in [MemoryLog::new(), MemoryLog::new().as_kafka()] {
+        for log in [MemoryLog::simple(false), MemoryLog::simple(true)] {
             let last = async |at| last_fact(&log, &facts, at).await.unwrap();
             assert_eq!(last(0).await, None);
             // facts at 0 and 1, a mark at 2

@@ -40,7 +40,7 @@ impl ToldCell {
         let relational = loki_mysql::Config::sqlite(home.path().join("store.db"));
         loki_mysql::migrate(&relational).await.unwrap();
         let readers = Readers::open(&relational).unwrap();
-        let log = MemoryLog::new().as_kafka();
+        let log = MemoryLog::simple(true);
         let sources = Sources {
             log: Arc::new(log.clone()),
             intake: intake(Arc::new(log.clone())),
