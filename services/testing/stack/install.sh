@@ -2,16 +2,17 @@
 # Installs what Loki's build, tests and real backends need and this machine lacks. Safe to run again: with nothing to do it takes
 # a fraction of a second. It says what it installs; with nothing to install it is silent.
 #
-#   install.sh [toolchain] [backends] [helm]        (default: all three)
+#   install.sh [toolchain] [backends] [helm] [promtool]        (default: all four)
 #   install.sh peers
 #
 #   toolchain  C and C++ compilers, make and perl: all that `make run` needs next to Rust (OpenSSL and librdkafka are built from source)
 #   backends   MariaDB, Redis, kcat, wrk, Java, Maven and what tests call from Debian; Debian's collectd, unpacked and not installed; the jars of
 #              Kafka, ZooKeeper, HBase and OpenTSDB from Maven's registry
 #   helm       built with Go, to lint and render the chart; without Go Debian's, and with an old one the toolchain that helm asks for
+#   promtool   Debian's, out of its package of Prometheus, which is not installed: to check the alerting rules and to test them
 #   peers      Bento and Telegraf, beside which `make bench` measures the sink, built with Go
 #
-# Jars, helm and the peers go into target/stack (or $LOKI_STACK_DIR); Debian packages need root or sudo.
+# Jars, helm, promtool and the peers go into target/stack (or $LOKI_STACK_DIR); Debian packages need root or sudo.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -101,20 +102,36 @@ install_backends() {
 # Debian's package (1.3 MB) is unpacked into a folder of its own: installed it would run as a service.
 install_collectd() {
     if [ -x "$stack/collectd/usr/sbin/collectd" ] || present collectd; then return 0; fi
-    present apt-get || die "missing collectd: there is no apt here, install it with this system's package manager and run this again"
-    local folder=$stack/collectd.new log=$stack/collectd.log
     say "collectd into $stack/collectd"
-    rm -rf "$folder" "$stack/collectd"
-    mkdir -p "$folder"
-    { download_collectd "$folder" || { as_root apt-get -q $apt_waits update && download_collectd "$folder"; }; } >"$log" 2>&1 || {
-        tail -n 20 "$log" >&2
-        die "apt could not fetch collectd-core: mend what it says above and run this again"
-    }
-    mv "$folder" "$stack/collectd"
+    unpack collectd-core collectd
+    rm -rf "$stack/collectd"
+    mv "$stack/collectd.new" "$stack/collectd"
 }
 
-download_collectd() {
-    (cd "$1" && apt-get -q $apt_waits download collectd-core && dpkg -x collectd-core_*.deb . && rm collectd-core_*.deb)
+# The same for promtool, of which there is no package of its own: this one (19 MB) would start Prometheus. Only the tool is kept.
+install_promtool() {
+    if [ -x "$stack/bin/promtool" ] || present promtool; then return 0; fi
+    say "promtool into $stack/bin"
+    unpack prometheus promtool
+    mkdir -p "$stack/bin"
+    mv "$stack/promtool.new/usr/bin/promtool" "$stack/bin/promtool"
+    rm -rf "$stack/promtool.new"
+}
+
+# unpack PACKAGE NAME: a Debian package's files into $stack/NAME.new; nothing is installed.
+unpack() {
+    present apt-get || die "missing $2: there is no apt here, install it with this system's package manager and run this again"
+    local folder=$stack/$2.new log=$stack/$2.log
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    { download "$1" "$folder" || { as_root apt-get -q $apt_waits update && download "$1" "$folder"; }; } >"$log" 2>&1 || {
+        tail -n 20 "$log" >&2
+        die "apt could not fetch $1: mend what it says above and run this again"
+    }
+}
+
+download() {
+    (cd "$2" && apt-get -q $apt_waits download "$1" && dpkg -x "$1"_*.deb . && rm "$1"_*.deb)
 }
 
 java_is_new_enough() {
@@ -208,10 +225,10 @@ go_fetches_toolchains() {
     present go && [ "$(go version | sed -n 's/^go version go1\.\([0-9]*\).*/\1/p')" -ge 21 ]
 }
 
-[ $# -gt 0 ] || set -- toolchain backends helm
+[ $# -gt 0 ] || set -- toolchain backends helm promtool
 for part in "$@"; do
     case $part in
-        toolchain | backends | helm | peers) "install_$part" ;;
-        *) die "unknown part \`$part\`: use toolchain, backends, helm or peers" ;;
+        toolchain | backends | helm | promtool | peers) "install_$part" ;;
+        *) die "unknown part \`$part\`: use toolchain, backends, helm, promtool or peers" ;;
     esac
 done
