@@ -125,6 +125,7 @@ pub(crate) fn describe_metrics() {
 
 /// The same for one that runs on every host: what it does not touch takes no memory there.
 pub(crate) fn describe_collectors() {
+    describe(&loki_telemetry::metrics::ALL);
     describe(&loki_agent::metrics::ALL);
     describe(&loki_prober::metrics::ALL);
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 
+use crate::port::Event;
+
 pub const APPENDS: &str = "lokiops_log_appends_total";
 pub const RECORDS: &str = "lokiops_log_appended_records_total";
 pub const BYTES: &str = "lokiops_log_appended_bytes_total";
@@ -12,6 +14,8 @@ pub const COMMIT_SECONDS: &str = "lokiops_log_commit_seconds";
 pub const RETRIES: &str = "lokiops_log_retries_total";
 pub const READ_RECORDS: &str = "lokiops_log_read_records_total";
 pub const SWEPT_RECORDS: &str = "lokiops_log_swept_records_total";
+/// Labels: `group`, and as `change` one of the `CHANGE_…`. Without `log`: whoever is told counts.
+pub const REBALANCED: &str = "lokiops_log_rebalanced_partitions_total";
 
 pub const SQLITE: &str = "sqlite";
 pub const KAFKA: &str = "kafka";
@@ -19,6 +23,10 @@ pub const KAFKA: &str = "kafka";
 pub const CAUSE_AWAY: &str = "away";
 pub const CAUSE_ABORTED: &str = "aborted";
 pub const CAUSE_FENCED: &str = "fenced";
+
+pub const CHANGE_ASSIGNED: &str = "assigned";
+pub const CHANGE_REVOKED: &str = "revoked";
+pub const CHANGE_LOST: &str = "lost";
 
 /// Registers the help texts.
 pub fn describe() {
@@ -29,6 +37,7 @@ pub fn describe() {
     describe_counter!(RETRIES, Unit::Count, "Calls that the caller has to repeat, by cause");
     describe_counter!(READ_RECORDS, Unit::Count, "Records that were read");
     describe_counter!(SWEPT_RECORDS, Unit::Count, "Records that compaction or retention removed");
+    describe_counter!(REBALANCED, Unit::Count, "Partitions that a member of a group was given, or that were taken from it, by how");
 }
 
 pub(crate) fn appended(log: &'static str, appends: usize, records: usize, bytes: usize) {
@@ -51,4 +60,17 @@ pub(crate) fn read(log: &'static str, records: usize) {
 
 pub(crate) fn swept(log: &'static str, records: u64) {
     counter!(SWEPT_RECORDS, "log" => log).increment(records);
+}
+
+/// For the loops around members, at every event: what says that partitions come or go is counted.
+pub fn told(group: &str, event: &Event) {
+    let (change, partitions) = match event {
+        Event::Assigned(partitions) => (CHANGE_ASSIGNED, partitions),
+        Event::Revoked(partitions) => (CHANGE_REVOKED, partitions),
+        Event::Lost(partitions) => (CHANGE_LOST, partitions),
+        Event::Records { .. } | Event::Idle => return,
+    };
+    if !partitions.is_empty() {
+        counter!(REBALANCED, "group" => group.to_owned(), "change" => change).increment(partitions.len() as u64);
+    }
 }

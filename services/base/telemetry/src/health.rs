@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::metrics;
+
 /// All parts of this process. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Health(Arc<Mutex<BTreeMap<String, Option<String>>>>);
@@ -36,6 +38,7 @@ impl Health {
     pub fn component(&self, name: impl Into<String>) -> Component {
         let name = name.into();
         self.lock().insert(name.clone(), Some("starting".to_owned()));
+        metrics::ready(&name, false);
         Component { name, health: self.clone() }
     }
 
@@ -65,6 +68,7 @@ impl Health {
 impl Component {
     pub fn ready(&self) {
         if let Some(why) = self.health.lock().insert(self.name.clone(), None).flatten() {
+            metrics::ready(&self.name, true);
             tracing::info!(component = %self.name, was = %why, "ready");
         }
     }
@@ -74,6 +78,7 @@ impl Component {
         let why = why.into();
         let before = self.health.lock().insert(self.name.clone(), Some(why.clone()));
         if before != Some(Some(why.clone())) {
+            metrics::ready(&self.name, false);
             tracing::warn!(component = %self.name, why = %why, "not ready");
         }
     }
@@ -99,6 +104,20 @@ mod tests {
         b.ready();
         assert!(health.report().ready);
         assert_eq!(b.why_not(), None);
+    }
+
+    #[test]
+    fn metrics_say_the_same() {
+        let counted = crate::counted(|| {
+            let health = Health::new();
+            let (a, b, _c) = (health.component("a"), health.component("b"), health.component("c"));
+            a.ready();
+            b.ready();
+            b.not_ready("the store is away");
+        });
+        for line in [r#"lokiops_ready{component="a"} 1"#, r#"lokiops_ready{component="b"} 0"#, r#"lokiops_ready{component="c"} 0"#] {
+            assert!(counted.contains(line), "{counted}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod describe;
 pub mod fields;
 pub mod health;
 pub mod logs;
+pub mod metrics;
 pub mod metrics_endpoint;
 pub mod routes;
 pub mod trace;
@@ -11,3 +12,5 @@ pub mod trace;
 pub use describe::{Kind, Metric};
 pub use health::{Component, Health};
 pub use metrics_endpoint::Metrics;
+#[cfg(any(test, feature = "testing"))]
+pub use metrics_endpoint::counted;

@@ -17,11 +17,7 @@ pub struct Metrics(PrometheusHandle);
 impl Metrics {
     /// Installs the recorder for the whole process.
     pub fn install() -> Result<Self, BuildError> {
-        let handle = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
-            .set_buckets_for_metric(Matcher::Suffix("_records".to_owned()), &COUNTS)?
-            .install_recorder()?;
-        Ok(Self(handle))
+        Ok(Self(builder()?.install_recorder()?))
     }
 
     /// The text that Prometheus scrapes.
@@ -35,4 +31,22 @@ impl Metrics {
             self.0.run_upkeep();
         }
     }
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_records".to_owned()), &COUNTS)?
+        .set_buckets_for_metric(Matcher::Suffix("_points".to_owned()), &COUNTS)
+}
+
+/// What `work` counts on this thread, as Prometheus would read it.
+///
+/// # Panics
+/// When there is no recorder to be had.
+#[cfg(any(test, feature = "testing"))]
+pub fn counted(work: impl FnOnce()) -> String {
+    let recorder = builder().expect("a recorder").build_recorder();
+    metrics::with_local_recorder(&recorder, work);
+    recorder.handle().render()
 }

@@ -6,7 +6,7 @@
 //!
 //! **One trip of a batch.** `seat` keeps the place in the group and gathers records; `intake` reads them; `book` decides them on the state,
 //! keeping a journal of undos; `answer` turns decisions into records; `transact` writes them, and redoes or gives up as the log's errors ask.
-//! `restore` rebuilds the book from the log when this process takes over. `service` is the loop around all of it.
+//! `restore` rebuilds the book from the log when this process takes over. `lag` says how far behind it is. `service` is the loop around all of it.
 //!
 //! It never reads a clock for a decision (the log's time is the time), never skips a record, and never goes on with a state that the log
 //! does not confirm.
@@ -16,6 +16,7 @@ pub mod book;
 pub mod config;
 pub mod error;
 pub mod intake;
+mod lag;
 pub mod metrics;
 mod restore;
 mod seat;

@@ -29,6 +29,7 @@ enum Place {
 }
 
 pub(crate) struct Seat {
+    group: String,
     member: Box<dyn Member>,
     partition: Partition,
     place: Place,
@@ -48,6 +49,7 @@ impl Seat {
     pub(crate) async fn join(log: &dyn Log, group: &str, partition: &Partition, component: &Component) -> loki_log::Result<Self> {
         let member = log.member(group, std::slice::from_ref(&partition.topic)).await?;
         Ok(Self {
+            group: group.to_owned(),
             member,
             partition: partition.clone(),
             place: Place::Waiting,
@@ -63,6 +65,11 @@ impl Seat {
 
     pub(crate) fn is_held(&self) -> bool {
         self.place == Place::Held
+    }
+
+    /// Nothing lay behind what was read last.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at_end
     }
 
     /// Whether the log was away and is back since this was asked last: the component has said so and must be told.
@@ -109,6 +116,7 @@ impl Seat {
     pub(crate) async fn start(&mut self, offset: u64) -> loki_log::Result<()> {
         self.waiting.clear();
         self.paused = false;
+        self.at_end = false;
         self.member.start(&self.partition, offset).await
     }
 
@@ -180,6 +188,7 @@ impl Seat {
             self.recovered = true;
             self.backoff.reset();
         }
+        loki_log::metrics::told(&self.group, &event);
         match event {
             Event::Assigned(partitions) if partitions.contains(&self.partition) => self.assigned(),
             Event::Revoked(partitions) if self.is_held() && partitions.contains(&self.partition) => self.place = Place::Revoked,
@@ -281,6 +290,7 @@ mod tests {
         let released = Arc::default();
         let events = told.iter().map(|event| event(vec![partition.clone()])).collect();
         let mut seat = Seat {
+            group: "decider".to_owned(),
             member: Box::new(Scripted { events, released: Arc::clone(&released) }),
             partition,
             place: Place::Waiting,

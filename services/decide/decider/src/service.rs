@@ -10,6 +10,7 @@ use loki_telemetry::Component;
 
 use crate::config::{Config, Partitions};
 use crate::error::Error;
+use crate::lag::Lag;
 use crate::metrics;
 use crate::restore::Restore;
 use crate::seat::Seat;
@@ -41,12 +42,12 @@ impl Decider {
 
     /// Runs until shutdown, or until an error that no repetition can help. A stand-by is ready: it does all that it has to.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
-        metrics::active(false);
+        metrics::stands_by();
         let mut backoff = Backoff::for_backend();
         while !shutdown.has_begun() {
             let mut progress = false;
             let result = self.take_part(&shutdown, &mut progress).await;
-            metrics::active(false);
+            metrics::stands_by();
             if progress {
                 backoff.reset();
             }
@@ -91,7 +92,7 @@ impl Decider {
                 continue;
             }
             let end = self.lead(seat, shutdown, progress).await?;
-            metrics::active(false);
+            metrics::stands_by();
             if let End::Shutdown = end {
                 return Ok(());
             }
@@ -104,6 +105,7 @@ impl Decider {
     /// Takes over and decides until the place is lost.
     async fn lead(&self, seat: &mut Seat, shutdown: &Shutdown, progress: &mut bool) -> Result<End, Error> {
         let watch = Stopwatch::start();
+        metrics::restores();
         self.component.not_ready("restoring");
         let restore = Restore { log: &*self.log, config: &self.config, partitions: &self.partitions, component: &self.component };
         let restored = match shutdown.unless(seat.while_held(restore.take_over())).await {
@@ -114,9 +116,10 @@ impl Decider {
         let (book, writer) = restored?;
         seat.start(book.next).await?;
         metrics::restored(watch.elapsed());
-        metrics::active(true);
+        metrics::decides();
         self.component.ready();
-        let mut lead = Lead { book, writer, partitions: &self.partitions, component: &self.component, shutdown };
+        let lag = Lag::new(self.log.clone(), self.partitions.commands.clone());
+        let mut lead = Lead { book, writer, partitions: &self.partitions, component: &self.component, shutdown, lag };
         loop {
             match shutdown.unless(seat.gather(self.config.batch_commands, self.config.batch_wait)).await {
                 None => return Ok(End::Shutdown),
@@ -129,6 +132,7 @@ impl Decider {
                 return Ok(End::PlaceLost);
             }
             let before = lead.book.next;
+            lead.lag.tell(seat, before);
             lead.carry_out(seat, self.config.batch_commands).await?;
             *progress |= lead.book.next > before;
         }

@@ -16,6 +16,7 @@ use crate::answer;
 use crate::book::{Answer, Book, Decided, Draft};
 use crate::config::Partitions;
 use crate::error::Error;
+use crate::lag::Lag;
 use crate::metrics;
 use crate::seat::Seat;
 
@@ -26,6 +27,7 @@ pub(crate) struct Lead<'l> {
     pub(crate) partitions: &'l Partitions,
     pub(crate) component: &'l Component,
     pub(crate) shutdown: &'l Shutdown,
+    pub(crate) lag: Lag,
 }
 
 impl Lead<'_> {
@@ -41,16 +43,19 @@ impl Lead<'_> {
             match self.write(seat, &draft).await {
                 Ok(outcomes) => {
                     self.book.settle(&draft, &outcomes.firsts, outcomes.previous);
+                    let oldest_ms = seat.waiting.front().map(|record| record.timestamp_ms);
                     seat.waiting.drain(..draft.answers.len());
                     tell(&draft);
                     let facts = draft.answers.iter().map(|answer| answer.facts().len()).sum();
                     metrics::committed(draft.answers.len(), facts, watch.elapsed(), self.book.next);
+                    oldest_ms.into_iter().for_each(|oldest_ms| self.lag.answered(oldest_ms));
                     self.component.ready();
                     return Ok(());
                 }
                 Err(error) if matches!(error.class(), Class::Retry | Class::Abort) => {
                     self.book.forget(draft);
                     metrics::redone(error.class());
+                    self.lag.tell(seat, self.book.next);
                     self.component.not_ready(error.to_string());
                     self.abort(seat).await?;
                     seat.bide(backoff.step()).await?;
@@ -124,7 +129,12 @@ fn tell(draft: &Draft) {
             metrics::answered(outcome, count);
         }
     }
-    draft.answers.iter().for_each(log);
+    for answer in &draft.answers {
+        if let Decided::Dead(letter) = &answer.decided {
+            metrics::dead(&letter.reason.code);
+        }
+        log(answer);
+    }
 }
 
 /// One line for each command. What was not done is seen by default; what was, by whoever asks for it.

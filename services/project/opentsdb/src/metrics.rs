@@ -9,6 +9,9 @@ pub const POINTS: Metric = Metric::counter(
     "lokiops_opentsdb_points_total",
     "Points of samples that are done with, by what became of them: stored, repeat, dead, moved",
 );
+/// Label `reason`: a code of `loki_wire::Error`, or one of those of `sink/letter.rs`.
+pub const DEAD: Metric = Metric::counter("lokiops_opentsdb_dead_points_total", "Points that became dead letters, by reason");
+pub const BATCH: Metric = Metric::histogram("lokiops_opentsdb_put_points", "Points that were sent together");
 pub const LATE: Metric =
     Metric::counter("lokiops_opentsdb_late_points_total", "Points that were looked up in the store before they were judged");
 pub const AGAIN: Metric =
@@ -26,7 +29,7 @@ pub const FAILOVERS: Metric =
     Metric::counter("lokiops_opentsdb_failovers_total", "Requests that went to another daemon because one did not answer");
 
 /// All of them, for the recorder.
-pub const ALL: &[Metric] = &[POINTS, LATE, AGAIN, PUT_SECONDS, FIND_SECONDS, AWAY, OPEN, LOST, EVICTED, FAILOVERS];
+pub const ALL: &[Metric] = &[POINTS, DEAD, BATCH, LATE, AGAIN, PUT_SECONDS, FIND_SECONDS, AWAY, OPEN, LOST, EVICTED, FAILOVERS];
 
 const OUTCOME: &str = "outcome";
 const WHY: &str = "why";
@@ -57,7 +60,12 @@ pub(crate) fn again(why: &'static str, points: u64) {
     counter!(AGAIN.name, WHY => why).increment(points);
 }
 
-pub(crate) fn put(took: Duration) {
+pub(crate) fn dead(reason: String, number: u64) {
+    counter!(DEAD.name, "reason" => reason).increment(number);
+}
+
+pub(crate) fn put(points: usize, took: Duration) {
+    histogram!(BATCH.name).record(points as f64);
     histogram!(PUT_SECONDS.name).record(took.as_secs_f64());
 }
 

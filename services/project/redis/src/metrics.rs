@@ -14,8 +14,14 @@ pub const FILLED: Metric = Metric::counter("lokiops_redis_filled_total", "Partit
 pub const SKIPPED: Metric =
     Metric::counter("lokiops_redis_points_skipped_total", "Points that are not for the live state, by reason: `unreadable`, `misplaced`");
 
+/// Label `cause`: one of the `CAUSE_…`.
+pub const RETRIES: Metric = Metric::counter("lokiops_redis_retries_total", "Calls of the store of samples that are repeated, by cause");
+
 /// All of them, for the recorder.
-pub const ALL: &[Metric] = &[WRITES, SERIES, WRITE_SECONDS, REFUSED, FILLED, SKIPPED];
+pub const ALL: &[Metric] = &[WRITES, SERIES, WRITE_SECONDS, REFUSED, FILLED, SKIPPED, RETRIES];
+
+pub const CAUSE_AWAY: &str = "store_away";
+pub const CAUSE_UNUSABLE: &str = "store_unusable";
 
 /// The names of the projections: of their consumer groups, in metrics and logs.
 pub const SAMPLES_NAME: &str = "redis-samples";
@@ -44,4 +50,8 @@ pub(crate) fn skipped(unreadable: u64, misplaced: u64) {
             counter!(SKIPPED.name, "reason" => reason).increment(count);
         }
     }
+}
+
+pub(crate) fn retry(cause: &'static str) {
+    counter!(RETRIES.name, "cause" => cause).increment(1);
 }

@@ -9,10 +9,13 @@ use crate::entry::Reason;
 use crate::status::Phase;
 
 pub const APPLIED: Metric = Metric::counter("lokiops_project_applied_records_total", "Records that the store holds now");
-pub const BATCH: Metric = Metric::histogram("lokiops_project_batch_records", "Records in one batch");
+pub const BATCH: Metric = Metric::histogram("lokiops_project_batch_records", "Records that were applied, or of samples read, together");
 pub const APPLY: Metric = Metric::histogram("lokiops_project_apply_seconds", "How long the store took to apply one batch");
 pub const LAG: Metric = Metric::gauge("lokiops_project_lag_records", "Offsets between the store's position and the end of the log");
-pub const LAG_SECONDS: Metric = Metric::gauge("lokiops_project_lag_seconds", "Age of the newest record applied; 0 at the end of the log");
+pub const LAG_SECONDS: Metric = Metric::gauge(
+    "lokiops_project_lag_seconds",
+    "Age of the newest record that was read, of samples of the oldest that is not done with; 0 at the end of the log",
+);
 pub const POSITION: Metric = Metric::gauge("lokiops_project_position", "The store's position");
 /// Label `cause`: one of the `CAUSE_…`.
 pub const RETRIES: Metric = Metric::counter("lokiops_project_retries_total", "Calls of the store or the log that are repeated, by cause");
@@ -23,8 +26,19 @@ pub const REBUILDS: Metric = Metric::counter("lokiops_project_rebuilds_total", "
 pub const PAUSED: Metric = Metric::histogram("lokiops_project_paused_seconds", "How long the store could not be written to, per failure");
 pub const UNREADABLE: Metric =
     Metric::counter("lokiops_project_unreadable_records_total", "Records that could not be read and stopped the partition");
+/// Label `what`: `store` or `log`.
+pub const AWAY: Metric =
+    Metric::gauge("lokiops_project_away", "1 while nothing is applied because the store, or the log, does not do what it should");
+pub const REBUILDING: Metric =
+    Metric::gauge("lokiops_project_rebuilding", "1 while the store is filled anew or catches up before it may be read");
+pub const PARTITIONS: Metric = Metric::gauge("lokiops_project_partitions", "Partitions of samples that this process holds");
+pub const AILING: Metric =
+    Metric::gauge("lokiops_project_ailing_partitions", "Partitions of samples that do not get on; `/readyz` says why");
 /// Label `state`: `Phase::as_str`; 1 for the present one.
 pub const STATE: Metric = Metric::gauge("lokiops_project_state", "1 for the state that the projection is in");
+
+pub const WHAT_STORE: &str = "store";
+pub const WHAT_LOG: &str = "log";
 
 pub const CAUSE_AWAY: &str = "store_away";
 pub const CAUSE_TIMEOUT: &str = "store_timeout";
@@ -32,7 +46,24 @@ pub const CAUSE_UNUSABLE: &str = "store_unusable";
 pub const CAUSE_LOG: &str = "log_away";
 pub const CAUSE_COMMIT: &str = "commit";
 
-pub const ALL: [Metric; 12] = [APPLIED, BATCH, APPLY, LAG, LAG_SECONDS, POSITION, RETRIES, REFUSED, REBUILDS, PAUSED, UNREADABLE, STATE];
+pub const ALL: [Metric; 16] = [
+    APPLIED,
+    BATCH,
+    APPLY,
+    LAG,
+    LAG_SECONDS,
+    POSITION,
+    RETRIES,
+    REFUSED,
+    REBUILDS,
+    PAUSED,
+    UNREADABLE,
+    AWAY,
+    REBUILDING,
+    PARTITIONS,
+    AILING,
+    STATE,
+];
 
 /// Registers the help texts.
 pub fn describe() {
@@ -49,11 +80,30 @@ pub(crate) fn position(projection: &'static str, position: u64) {
     gauge!(POSITION.name, "projection" => projection).set(position as f64);
 }
 
-pub(crate) fn lag(projection: &'static str, records: u64, age_ms: Option<i64>) {
+/// Of samples, which are not applied here.
+pub(crate) fn read(projection: &'static str, records: usize) {
+    histogram!(BATCH.name, "projection" => projection).record(records as f64);
+}
+
+pub(crate) fn lag(projection: &'static str, records: u64) {
     gauge!(LAG.name, "projection" => projection).set(records as f64);
-    if let Some(age_ms) = age_ms {
-        gauge!(LAG_SECONDS.name, "projection" => projection).set(age_ms as f64 / 1_000.0);
-    }
+}
+
+pub(crate) fn lag_ms(projection: &'static str, age_ms: i64) {
+    gauge!(LAG_SECONDS.name, "projection" => projection).set(age_ms as f64 / 1_000.0);
+}
+
+pub(crate) fn away(projection: &'static str, what: &'static str, is: bool) {
+    gauge!(AWAY.name, "projection" => projection, "what" => what).set(if is { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn rebuilding(projection: &'static str, is: bool) {
+    gauge!(REBUILDING.name, "projection" => projection).set(if is { 1.0 } else { 0.0 });
+}
+
+pub(crate) fn partitions(projection: &'static str, held: usize, ailing: usize) {
+    gauge!(PARTITIONS.name, "projection" => projection).set(held as f64);
+    gauge!(AILING.name, "projection" => projection).set(ailing as f64);
 }
 
 pub(crate) fn retry(projection: &'static str, cause: &'static str) {

@@ -1,6 +1,7 @@
 //! The one place where the loop says how it is: status, readiness and metrics cannot differ.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use loki_domain::LogId;
 use loki_runtime::Clock;
@@ -22,6 +23,8 @@ struct Inner {
     clock: Clock,
     component: Component,
     sender: watch::Sender<Snapshot>,
+    /// Of when the newest record is that was read; while there is nothing to be read, of the last look.
+    fresh_ms: AtomicI64,
 }
 
 impl Report {
@@ -39,7 +42,8 @@ impl Report {
             trouble: None,
             last_rebuild: None,
         });
-        Self(Arc::new(Inner { name, clock, component: health.component(name), sender }))
+        let fresh_ms = AtomicI64::new(clock.now_ms());
+        Self(Arc::new(Inner { name, clock, component: health.component(name), sender, fresh_ms }))
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -56,6 +60,9 @@ impl Report {
             snapshot.mode = mode;
             snapshot.lag_records = None;
         });
+        // whoever stands by is not behind
+        metrics::lag(self.0.name, 0);
+        metrics::lag_ms(self.0.name, 0);
     }
 
     pub(crate) fn entering(&self) {
@@ -102,9 +109,15 @@ impl Report {
         self.change(|snapshot| snapshot.last_rebuild = Some(told));
     }
 
-    /// `age_ms` is `None` when it is not known anew.
+    /// `age_ms` is `None` when it is not known anew: what was the newest then is that much older now.
     pub(crate) fn lag(&self, records: u64, age_ms: Option<i64>) {
-        metrics::lag(self.0.name, records, age_ms);
+        let now_ms = self.0.clock.now_ms();
+        if let Some(age_ms) = age_ms {
+            self.0.fresh_ms.store(now_ms - age_ms, Ordering::Relaxed);
+        }
+        let fresh_ms = if records == 0 { now_ms } else { self.0.fresh_ms.load(Ordering::Relaxed) };
+        metrics::lag(self.0.name, records);
+        metrics::lag_ms(self.0.name, (now_ms - fresh_ms).max(0));
         self.change(|snapshot| snapshot.lag_records = Some(records));
     }
 
@@ -187,8 +200,62 @@ impl Report {
             Some(why) => self.0.component.not_ready(why),
         }
         metrics::state(self.0.name, snapshot.phase);
+        metrics::away(self.0.name, metrics::WHAT_STORE, snapshot.store_away.is_some());
+        metrics::away(self.0.name, metrics::WHAT_LOG, snapshot.log_away.is_some());
+        metrics::rebuilding(self.0.name, matches!(snapshot.mode, Mode::Replaying { .. } | Mode::Rebuilding { .. }));
         if let Some(stored) = snapshot.stored {
             metrics::position(self.0.name, stored.position);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics_after(tell: impl FnOnce(&Report, &Clock)) -> String {
+        loki_telemetry::counted(|| {
+            let clock = Clock::fixed(100_000);
+            tell(&Report::new("tree", clock.clone(), &Health::new()), &clock);
+        })
+    }
+
+    #[track_caller]
+    fn holds(counted: &str, metric: &str, value: &str) {
+        assert!(counted.lines().any(|line| line.split_once(' ') == Some((metric, value))), "`{metric} {value}` is not in\n{counted}");
+    }
+
+    #[test]
+    fn a_store_that_is_away_grows_old() {
+        let counted = metrics_after(|report, clock| {
+            report.follows();
+            report.lag(3, Some(1_000));
+            report.store_away("no answer".to_owned());
+            clock.set(130_000);
+            report.lag(9, None);
+        });
+        holds(&counted, r#"lokiops_project_lag_records{projection="tree"}"#, "9");
+        holds(&counted, r#"lokiops_project_lag_seconds{projection="tree"}"#, "31");
+        holds(&counted, r#"lokiops_project_away{projection="tree",what="store"}"#, "1");
+        holds(&counted, r#"lokiops_project_away{projection="tree",what="log"}"#, "0");
+        holds(&counted, r#"lokiops_ready{component="tree"}"#, "0");
+    }
+
+    #[test]
+    fn whoever_stands_by_is_not_behind() {
+        let counted = metrics_after(|report, _| {
+            report.replays(5, 90);
+            report.lag(85, Some(60_000));
+            report.waits(Mode::StandingBy);
+        });
+        holds(&counted, r#"lokiops_project_lag_records{projection="tree"}"#, "0");
+        holds(&counted, r#"lokiops_project_lag_seconds{projection="tree"}"#, "0");
+        holds(&counted, r#"lokiops_project_rebuilding{projection="tree"}"#, "0");
+    }
+
+    #[test]
+    fn a_store_that_is_filled_anew_says_so_also_while_it_is_read() {
+        let counted = metrics_after(|report, _| report.rebuilds(0, 90, Reason::Asked));
+        holds(&counted, r#"lokiops_project_rebuilding{projection="tree"}"#, "1");
     }
 }

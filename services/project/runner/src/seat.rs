@@ -293,6 +293,7 @@ impl<I: Item> Seat<I> {
             return Ok(());
         }
         let event = member.next(self.read_max, POLL).await?;
+        loki_log::metrics::told(&self.group, &event);
         if std::mem::take(&mut self.away) {
             self.backoff.reset();
             self.report.log_back();

@@ -1,6 +1,6 @@
 //! The task of one partition: reads, judges, hands on, and says how far it is.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -54,6 +54,8 @@ struct Task {
     /// The record that is being judged.
     current: Option<Current>,
     counts: Counts,
+    /// Dead letters by reason, to be counted with the rest.
+    dead: BTreeMap<String, u64>,
     committed: u64,
     /// What it said last of what is wrong.
     said: Option<String>,
@@ -120,6 +122,7 @@ impl Task {
             next: None,
             current: None,
             counts: Counts::default(),
+            dead: BTreeMap::new(),
             committed: beginning,
             said: None,
         })
@@ -314,6 +317,10 @@ impl Task {
     /// Writes a dead letter; the point is finished when the log has it.
     fn bury(&mut self, ticket: Ticket, reason: DeadReason, sample: Option<&Sample>) {
         let Some(Kept { record, spent, .. }) = self.progress.kept(ticket.offset) else { return };
+        match self.dead.get_mut(&reason.code) {
+            Some(number) => *number += 1,
+            None => drop(self.dead.insert(reason.code.clone(), 1)),
+        }
         let record = letter::letter(record, ticket.index, reason, sample, spent);
         self.counts.dead += 1;
         let to = Partition::only(&self.common.dead);
@@ -335,6 +342,9 @@ impl Task {
             hold.commit(done);
         }
         metrics::points(std::mem::take(&mut self.counts));
+        for (reason, number) in std::mem::take(&mut self.dead) {
+            metrics::dead(reason, number);
+        }
         metrics::open(self.common.config.open_max.saturating_sub(self.common.room.available_permits()));
         match self.judge.take_evicted() {
             0 => {}

@@ -247,7 +247,7 @@ async fn put(store: Arc<dyn SeriesStore>, samples: Vec<Sample>, from: Vec<From>,
         Some(answer) => answer,
         None => Err(StoreError::Away(format!("no answer within {} s", limit.as_secs()))),
     };
-    metrics::put(watch.elapsed());
+    metrics::put(samples.len(), watch.elapsed());
     Landed { samples, from, answer }
 }
 

@@ -10,6 +10,7 @@ use loki_runtime::{Backoff, task};
 use super::identity::{Identity, identify};
 use super::port::{Place, SamplesStore};
 use super::projector::{Flow, Stop, Task};
+use crate::metrics;
 
 impl Task {
     pub(super) async fn place(&mut self) -> Flow<Option<Place>> {
@@ -33,10 +34,11 @@ impl Task {
     /// Says what is wrong with the store, and waits.
     pub(super) async fn store_fails(&self, error: StoreError, backoff: &mut Backoff) -> Flow<()> {
         self.hold.ails(error.to_string());
-        let wait = match error {
-            StoreError::Away(_) => backoff.step(),
-            StoreError::Unusable(_) => self.shared.config.unusable_retry,
+        let (cause, wait) = match error {
+            StoreError::Away(_) => (metrics::CAUSE_AWAY, backoff.step()),
+            StoreError::Unusable(_) => (metrics::CAUSE_UNUSABLE, self.shared.config.unusable_retry),
         };
+        metrics::retry(cause);
         self.hold.end().unless(task::sleep(wait)).await.ok_or(Stop::Gone)
     }
 

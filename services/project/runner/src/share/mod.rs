@@ -8,6 +8,7 @@
 //! A task gets a [`Hold`]: it begins to read where it wants, takes records, says how far it is and what keeps it from getting on. It ends when the
 //! hold is [`Gone`]. One that ends before that is started again, with a wait in between.
 
+mod backlog;
 mod hold;
 mod slot;
 
@@ -178,6 +179,7 @@ impl Loop {
     }
 
     async fn take(&mut self, event: Event) {
+        loki_log::metrics::told(&self.config.group, &event);
         match event {
             Event::Assigned(partitions) => {
                 if !partitions.is_empty() {
@@ -204,6 +206,9 @@ impl Loop {
             }
             Event::Records { partition, batch } => {
                 if let Some(slot) = self.slots.get_mut(&partition) {
+                    if !batch.records.is_empty() {
+                        metrics::read(self.config.name, batch.records.len());
+                    }
                     slot.push(batch);
                 }
             }
@@ -363,8 +368,11 @@ impl Loop {
         }
     }
 
-    /// How far behind this process is over all its partitions. Asked for beside the loop: a log that answers slowly does not hold it up.
-    fn tell_lag(&self) {
+    /// How far behind this process is, in records over all its partitions and in time by the oldest of them. The ends are asked for beside the loop:
+    /// a log that answers slowly does not hold it up.
+    fn tell_lag(&mut self) {
+        let oldest_ms = self.slots.values_mut().filter_map(Slot::oldest_ms).min();
+        metrics::lag_ms(self.config.name, oldest_ms.map_or(0, |oldest_ms| (self.clock.now_ms() - oldest_ms).max(0)));
         let places: Vec<_> = self.slots.iter().filter_map(|(held, slot)| Some((held.clone(), slot.position()?))).collect();
         let (log, name) = (self.log.clone(), self.config.name);
         task::spawn("lag", async move {
@@ -376,12 +384,15 @@ impl Loop {
                 Some(lag)
             };
             if let Some(Some(lag)) = task::timeout(LAG_EVERY, asked).await {
-                metrics::lag(name, lag, None);
+                metrics::lag(name, lag);
             }
         });
     }
 
     fn tell_health(&self) {
+        metrics::away(self.config.name, metrics::WHAT_LOG, self.log_away.is_some());
+        let ailing = self.slots.values().filter(|slot| slot.trouble().is_some()).count();
+        metrics::partitions(self.config.name, self.slots.len(), ailing);
         if let Some(why) = &self.log_away {
             return self.health.not_ready(format!("the log: {why}"));
         }

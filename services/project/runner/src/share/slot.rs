@@ -11,6 +11,7 @@ use loki_runtime::clock::Stopwatch;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::AbortHandle;
 
+use super::backlog::Backlog;
 use super::hold::Desk;
 use crate::status::Told;
 
@@ -33,6 +34,7 @@ pub(super) struct Slot {
     /// Taken from the log and not yet by the task.
     ahead: VecDeque<Batch>,
     paused: bool,
+    backlog: Backlog,
     /// What the task said last, of all tasks that there were.
     position: Option<u64>,
     trouble: Option<Told>,
@@ -51,6 +53,7 @@ impl Slot {
             starts: 0,
             ahead: VecDeque::new(),
             paused: false,
+            backlog: Backlog::default(),
             position: None,
             trouble: None,
             stored: None,
@@ -80,6 +83,7 @@ impl Slot {
     pub(super) fn started(&mut self) -> u64 {
         self.starts += 1;
         self.ahead.clear();
+        self.backlog.clear();
         self.paused = false;
         self.again.reset();
         self.starts
@@ -88,6 +92,7 @@ impl Slot {
     pub(super) fn push(&mut self, batch: Batch) {
         // an empty batch that is not the end says nothing
         if batch.at_end || !batch.records.is_empty() {
+            self.backlog.read(&batch);
             self.ahead.push_back(batch);
             self.hand_over();
         }
@@ -178,6 +183,12 @@ impl Slot {
     pub(super) fn position(&self) -> Option<u64> {
         let said = self.desk.as_ref().and_then(|desk| desk.said.lock().unwrap_or_else(PoisonError::into_inner).position);
         said.or(self.position)
+    }
+
+    /// Of when the oldest record is that the task was given, or is to be, and has not done with.
+    pub(super) fn oldest_ms(&mut self) -> Option<i64> {
+        let position = self.position();
+        self.backlog.oldest_ms(position)
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
