@@ -22,8 +22,8 @@ pub(crate) struct Lag {
 }
 
 impl Lag {
-    pub(crate) fn new(log: Arc<dyn Log>, commands: Partition) -> Self {
-        Self { log, commands, clock: Clock::system(), asked: None }
+    pub(crate) fn new(log: Arc<dyn Log>, commands: Partition, clock: Clock) -> Self {
+        Self { log, commands, clock, asked: None }
     }
 
     /// `next`: the first command without an outcome. While nothing was read and the end is not known, what was said last stands.
@@ -74,5 +74,63 @@ impl Drop for Lag {
         self.stop_asking();
         metrics::lag_seconds(0.0);
         metrics::lag(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loki_log::memory::MemoryLog;
+    use loki_log::{Batch, Event, NewRecord, Record, Topic};
+
+    use super::*;
+    use crate::seat;
+
+    /// What is counted when five commands are in the log, two are decided, and these events were told.
+    fn counted(events: impl FnOnce(&Partition) -> Vec<Event>, stays: bool) -> String {
+        let commands = Partition::only(&Topic::new("commands"));
+        let mut kept = None;
+        loki_telemetry::counted(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(async {
+                let log = MemoryLog::simple(false);
+                log.write(&commands, vec![NewRecord::default(); 5], false);
+                let (seat, _) = seat::tests::told(&commands, events(&commands)).await;
+                let mut lag = Lag::new(Arc::new(log), commands.clone(), Clock::fixed(90_000));
+                lag.tell(&seat, 2);
+                task::sleep(Duration::from_millis(1)).await;
+                kept = stays.then_some(lag);
+            });
+        })
+    }
+
+    fn records(partition: &Partition) -> Vec<Event> {
+        let record = Record { partition: partition.clone(), offset: 2, timestamp_ms: 30_000, key: None, value: None, headers: Vec::new() };
+        let batch = Batch { records: vec![record], position: 3, at_end: false };
+        vec![Event::Assigned(vec![partition.clone()]), Event::Records { partition: partition.clone(), batch }]
+    }
+
+    #[track_caller]
+    fn says(counted: &str, lines: [&str; 3]) {
+        for line in lines {
+            assert!(counted.lines().any(|said| said == line), "`{line}` is not in\n{counted}");
+        }
+    }
+
+    const ASSIGNED: &str = r#"lokiops_log_rebalanced_partitions_total{group="decider",change="assigned"} 1"#;
+
+    #[test]
+    fn what_waits_is_told_in_records_and_in_time() {
+        says(&counted(records, true), ["lokiops_decider_lag_records 3", "lokiops_decider_lag_seconds 60", ASSIGNED]);
+    }
+
+    #[test]
+    fn nothing_waits_at_the_end_nor_for_a_stand_by() {
+        let at_end = |partition: &Partition| {
+            let batch = Batch { records: Vec::new(), position: 5, at_end: true };
+            vec![Event::Assigned(vec![partition.clone()]), Event::Records { partition: partition.clone(), batch }]
+        };
+        let nothing = ["lokiops_decider_lag_records 0", "lokiops_decider_lag_seconds 0", ASSIGNED];
+        says(&counted(at_end, true), nothing);
+        says(&counted(records, false), nothing);
     }
 }

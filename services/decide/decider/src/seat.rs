@@ -233,7 +233,7 @@ impl Seat {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use async_trait::async_trait;
@@ -284,15 +284,14 @@ mod tests {
         }
     }
 
-    /// Whether the place is held once all was told in one turn and the turn is over, and how often it was given back.
-    async fn after(told: &[fn(Vec<Partition>) -> Event]) -> (bool, usize) {
-        let partition = Partition::only(&Topic::new("t"));
+    /// A seat that is told these.
+    pub(crate) async fn told(partition: &Partition, events: Vec<Event>) -> (Seat, Arc<Mutex<Vec<Partition>>>) {
         let released = Arc::default();
-        let events = told.iter().map(|event| event(vec![partition.clone()])).collect();
+        let count = events.len();
         let mut seat = Seat {
             group: "decider".to_owned(),
-            member: Box::new(Scripted { events, released: Arc::clone(&released) }),
-            partition,
+            member: Box::new(Scripted { events: events.into(), released: Arc::clone(&released) }),
+            partition: partition.clone(),
             place: Place::Waiting,
             paused: false,
             waiting: VecDeque::new(),
@@ -302,9 +301,16 @@ mod tests {
             recovered: false,
             backoff: Backoff::for_backend(),
         };
-        for _ in told {
+        for _ in 0..count {
             seat.listen(1, STEP).await.unwrap();
         }
+        (seat, released)
+    }
+
+    /// Whether the place is held once all was told in one turn and the turn is over, and how often it was given back.
+    async fn after(events: &[fn(Vec<Partition>) -> Event]) -> (bool, usize) {
+        let partition = Partition::only(&Topic::new("t"));
+        let (mut seat, released) = told(&partition, events.iter().map(|event| event(vec![partition.clone()])).collect()).await;
         seat.release().await.unwrap();
         let count = released.lock().unwrap().len();
         (seat.is_held(), count)

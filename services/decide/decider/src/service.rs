@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loki_log::Log;
 use loki_runtime::clock::Stopwatch;
-use loki_runtime::{Backoff, Shutdown, task};
+use loki_runtime::{Backoff, Clock, Shutdown, task};
 use loki_telemetry::Component;
 
 use crate::config::{Config, Partitions};
@@ -118,7 +118,7 @@ impl Decider {
         metrics::restored(watch.elapsed());
         metrics::decides();
         self.component.ready();
-        let lag = Lag::new(self.log.clone(), self.partitions.commands.clone());
+        let lag = Lag::new(self.log.clone(), self.partitions.commands.clone(), Clock::system());
         let mut lead = Lead { book, writer, partitions: &self.partitions, component: &self.component, shutdown, lag };
         loop {
             match shutdown.unless(seat.gather(self.config.batch_commands, self.config.batch_wait)).await {
