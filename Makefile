@@ -93,6 +93,13 @@ chart: ## Lint the Helm chart, render it with several sets of values and check w
 	done
 	cargo test --locked --workspace --test chart
 
+.PHONY: rules
+rules: ## Check the alerting rules with promtool, test them, and hold them against the metrics that there are
+	@$(INSTALL) promtool
+	promtool check rules deploy/prometheus/rules.yaml
+	promtool test rules deploy/prometheus/rules.test.yaml
+	cargo test --locked --workspace --test monitoring
+
 .PHONY: stack-up
 stack-up: ## Start Kafka, MariaDB, ZooKeeper, Redis and OpenTSDB on free ports of 127.0.0.1; a running set is kept
 	@$(INSTALL) toolchain backends

@@ -5,6 +5,7 @@
 mod cluster;
 mod hooks;
 mod manifest;
+mod monitoring;
 mod pods;
 mod render;
 mod resources;

@@ -8,7 +8,7 @@ use crate::manifest::{Manifest, find, of, pods, texts};
 use crate::render::{NAMESPACE, RELEASE, render, render_as, variant, variants};
 use crate::settings::file;
 
-fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+pub(crate) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
     selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
@@ -156,24 +156,6 @@ fn labels_of_ours_are_not_replaced() {
     let components: BTreeSet<_> = pods(&manifests).map(|pod| pod.component().to_owned()).collect();
     assert_eq!(components.len(), 10, "{components:?}");
     assert!(pods(&manifests).all(|pod| pod.labels["own"] == "y"));
-}
-
-const MONITORED: [&str; 4] = ["--api-versions", "monitoring.coreos.com/v1", "--set", "podMonitor.enabled=true"];
-
-#[test]
-fn monitors_are_there_where_they_are_wanted_and_known() {
-    let secured = variant("secured");
-    assert_eq!(of(secured, "PodMonitor").count(), 8);
-    assert_eq!(of(&render(&MONITORED).unwrap(), "PodMonitor").count(), 7, "no agents, no monitor of them");
-    for monitor in of(secured, "PodMonitor") {
-        let selector = texts(monitor.at("/spec/selector/matchLabels"));
-        let selected: Vec<_> = pods(secured).filter(|pod| selects(&selector, &pod.labels)).collect();
-        assert_eq!(selected.len(), 1, "{}", monitor.title());
-        let authorized = !monitor.at("/spec/podMetricsEndpoints/0/authorization").is_null();
-        assert_eq!(authorized, selected[0].component() == "api", "{}", monitor.title());
-    }
-    assert_eq!(of(variant("defaults"), "PodMonitor").count(), 0);
-    assert_eq!(of(&render(&["--set", "podMonitor.enabled=true"]).unwrap(), "PodMonitor").count(), 0);
 }
 
 #[test]

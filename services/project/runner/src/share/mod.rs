@@ -373,13 +373,19 @@ impl Loop {
     fn tell_lag(&mut self) {
         let oldest_ms = self.slots.values_mut().filter_map(Slot::oldest_ms).min();
         metrics::lag_ms(self.config.name, oldest_ms.map_or(0, |oldest_ms| (self.clock.now_ms() - oldest_ms).max(0)));
-        let places: Vec<_> = self.slots.iter().filter_map(|(held, slot)| Some((held.clone(), slot.position()?))).collect();
-        let (log, name) = (self.log.clone(), self.config.name);
+        let places: Vec<_> = self.slots.iter().map(|(held, slot)| (held.clone(), slot.position())).collect();
+        let (log, name, group) = (self.log.clone(), self.config.name, self.config.group.clone());
         task::spawn("lag", async move {
             let asked = async {
                 let mut lag = 0;
-                for (partition, position) in places {
-                    lag += log.bounds(&partition).await.ok()?.end.saturating_sub(position);
+                for (partition, said) in places {
+                    let bounds = log.bounds(&partition).await.ok()?;
+                    // a task that has not got on yet goes on where the group is
+                    let position = match said {
+                        Some(position) => position,
+                        None => log.committed(&group, &partition).await.ok()?.map_or(bounds.start, |committed| committed.position),
+                    };
+                    lag += bounds.end.saturating_sub(position);
                 }
                 Some(lag)
             };
