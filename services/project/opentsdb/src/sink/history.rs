@@ -87,6 +87,7 @@ impl Allowance {
 
 /// Where a series' history lies; for as long as it has unfinished instants it stays there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct Place(usize);
 
 /// The histories of one partition's series.

@@ -295,11 +295,59 @@ impl std::fmt::Display for Again {
 
 #[cfg(test)]
 mod tests {
+    use loki_domain::series::Tags;
+    use loki_domain::{Instant, Series, Value};
+
     use super::*;
+    use crate::port::{Found, Newest};
 
     #[test]
     fn more_than_one_in_twenty_means_away() {
         let tried = [(0, 0), (0, 1_000), (50, 1_000), (51, 1_000), (1, 20), (1, 19), (1, 1)];
         assert_eq!(tried.map(|(again, points)| is_away(again, points)), [false, false, false, true, false, true, true]);
+    }
+
+    /// Waits for as long as it likes.
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl SeriesStore for Silent {
+        async fn put(&self, _: &[Sample]) -> Result<Vec<Refused>, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn find(&self, _: &[(Series, Instant)]) -> Result<Vec<Found>, StoreError> {
+            std::future::pending().await
+        }
+
+        async fn newest(&self, _: &[Series]) -> Result<Vec<Newest>, StoreError> {
+            std::future::pending().await
+        }
+    }
+
+    fn some_put() -> Put {
+        let series = Series::new("m".parse().unwrap(), Tags::new([("host", "a")]).unwrap());
+        let sample = Sample { series, at: Instant::new(1_700_000_000).unwrap(), value: Value::new(1.0).unwrap() };
+        let home = Home { number: 0, told: Arc::new(mpsc::unbounded_channel().0) };
+        Put::new(sample, Ticket { offset: 0, index: 0 }, Place::default(), home)
+    }
+
+    /// Each round either sends something or says how long there is nothing to do: else the loop would turn on the spot.
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_sent_yet_is_waited_for() {
+        let config = SinkConfig::new("samples", "dead", "group", 1);
+        let rests = [None, Some(Duration::ZERO), Some(config.batch_wait / 2), Some(config.batch_wait * 2)];
+        for (rest, waits) in rests.into_iter().flat_map(|rest| [1, config.batch_points - 1, config.batch_points].map(|waits| (rest, waits)))
+        {
+            let mut writer = Writer::new(Arc::new(Silent), config.clone(), Trouble::default(), mpsc::unbounded_channel().1);
+            writer.away = rest.map(|rest| (Stopwatch::start(), rest));
+            writer.fresh = (0..waits).map(|_| some_put()).collect();
+            while writer.flying.is_empty() {
+                writer.launch();
+                let wait = writer.wait();
+                assert!(wait > Duration::ZERO, "{waits} points wait, and it rests for {rest:?}");
+                task::sleep(wait).await;
+            }
+        }
     }
 }
