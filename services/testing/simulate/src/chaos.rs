@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use loki_core::generate::Random;
 use loki_log::{
-    Batch, Bounds, Committed, Error, Event, Group, Log, Member, NewRecord, Partition, Reader, Result, Topic, TopicChange, TopicSpec, Writer,
+    Batch, Bounds, Committed, Error, Event, Group, Log, Member, NewRecord, Partition, Reader, Record, Result, Topic, TopicChange,
+    TopicSpec, Writer,
 };
 use loki_runtime::{Process, task};
 
@@ -55,8 +57,9 @@ impl Chaos {
         Self(Arc::new(Mutex::new(State { random: Random::new(seed), rates: Rates::default(), happened: Happened::default() })))
     }
 
-    pub(crate) fn set(&self, rates: Rates) {
-        self.with(|state| state.rates = rates);
+    /// Returns what they were.
+    pub(crate) fn set(&self, rates: Rates) -> Rates {
+        self.with(|state| std::mem::replace(&mut state.rates, rates))
     }
 
     pub(crate) fn happened(&self) -> Happened {
@@ -144,11 +147,36 @@ fn fenced() -> Error {
     Error::Fenced("nobody knows what became of the commit".to_owned())
 }
 
+/// From which fact on they are of a version that a process of the older release does not know. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Newer(Arc<Mutex<Option<u64>>>);
+
+impl Newer {
+    pub(crate) fn from(&self, offset: Option<u64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = offset;
+    }
+
+    fn has(&self, record: &Record) -> bool {
+        let from = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        from.is_some_and(|from| from <= record.offset)
+    }
+
+    fn changed(&self, mut batch: Batch) -> Batch {
+        for record in batch.records.iter_mut().filter(|record| self.has(record)) {
+            for (_, value) in record.headers.iter_mut().filter(|(name, _)| name == "ce_dataschema") {
+                *value = Bytes::from_static(b"fact.node.v99");
+            }
+        }
+        batch
+    }
+}
+
 /// The log as a process sees it.
 #[derive(Clone)]
 pub(crate) struct FaultyLog {
     pub(crate) inner: Arc<dyn Log>,
     pub(crate) chaos: Chaos,
+    pub(crate) newer: Newer,
 }
 
 #[async_trait]
@@ -167,17 +195,17 @@ impl Log for FaultyLog {
 
     async fn reader(&self, partition: &Partition, from: u64) -> Result<Box<dyn Reader>> {
         let inner = self.chaos.reading(self.inner.reader(partition, from)).await?;
-        Ok(Box::new(FaultyReader { inner, chaos: self.chaos.clone() }))
+        Ok(Box::new(FaultyReader { inner, chaos: self.chaos.clone(), newer: self.newer.clone() }))
     }
 
     async fn member(&self, group: &str, topics: &[Topic]) -> Result<Box<dyn Member>> {
         let inner = self.chaos.reading(self.inner.member(group, topics)).await?;
-        Ok(Box::new(FaultyMember { inner, chaos: self.chaos.clone() }))
+        Ok(Box::new(FaultyMember { inner, chaos: self.chaos.clone(), newer: self.newer.clone() }))
     }
 
     async fn writer(&self, id: &str) -> Result<Box<dyn Writer>> {
         let inner = self.chaos.around(away, self.inner.writer(id)).await?;
-        Ok(Box::new(FaultyWriter { inner, chaos: self.chaos.clone() }))
+        Ok(Box::new(FaultyWriter { inner, chaos: self.chaos.clone(), may_be_done: false }))
     }
 
     async fn committed(&self, group: &str, partition: &Partition) -> Result<Option<Committed>> {
@@ -196,12 +224,13 @@ impl Log for FaultyLog {
 struct FaultyReader {
     inner: Box<dyn Reader>,
     chaos: Chaos,
+    newer: Newer,
 }
 
 #[async_trait]
 impl Reader for FaultyReader {
     async fn read(&mut self, max: usize, wait: Duration) -> Result<Batch> {
-        self.chaos.clone().reading(self.inner.read(max, wait)).await
+        self.chaos.clone().reading(self.inner.read(max, wait)).await.map(|batch| self.newer.changed(batch))
     }
 
     fn position(&self) -> u64 {
@@ -216,12 +245,16 @@ impl Reader for FaultyReader {
 struct FaultyMember {
     inner: Box<dyn Member>,
     chaos: Chaos,
+    newer: Newer,
 }
 
 #[async_trait]
 impl Member for FaultyMember {
     async fn next(&mut self, max: usize, wait: Duration) -> Result<Event> {
-        self.chaos.clone().reading(self.inner.next(max, wait)).await
+        Ok(match self.chaos.clone().reading(self.inner.next(max, wait)).await? {
+            Event::Records { partition, batch } => Event::Records { partition, batch: self.newer.changed(batch) },
+            other => other,
+        })
     }
 
     async fn start(&mut self, partition: &Partition, offset: u64) -> Result<()> {
@@ -256,6 +289,8 @@ impl Member for FaultyMember {
 struct FaultyWriter {
     inner: Box<dyn Writer>,
     chaos: Chaos,
+    /// The last commit was called in vain, or had its effect.
+    may_be_done: bool,
 }
 
 #[async_trait]
@@ -267,17 +302,17 @@ impl Writer for FaultyWriter {
     async fn commit(&mut self, consumed: Option<(&Group, &Partition, u64)>) -> Result<()> {
         // of a commit three things can be heard: call again, nothing happened, nobody knows
         let chaos = self.chaos.clone();
-        match chaos.with(|state| state.random.below(3)) {
-            0 => chaos.around(away, self.inner.commit(consumed)).await,
-            1 => chaos.around(fenced, self.inner.commit(consumed)).await,
-            _ => {
-                let failed = chaos.reading(async { Ok(()) }).await;
-                match failed {
-                    Ok(()) => self.inner.commit(consumed).await,
-                    Err(_) => Err(aborted()),
-                }
-            }
+        let nothing_happened = !std::mem::take(&mut self.may_be_done) && chaos.with(|state| state.random.chance(33));
+        if nothing_happened {
+            return match chaos.reading(async { Ok(()) }).await {
+                Ok(()) => self.inner.commit(consumed).await,
+                Err(_) => Err(aborted()),
+            };
         }
+        let error = if chaos.with(|state| state.random.chance(50)) { away } else { fenced };
+        let result = chaos.around(error, self.inner.commit(consumed)).await;
+        self.may_be_done = result.is_err();
+        result
     }
 
     async fn abort(&mut self) -> Result<()> {

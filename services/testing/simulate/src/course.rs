@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use loki_core::generate::Random;
+use loki_log::memory::Copy;
 use loki_log::{Partition, Topic};
 use loki_opentsdb::contract::Faults;
 use loki_redis::samples::SamplesStore;
@@ -56,7 +57,7 @@ pub fn run(seed: u64, steps: usize, mut tell: impl FnMut(usize, &str)) -> Result
     runtime.block_on(async {
         let mut course = Course::new(seed).await;
         for step in 0..steps {
-            let what = course.step();
+            let what = course.step().await;
             tell(step, &what);
             task::sleep(Duration::from_millis(20 + course.random.below(1_500) as u64)).await;
             course.check().map_err(|what| Failure { seed, step: Some(step), what })?;
@@ -71,6 +72,14 @@ struct Course {
     world: World,
     load: Load,
     journal: Journal,
+    copy: Option<Copied>,
+}
+
+/// An older copy of the log, and what was known of it.
+struct Copied {
+    log: Copy,
+    journal: Journal,
+    commands: usize,
 }
 
 impl Course {
@@ -92,11 +101,11 @@ impl Course {
             ..Faults::default()
         });
         world.start_missing();
-        Self { random, world, load: Load::new(seed), journal: Journal::default() }
+        Self { random, world, load: Load::new(seed), journal: Journal::default(), copy: None }
     }
 
     /// One thing that happens, in words.
-    fn step(&mut self) -> String {
+    async fn step(&mut self) -> String {
         let (random, world) = (&mut self.random, &mut self.world);
         let store = random.one(&STORES);
         match random.below(100) {
@@ -113,7 +122,11 @@ impl Course {
                 process.kill();
                 format!("{service:?} is killed")
             }
-            72..75 => {
+            72 => {
+                world.die_in_commit();
+                "the decider is killed while a commit is carried out".to_owned()
+            }
+            73..75 => {
                 let (service, process) = &world.processes[random.below(world.processes.len())];
                 let (held, seconds) = (process.clone(), 1 + random.below(15) as u64);
                 held.hold();
@@ -148,21 +161,48 @@ impl Course {
                 world.log.revoke(&group);
                 format!("{group} is shared out anew")
             }
-            90..92 => {
+            90 => {
                 let group = world.group(random.one(&SERVICES));
                 world.log.lose(&group);
                 format!("{group} has lost its partitions")
             }
-            92..94 => {
+            91 => match random.below(3) {
+                0 => {
+                    world.write_newer();
+                    "facts of a newer version are written".to_owned()
+                }
+                _ => {
+                    world.upgrade();
+                    "the projectors are upgraded".to_owned()
+                }
+            },
+            92 => {
                 world.points.crash();
                 "the points' store crashes".to_owned()
             }
+            93 => match self.copy.take() {
+                Some(copy) if random.chance(50) => {
+                    world.set_log_back(&copy.log).await;
+                    self.journal = copy.journal;
+                    self.load.ledger.forget_commands(copy.commands);
+                    "the log is set back".to_owned()
+                }
+                // a log without an id is none yet: projections wait for it with what they have
+                _ if world.log.end(&World::only(&world.topics.facts)) == 0 => "nothing".to_owned(),
+                _ => {
+                    // as of the last check
+                    let commands = self.load.ledger.book().commands.len();
+                    self.copy = Some(Copied { log: world.copy_log(), journal: self.journal.clone(), commands });
+                    "the log is copied".to_owned()
+                }
+            },
             94..95 => {
                 world.live.clear();
                 "the last values are emptied".to_owned()
             }
             95..97 => {
-                let ms = random.below(120_000) as i64 - 60_000;
+                // often a little, in both directions; sometimes so far that facts can be compacted, and never so far that samples are too old
+                let ms = if random.chance(80) { random.below(120_000) as i64 - 60_000 } else { random.below(3 * 3_600_000) as i64 };
                 world.clock.set(world.clock.now_ms() + ms);
                 format!("the clock jumps by {ms} ms")
             }
@@ -173,6 +213,7 @@ impl Course {
             }
             _ => {
                 world.log.clean();
+                self.journal.compacted(world);
                 "the log is cleaned".to_owned()
             }
         }
@@ -183,16 +224,18 @@ impl Course {
             return Err(format!("a service has ended: {ended}"));
         }
         self.journal.go_on(&self.world)?;
-        check::stores(&self.world)?;
+        check::stores(&self.world, &self.journal)?;
         check::points(&self.world)
     }
 
     /// Nothing goes wrong any more, and everything comes to rest.
     async fn end(mut self) -> Result<Summary, String> {
         self.world.chaos.set(Rates::default());
+        self.world.upgrade();
         self.world.points.set(Faults::default());
         self.world.stores.values().for_each(loki_runner::testing::MemoryStore::heal);
         self.world.log.away(0);
+        self.world.log.slow_commits(0);
         let watch = Stopwatch::start();
         loop {
             self.world.start_missing();

@@ -9,6 +9,8 @@
 //! - `load` sends commands and samples, until each is acknowledged, and remembers what was.
 //! - `course` does all this for some steps, lets everything come to rest, and asks `check` after every step and at the end.
 //!
+//! Whether it would find anything is asked as well: `planted` puts known bugs into a copy of the sources, and each has to be found.
+//!
 //! The same seed gives the same course, so that a failure can be looked at again: `make simulate SEED=… STEPS=…`.
 
 mod chaos;

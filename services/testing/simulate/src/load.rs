@@ -30,6 +30,11 @@ pub(crate) struct Book {
 }
 
 impl Ledger {
+    /// What was acknowledged after so many commands is lost, and nobody is to blame.
+    pub(crate) fn forget_commands(&self, after: usize) {
+        self.book().commands.truncate(after);
+    }
+
     pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,7 +54,7 @@ impl Load {
         let series = |number: usize| {
             let host = format!("h{number}");
             let tags = Tags::new([("host", host.as_str())]).expect("a tag");
-            Series::new(if number % 2 == 0 { "host.up" } else { "m" }.parse().expect("a metric"), tags)
+            Series::new(if number.is_multiple_of(2) { "host.up" } else { "m" }.parse().expect("a metric"), tags)
         };
         Self {
             random: Random::new(seed ^ 0x10ad),

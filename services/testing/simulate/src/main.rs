@@ -14,13 +14,16 @@ struct Arguments {
     /// How many seeds, from there on; with one, each step is told.
     #[arg(long, default_value_t = 1)]
     seeds: u64,
+    /// Ends with the first one that fails.
+    #[arg(long)]
+    first: bool,
     /// How many things happen in each course.
     #[arg(long, default_value_t = 300)]
     steps: usize,
 }
 
 fn main() -> ExitCode {
-    let Arguments { seed, seeds, steps } = Arguments::parse();
+    let Arguments { seed, seeds, first, steps } = Arguments::parse();
     let mut out = std::io::stdout();
     let mut failed = 0;
     for seed in seed..seed.saturating_add(seeds) {
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
                 let _closed = writeln!(out, "{step:>5} {what}");
             }
         });
+        let is_last = first && result.is_err();
         let _closed = match result {
             Ok(summary) => writeln!(out, "seed {seed}: {summary:?}"),
             Err(failure) => {
@@ -36,6 +40,9 @@ fn main() -> ExitCode {
                 writeln!(out, "FAILED {failure}")
             }
         };
+        if is_last {
+            break;
+        }
     }
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

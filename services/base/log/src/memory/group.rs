@@ -140,12 +140,12 @@ impl Group {
         for holding in self.held.values_mut().filter(|holding| holding.revoked.is_none()) {
             holding.revoked = Some(false);
         }
-        self.to_the_back();
+        self.stand_back();
     }
 
     /// All lose what they hold; who held something stands at the back.
     pub(super) fn lose(&mut self) {
-        self.to_the_back();
+        self.stand_back();
         for (partition, holding) in std::mem::take(&mut self.held) {
             if let Some(place) = self.members.iter_mut().find(|place| place.id == holding.by && holding.told) {
                 place.lost.insert(partition);
@@ -153,7 +153,7 @@ impl Group {
         }
     }
 
-    fn to_the_back(&mut self) {
+    fn stand_back(&mut self) {
         let holders: BTreeSet<Id> = self.held.values().map(|holding| holding.by).collect();
         self.members.sort_by_key(|place| holders.contains(&place.id));
     }

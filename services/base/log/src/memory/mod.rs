@@ -8,17 +8,19 @@ mod reader;
 mod state;
 mod writer;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, task};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use self::member::MemoryMember;
 use self::part::Cursor;
 use self::reader::MemoryReader;
+pub use self::state::Copy;
 use self::state::State;
 use self::writer::MemoryWriter;
 use crate::error::{Error, Result};
@@ -37,7 +39,7 @@ pub struct Options {
     pub session: Duration,
     /// Tells the end in a batch of its own, and counts markers only there.
     pub as_kafka: bool,
-    /// A topic of one partition exists once it is named.
+    /// A partition exists once it is named.
     pub makes_topics: bool,
 }
 
@@ -48,7 +50,8 @@ pub struct MemoryLog(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    changed: watch::Sender<u64>,
+    /// Wakes those who wait in the order in which they came, unlike a `watch`: a simulation depends on it.
+    changed: Notify,
     session: Duration,
 }
 
@@ -56,7 +59,7 @@ struct Shared {
 impl MemoryLog {
     pub fn new(options: Options) -> Self {
         let session = options.session;
-        Self(Arc::new(Shared { state: Mutex::new(State::new(options)), changed: watch::Sender::new(0), session }))
+        Self(Arc::new(Shared { state: Mutex::new(State::new(options)), changed: Notify::new(), session }))
     }
 
     /// One whose topics exist once they are named, whose members are gone when they are dropped, and whose records are very old.
@@ -89,6 +92,17 @@ impl MemoryLog {
         self.tell();
     }
 
+    /// The next commits of transactions are decided, and carried out when they are asked for again, when another writer comes, or a little later:
+    /// their writer may die in between.
+    pub fn slow_commits(&self, number: u64) {
+        self.lock().slow_commits = number;
+    }
+
+    /// There is a transaction whose commit is decided and not carried out.
+    pub fn is_committing(&self) -> bool {
+        self.lock().is_committing()
+    }
+
     /// Removes records that do not fit.
     pub fn compact(&self, partition: &Partition, keep: impl Fn(&Record) -> bool) {
         self.change(partition, |part| part.keep(keep));
@@ -108,6 +122,17 @@ impl MemoryLog {
     /// Restored from an older copy that ended at `end`; with 0 it was made again.
     pub fn truncate(&self, partition: &Partition, end: u64) {
         self.change(partition, |part| part.truncate(end));
+    }
+
+    /// What these topics hold, and what groups have committed of them: nobody may write meanwhile.
+    pub fn copy(&self, topics: &[Topic]) -> Copy {
+        self.lock().copy(topics)
+    }
+
+    /// Restored from an older copy.
+    pub fn set_back(&self, copy: &Copy) {
+        self.lock().set_back(copy);
+        self.tell();
     }
 
     /// Takes the partitions away in order from who holds them.
@@ -180,7 +205,7 @@ impl MemoryLog {
     }
 
     fn tell(&self) {
-        self.0.changed.send_modify(|version| *version += 1);
+        self.0.changed.notify_waiters();
     }
 
     fn session(&self) -> Duration {
@@ -189,10 +214,10 @@ impl MemoryLog {
 
     /// What `take` gives as soon as it gives something; `None`: it gave nothing for so long.
     async fn wait_for<T>(&self, wait: Duration, mut take: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
-        let mut changes = self.0.changed.subscribe();
         let watch = Stopwatch::start();
         loop {
-            changes.mark_unchanged();
+            let mut changed = pin!(self.0.changed.notified());
+            changed.as_mut().enable();
             if let Some(taken) = take()? {
                 return Ok(Some(taken));
             }
@@ -200,7 +225,7 @@ impl MemoryLog {
             if left.is_zero() {
                 return Ok(None);
             }
-            let _changed = task::timeout(left.min(TICK), changes.changed()).await;
+            let _changed = task::timeout(left.min(TICK), changed).await;
         }
     }
 }

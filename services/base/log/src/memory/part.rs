@@ -105,7 +105,18 @@ impl Part {
                 slot.record = None;
             }
         }
+        self.mark();
+    }
+
+    pub(super) fn mark(&mut self) {
         self.slots.push(Slot { record: None, by: None });
+    }
+
+    /// Undoes what is not committed.
+    pub(super) fn abort_all(&mut self) {
+        for number in self.open.keys().copied().collect::<Vec<_>>() {
+            self.finish(number, false);
+        }
     }
 
     pub(super) fn committed(&self) -> impl DoubleEndedIterator<Item = &Record> {

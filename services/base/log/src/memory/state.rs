@@ -16,6 +16,8 @@ use crate::plan;
 use crate::record::{Committed, NewRecord, Partition};
 use crate::topic::{Topic, TopicChange, TopicSpec};
 
+/// A transaction whose end is decided is carried out by then, whoever has died.
+const DECIDED_MAX: Duration = Duration::from_secs(5);
 /// Kafka's `transaction.timeout.ms` as the decider has it.
 const TRANSACTION_IDLE_MAX: Duration = Duration::from_secs(10);
 
@@ -33,7 +35,16 @@ pub(super) struct State {
     last_transaction: Number,
     /// Calls that are still to fail.
     pub(super) away: u64,
+    /// Commits that are still to be decided and not carried out at once.
+    pub(super) slow_commits: u64,
     pub(super) readers: u64,
+}
+
+/// An older copy of some topics.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    parts: BTreeMap<Partition, Part>,
+    committed: BTreeMap<String, BTreeMap<Partition, Committed>>,
 }
 
 /// All writers of one name: only the last one may write.
@@ -41,8 +52,17 @@ pub(super) struct State {
 struct Producer {
     epoch: u64,
     open: Option<Open>,
+    /// Its end is decided, and nobody can see it yet.
+    decided: Option<Decided>,
     /// Its transaction was idle for too long and is undone, which it does not know yet.
     is_expired: bool,
+}
+
+#[derive(Debug)]
+struct Decided {
+    open: Option<Open>,
+    consumed: Option<(Arc<Token>, Partition, u64)>,
+    since: Stopwatch,
 }
 
 #[derive(Debug)]
@@ -67,6 +87,7 @@ impl State {
             last_member: 0,
             last_transaction: 0,
             away: 0,
+            slow_commits: 0,
             readers: 0,
         }
     }
@@ -76,6 +97,9 @@ impl State {
         if !self.session.is_zero() {
             self.groups.values_mut().for_each(|group| group.expire(self.session));
         }
+        let is_over = |producer: &Producer| producer.decided.as_ref().is_some_and(|decided| decided.since.elapsed() > DECIDED_MAX);
+        let over: Vec<String> = self.producers.iter().filter(|(_, producer)| is_over(producer)).map(|(name, _)| name.clone()).collect();
+        over.iter().for_each(|name| self.carry_out(name));
         for producer in self.producers.values_mut() {
             if let Some(open) = producer.open.take_if(|open| open.idle.elapsed() > TRANSACTION_IDLE_MAX) {
                 producer.is_expired = true;
@@ -93,12 +117,12 @@ impl State {
 
     /// The same of one that is asked for by name.
     pub(super) fn named(&mut self, partition: &Partition) -> Result<&Part> {
-        self.make(&partition.topic);
+        self.make(&partition.topic, partition.number + 1);
         self.part(partition)
     }
 
     pub(super) fn part_mut(&mut self, partition: &Partition) -> Result<&mut Part> {
-        self.make(&partition.topic);
+        self.make(&partition.topic, partition.number + 1);
         if !self.parts.contains_key(partition) {
             return Err(self.missing(partition));
         }
@@ -115,10 +139,10 @@ impl State {
         }
     }
 
-    /// A topic that is named exists, if that is so here.
-    fn make(&mut self, topic: &Topic) {
-        if self.makes_topics && !self.topics.contains_key(topic) {
-            self.store(&TopicSpec { timestamp: crate::Timestamp::Create, ..TopicSpec::new(topic.as_str(), 1) });
+    /// A topic that is named exists, if that is so here, with as many partitions as were named.
+    fn make(&mut self, topic: &Topic, partitions: u32) {
+        if self.makes_topics && self.topics.get(topic).is_none_or(|spec| spec.partitions < partitions) {
+            self.store(&TopicSpec { timestamp: crate::Timestamp::Create, ..TopicSpec::new(topic.as_str(), partitions) });
         }
     }
 
@@ -143,6 +167,29 @@ impl State {
         Ok(changes)
     }
 
+    pub(super) fn copy(&self, topics: &[Topic]) -> Copy {
+        let committed =
+            |group: &Group| group.committed.iter().filter(|(partition, _)| topics.contains(&partition.topic)).map(clone).collect();
+        Copy {
+            parts: self.parts.iter().filter(|(partition, _)| topics.contains(&partition.topic)).map(clone).collect(),
+            committed: self.groups.iter().map(|(name, group)| (name.clone(), committed(group))).collect(),
+        }
+    }
+
+    /// What was under way in it is undone.
+    pub(super) fn set_back(&mut self, copy: &Copy) {
+        for producer in self.producers.values_mut() {
+            producer.epoch += 1;
+            (producer.open, producer.decided) = (None, None);
+        }
+        self.parts.extend(copy.parts.iter().map(clone));
+        for (name, group) in &mut self.groups {
+            group.committed.retain(|partition, _| !copy.parts.contains_key(partition));
+            group.committed.extend(copy.committed.get(name).into_iter().flatten().map(clone));
+        }
+        self.parts.values_mut().for_each(Part::abort_all);
+    }
+
     pub(super) fn clean(&mut self) {
         let now_ms = self.clock.now_ms();
         for (partition, part) in &mut self.parts {
@@ -165,7 +212,11 @@ impl State {
         let count = records.len() as u64;
         let offsets = self.place(partition, records, marker.then_some(number))?;
         let part = self.part_mut(partition)?;
-        part.finish(number, true);
+        match marker && offsets.is_empty() {
+            // as one that was aborted, and compacted away since
+            true => part.mark(),
+            false => part.finish(number, true),
+        }
         Ok(offsets.first().copied().unwrap_or_else(|| part.bounds().end - count))
     }
 
@@ -180,6 +231,7 @@ impl State {
 
     /// Ends what the writers before it have begun.
     pub(super) fn open_writer(&mut self, name: &str) -> u64 {
+        self.carry_out(name);
         let producer = self.producers.entry(name.to_owned()).or_default();
         producer.epoch += 1;
         producer.is_expired = false;
@@ -199,6 +251,8 @@ impl State {
 
     pub(super) fn append_in_transaction(&mut self, name: &str, epoch: u64, to: &Partition, records: Vec<NewRecord>) -> Result<Vec<u64>> {
         let number = self.last_transaction + 1;
+        self.producer(name, epoch)?;
+        self.carry_out(name);
         let producer = self.producer(name, epoch)?;
         if producer.is_expired {
             return Err(Error::Aborted("it was idle for too long".to_owned()));
@@ -225,18 +279,42 @@ impl State {
         {
             return Err(Error::Aborted("the member no longer holds the partition".to_owned()));
         }
-        let open = self.producer(name, epoch)?.open.take();
+        let is_slow = self.slow_commits > 0;
+        let producer = self.producer(name, epoch)?;
+        if producer.decided.is_none() {
+            let open = producer.open.take();
+            producer.decided = Some(Decided { open, consumed, since: Stopwatch::start() });
+            if is_slow {
+                self.slow_commits -= 1;
+                return Err(Error::Away("it is decided, and not carried out yet".to_owned()));
+            }
+        }
+        self.carry_out(name);
+        Ok(())
+    }
+
+    pub(super) fn is_committing(&self) -> bool {
+        self.producers.values().any(|producer| producer.decided.is_some())
+    }
+
+    /// What was decided becomes visible.
+    fn carry_out(&mut self, name: &str) {
+        let Some(Decided { open, consumed, .. }) = self.producers.get_mut(name).and_then(|producer| producer.decided.take()) else {
+            return;
+        };
         if let Some(open) = open {
             finish(&mut self.parts, &open, true);
         }
         if let Some((token, partition, position)) = consumed {
             self.group(&token.group).committed.insert(partition, Committed { position, note: None });
         }
-        Ok(())
     }
 
     pub(super) fn abort_transaction(&mut self, name: &str, epoch: u64) -> Result<()> {
         let producer = self.producer(name, epoch)?;
+        if producer.decided.is_some() {
+            return Err(Error::Fenced("its commit is decided".to_owned()));
+        }
         producer.is_expired = false;
         let open = producer.open.take();
         if let Some(open) = open {
@@ -258,7 +336,7 @@ impl State {
 
     pub(super) fn join(&mut self, name: &str, topics: &[Topic]) -> Result<Id> {
         for topic in topics {
-            self.make(topic);
+            self.make(topic, 1);
             if !self.topics.contains_key(topic) {
                 return Err(Error::NoSuchTopic(topic.to_string()));
             }
@@ -285,6 +363,10 @@ impl State {
     pub(super) fn holds(&self, token: &Token, partition: &Partition) -> bool {
         self.groups.get(&token.group).is_some_and(|group| group.holds(token.id, partition))
     }
+}
+
+fn clone<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
+    (key.clone(), value.clone())
 }
 
 fn finish(parts: &mut BTreeMap<Partition, Part>, open: &Open, is_committed: bool) {
