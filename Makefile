@@ -73,14 +73,27 @@ bench: toolchain ## Benchmarks beside bare peers, on real backends of their own;
 	$(BUILT)/release/bench $(WORK)
 
 .PHONY: proof
-proof: stack-up ## 200,000 samples, good and bad, while sinks and OpenTSDB are killed; part of `make test` with fewer
+proof: stack-up ## The tests of faults with their full counts, into services/testing/README.md: ROUNDS=n kills, SEEDS=n courses; 2 hours at most
 	@$(BACKENDS)
-	LOKI_TEST_POINTS=200000 cargo test --locked --workspace --test process --test end_to_end -- sample_faults
+	cargo build --locked --release -p loki
+	cargo test --locked --workspace --no-run
+	rm -rf $(BUILT)/proof
+	export LOKI_PROOF=$(abspath $(BUILT))/proof LOKI_TEST_BINARY=$(abspath $(BUILT))/release/loki
+	export LOKI_TEST_ROUNDS=$(or $(ROUNDS),20) LOKI_TEST_SEEDS=$(or $(SEEDS),3000) LOKI_TEST_POINTS=200000
+	cargo test --locked --workspace --test seeds -- --nocapture
+	cargo test --locked --workspace --test end_to_end -- --nocapture --test-threads 1 sample_faults rounds lines
+	$(BUILT)/debug/planted > $(BUILT)/proof/planted.md
+	$(BUILT)/debug/results $(BUILT)/proof $$(date +%F)
 
 .PHONY: simulate
 simulate: toolchain ## The whole platform on one thread and paused time, under the faults of a seed: SEED=n STEPS=n; SEEDS=n for so many from there on
 	@cargo test --locked --workspace --no-run --test seeds
 	$(BUILT)/debug/simulate --seed $(or $(SEED),1) --steps $(or $(STEPS),300) --seeds $(or $(SEEDS),1)
+
+.PHONY: planted
+planted: toolchain ## Put known bugs into a copy of the sources, one after the other, and show which seed finds each: NAME=part of a name
+	@cargo build --locked --workspace --bin planted
+	$(BUILT)/debug/planted $(NAME)
 
 .PHONY: chart
 chart: ## Lint the Helm chart, render it with several sets of values and check what comes out

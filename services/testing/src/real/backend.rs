@@ -23,6 +23,8 @@ pub struct Place {
     pub durability: Durability,
     /// Where the backend listens that it stores into, if there is one.
     pub needed: Option<String>,
+    /// Where clients are to go when it is not that: to what forwards their connections. Only Kafka names an address to its clients.
+    pub advertised: Option<String>,
     /// Many use it and nobody hurts it: it is never restarted, and what it must do is go on, however busy the machine is.
     pub shared: bool,
 }

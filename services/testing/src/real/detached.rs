@@ -64,7 +64,7 @@ fn state_of(backend: &dyn Backend) -> Result<State> {
     let Some(record) = Record::of_living(&home)? else {
         return Ok(State { name: backend.name(), pid: None, url: String::new(), answer: Err(anyhow!("not running")) });
     };
-    let place = Place { home, ports: record.ports, durability: Durability::Process, needed: None, shared: true };
+    let place = Place { home, ports: record.ports, durability: Durability::Process, needed: None, advertised: None, shared: true };
     Ok(State { name: backend.name(), pid: Some(record.pid), url: backend.url(&place), answer: backend.ask(&place) })
 }
 
@@ -100,7 +100,8 @@ fn keep_or_start(backend: &dyn Backend, needed: Option<String>) -> Result<State>
     let home = home(backend);
     end(&home)?;
     fs::create_dir_all(&home)?;
-    let place = Place { home, ports: port::free(backend.ports())?, durability: Durability::Process, needed, shared: true };
+    let place =
+        Place { home, ports: port::free(backend.ports())?, durability: Durability::Process, needed, advertised: None, shared: true };
     backend.prepare(&place).with_context(|| format!("cannot prepare {}", backend.name()))?;
     let pid = spawn_detached(backend, &place)?;
     let record = Record::new(pid, &place)?;

@@ -65,11 +65,12 @@ impl Backend for Kafka {
     fn prepare(&self, place: &Place) -> Result<()> {
         let properties = place.home.join("server.properties");
         let address = place.address();
+        let advertised = place.advertised.as_ref().unwrap_or(&address);
         let controller = format!("127.0.0.1:{}", place.ports[1]);
         // A broker that was killed may come back as soon as its old lease has run out; one that stalls for longer loses it.
         let lease_ms = if place.shared { 9_000 } else { 3_000 };
         let own = format!(
-            "broker.session.timeout.ms={lease_ms}\nlisteners=PLAINTEXT://{address},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{address}\n\
+            "broker.session.timeout.ms={lease_ms}\nlisteners=PLAINTEXT://{address},CONTROLLER://{controller}\nadvertised.listeners=PLAINTEXT://{advertised}\n\
              controller.quorum.voters=1@{controller}\nlog.dirs={}\n",
             place.data().display()
         );

@@ -82,7 +82,14 @@ mod tests {
 
     fn process_in(home: &Path) -> (Child, Record) {
         let child = Command::new("sleep").arg("60").current_dir(home).spawn().expect("a process");
-        let place = Place { home: home.to_owned(), ports: vec![1, 2], durability: Durability::Process, needed: None, shared: true };
+        let place = Place {
+            home: home.to_owned(),
+            ports: vec![1, 2],
+            durability: Durability::Process,
+            needed: None,
+            advertised: None,
+            shared: true,
+        };
         let record = Record::new(child.id(), &place).expect("a record");
         (child, record)
     }

@@ -39,10 +39,19 @@ impl Running {
     }
 
     pub fn start_with(backend: &'static dyn Backend, durability: Durability) -> Result<Self> {
+        Self::start_at(backend, durability, None)
+    }
+
+    /// One that its clients reach at this address, where something forwards to it.
+    pub fn start_behind(backend: &'static dyn Backend, advertised: &str) -> Result<Self> {
+        Self::start_at(backend, Durability::Process, Some(advertised))
+    }
+
+    fn start_at(backend: &'static dyn Backend, durability: Durability, advertised: Option<&str>) -> Result<Self> {
         let mut needed = backend.needs().map(|needed| Self::start_with(needed, durability).map(Box::new)).transpose()?;
         let mut tried = 1;
         loop {
-            let mut running = Self::prepare(backend, durability, needed)?;
+            let mut running = Self::prepare(backend, durability, needed, advertised)?;
             match running.restart() {
                 Err(error) if tried < TRIES && port_was_taken(&error) => {
                     tried += 1;
@@ -54,13 +63,14 @@ impl Running {
         }
     }
 
-    fn prepare(backend: &'static dyn Backend, durability: Durability, needed: Option<Box<Self>>) -> Result<Self> {
+    fn prepare(backend: &'static dyn Backend, durability: Durability, needed: Option<Box<Self>>, advertised: Option<&str>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("loki-{}-", backend.name())).tempdir()?;
         let place = Place {
             home: folder.path().to_owned(),
             ports: port::free(backend.ports())?,
             durability,
             needed: needed.as_ref().map(|needed| needed.address()),
+            advertised: advertised.map(str::to_owned),
             shared: false,
         };
         backend.prepare(&place).with_context(|| format!("cannot prepare {}", backend.name()))?;

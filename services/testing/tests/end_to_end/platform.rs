@@ -322,8 +322,11 @@ impl Drop for Platform {
     }
 }
 
-/// The binary beside this test's own.
+/// The one that is named, else the binary beside this test's own.
 fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("LOKI_TEST_BINARY") {
+        return named.into();
+    }
     let test = std::env::current_exe().unwrap();
     let binary = test.parent().and_then(Path::parent).unwrap().join("loki");
     assert!(binary.exists(), "`{}` is missing: run `cargo build -p loki`", binary.display());

@@ -1,0 +1,105 @@
+//! The line to each backend is cut, stalls, is half open, slow, or reset in the place of an answer, one after the other, under load. Everything that
+//! was acknowledged is there in the end; and while one store is away the others keep up.
+
+use std::time::{Duration, Instant};
+
+use loki_testing::proof::{self, Spread};
+use loki_testing::real::{Kafka, MariaDb, OpenTsdb, Redis, Running, ZooKeeper};
+
+use crate::ledger::{Load, Rates};
+use crate::platform::{Backends, Platform, SERVICES};
+use crate::proxy::{Fault, Proxy};
+use crate::rounds::caught_up;
+
+const RATES: Rates = Rates { commands: 50, points: 500 };
+const PROOF_RATES: Rates = Rates { commands: 200, points: 2_000 };
+/// Longer than a session: members lose their partitions, requests their patience.
+const PROOF_LASTS: Duration = Duration::from_secs(30);
+const LASTS: Duration = Duration::from_secs(4);
+
+/// A backend, the projectors that need it beside Kafka, and what befalls its line in `make test`.
+const LINES: [(&str, &[&str], Fault); 5] = [
+    ("kafka", &["mysql", "zookeeper", "redis", "opentsdb"], Fault::Cut),
+    ("mysql", &["mysql"], Fault::ResetAfterReply),
+    ("zookeeper", &["zookeeper"], Fault::HalfOpen),
+    ("redis", &["redis"], Fault::Stall),
+    ("opentsdb", &["opentsdb"], Fault::Slow),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_happens_to_a_line_nothing_is_lost_and_the_others_keep_up() {
+    let mut site = Site::start().await;
+    let (rates, lasts) = if proof::is_running() { (PROOF_RATES, PROOF_LASTS) } else { (RATES, LASTS) };
+    let load = Load::start(&site.platform.api, rates);
+    let mut told = Vec::new();
+    for (line, (name, needing, usual)) in LINES.iter().enumerate() {
+        let faults = if proof::is_running() { Fault::ALL.to_vec() } else { vec![*usual] };
+        let (mut others, mut recovered) = (0.0_f64, Spread::default());
+        for fault in faults {
+            site.proxies[line].set(Some(fault));
+            others = others.max(site.lag_of_others(needing, lasts).await);
+            site.proxies[line].set(None);
+            let healed = Instant::now();
+            caught_up(&mut site.platform, &SERVICES.map(|service| (service, service))).await;
+            recovered.add(healed.elapsed());
+            println!("{name} {fault:?}: caught up {:.1} s after it had ended", healed.elapsed().as_secs_f64());
+        }
+        let others = if needing.len() == 4 { "all wait for it".to_owned() } else { format!("the others' lag at most {others:.1} s") };
+        told.push(format!("| {name} | {others} | {recovered} |"));
+    }
+    let ledger = load.end().await;
+    site.platform.api.settled().await;
+    site.platform.verify();
+    assert_eq!(ledger.differences(&site.platform.api).await, Vec::<String>::new());
+    let (commands, points, lasts) = (ledger.commands(), ledger.points(), lasts.as_secs());
+    let head = format!(
+        "lines cut, stalled, half open, slow and reset in the place of an answer, {lasts} s each: {commands} commands and {points} points \
+         acknowledged; 0 lost, 0 double, order kept, `loki verify` clean\n\n| line to | meanwhile | caught up, once it is whole |\n| --- | --- | --- |"
+    );
+    proof::tell("lines", &format!("{head}\n{}", told.join("\n")));
+}
+
+/// The platform over backends of its own, each behind a proxy.
+struct Site {
+    platform: Platform,
+    /// In the order of [`LINES`].
+    proxies: [Proxy; 5],
+    _backends: Vec<Running>,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let proxies = [Proxy::bind().await, Proxy::bind().await, Proxy::bind().await, Proxy::bind().await, Proxy::bind().await];
+        let advertised = proxies[0].address();
+        let starting = [
+            tokio::task::spawn_blocking(move || Running::start_behind(&Kafka, &advertised)),
+            tokio::task::spawn_blocking(|| Running::start(&MariaDb)),
+            tokio::task::spawn_blocking(|| Running::start(&ZooKeeper)),
+            tokio::task::spawn_blocking(|| Running::start(&Redis)),
+            tokio::task::spawn_blocking(|| Running::start(&OpenTsdb)),
+        ];
+        let mut backends = Vec::new();
+        for (backend, proxy) in starting.into_iter().zip(&proxies) {
+            let backend = backend.await.unwrap().unwrap();
+            proxy.lead_to(backend.address());
+            backends.push(backend);
+        }
+        let url = |line: usize| proxies[line].before(&backends[line].url(), &backends[line].address());
+        let addresses = Backends { kafka: url(0), mysql: url(1), zookeeper: url(2), redis: url(3), opentsdb: url(4) };
+        Self { platform: Platform::real(&addresses).await, proxies, _backends: backends }
+    }
+
+    /// The longest that a projector was behind meanwhile which does not need what is away, in seconds.
+    async fn lag_of_others(&self, needing: &[&str], lasts: Duration) -> f64 {
+        let started = Instant::now();
+        let mut longest = 0.0_f64;
+        while started.elapsed() < lasts {
+            for name in ["mysql", "zookeeper", "redis", "opentsdb"].into_iter().filter(|name| !needing.contains(name)) {
+                let lag = self.platform.metric(name, "lokiops_project_lag_seconds", "").await;
+                longest = longest.max(lag.unwrap_or(f64::INFINITY));
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        longest
+    }
+}

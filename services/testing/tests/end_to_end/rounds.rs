@@ -1,0 +1,133 @@
+//! Rounds of kill -9 over all processes and OpenTSDB, drawn by lot, under commands and samples: nothing lost, nothing twice, nothing out of order,
+//! and all stores equal the log.
+
+use std::time::{Duration, Instant};
+
+use loki_core::generate::Random;
+use loki_testing::proof::{self, Spread};
+use loki_testing::real::{OpenTsdb, Running};
+use serde_json::Value;
+
+use crate::ledger::{Load, Rates, number};
+use crate::platform::{Backends, Platform, SERVICES};
+
+/// `make proof` has 20, or as many as are asked for.
+const ROUNDS: usize = 2;
+/// Part of what `make proof` sends: it is not optimised here, and other tests run beside this one.
+const RATES: Rates = Rates { commands: 50, points: 500 };
+const PROOF_RATES: Rates = Rates { commands: 500, points: 5_000 };
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// Beside those that run once: who stands by, or has half of the partitions.
+const SECONDS: [(&str, &str); 2] = [("decider-2", "decider"), ("opentsdb-2", "opentsdb")];
+const DAEMON: &str = "the OpenTSDB daemon";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_by_lot_under_load_nothing_is_lost_twice_or_out_of_order() {
+    let rounds = proof::count("LOKI_TEST_ROUNDS", ROUNDS);
+    let rates = if proof::is_running() { PROOF_RATES } else { RATES };
+    let starting = tokio::task::spawn_blocking(|| Running::start(&OpenTsdb).unwrap());
+    let mut platform = Platform::prepared(&Backends::shared()).await;
+    let mut opentsdb = starting.await.unwrap();
+    platform.set("LOKI__OPENTSDB__ADDRESSES", opentsdb.url());
+    let services: Vec<(&str, &str)> = SERVICES.iter().map(|service| (*service, *service)).chain(SECONDS).collect();
+    services.iter().for_each(|(name, service)| platform.spawn(name, service));
+    for (name, _) in &services {
+        platform.ready(name).await;
+    }
+    let mut random = Random::new(0x1055);
+    let load = Load::start(&platform.api, rates);
+    let started = Instant::now();
+    let mut recovered = Spread::default();
+    for round in 0..rounds {
+        // some load arrives between two kills
+        tokio::time::sleep(Duration::from_millis(1_000 + random.below(3_000) as u64)).await;
+        let before = load.acknowledged();
+        let mut victims: Vec<(&str, &str)> = (0..1 + random.below(3)).map(|_| services[random.below(services.len())]).collect();
+        if random.chance(30) {
+            victims.push((DAEMON, DAEMON));
+        }
+        victims.sort_unstable();
+        victims.dedup();
+        for (name, _) in &victims {
+            if *name == DAEMON { opentsdb.kill().unwrap() } else { platform.kill(name) }
+        }
+        let killed = Instant::now();
+        for (name, service) in &victims {
+            if *name == DAEMON {
+                tokio::task::block_in_place(|| opentsdb.restart().unwrap());
+            } else {
+                platform.spawn(name, service);
+            }
+        }
+        caught_up(&mut platform, &services).await;
+        let took = killed.elapsed();
+        recovered.add(took);
+        let names: Vec<&str> = victims.iter().map(|(name, _)| *name).collect();
+        let after = load.acknowledged();
+        println!(
+            "round {round}: {} killed, all caught up after {:.1} s; {} commands and {} points acknowledged meanwhile",
+            names.join(", "),
+            took.as_secs_f64(),
+            after.0 - before.0,
+            after.1 - before.1
+        );
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let ledger = load.end().await;
+    platform.api.settled().await;
+    platform.verify();
+    assert_eq!(ledger.differences(&platform.api).await, Vec::<String>::new());
+    let (commands, points) = (ledger.commands(), ledger.points());
+    proof::tell(
+        "kills",
+        &format!(
+            "kill -9 by lot, {rounds} rounds: {commands} commands ({:.0}/s) and {points} points ({:.0}/s) acknowledged; 0 lost, 0 double, order kept, \
+             `loki verify` clean; caught up after {recovered}",
+            commands as f64 / seconds,
+            points as f64 / seconds
+        ),
+    );
+}
+
+/// All processes are ready, and every store has passed what the log held when it could be asked again.
+pub(crate) async fn caught_up(platform: &mut Platform, services: &[(&str, &str)]) {
+    let started = Instant::now();
+    let ends = loop {
+        if let Some(ends) = ends(platform).await {
+            break ends;
+        }
+        assert!(started.elapsed() < PATIENCE, "the API does not come back\n{}", platform.log("api"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    for (name, _) in services {
+        platform.ready(name).await;
+    }
+    loop {
+        let said = match platform.api.get("/v1/status").await {
+            Ok((200, answer)) if have_passed(&answer, &ends) => return,
+            Ok((_, answer)) => answer.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(started.elapsed() < PATIENCE, "not all have passed {ends:?}: {said}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn have_passed(status: &Value, ends: &[u64]) -> bool {
+    projections(status).zip(ends).all(|(projection, end)| {
+        projection["state"] == "live" && !projection["position"].is_null() && number(&projection["position"]) >= *end
+    })
+}
+
+/// Of each projection, where its topic ends.
+async fn ends(platform: &Platform) -> Option<Vec<u64>> {
+    match platform.api.get("/v1/status").await {
+        Ok((200, answer)) => Some(projections(&answer).map(|projection| number(&projection["end"])).collect()),
+        _ => None,
+    }
+}
+
+fn projections(answer: &Value) -> impl Iterator<Item = &Value> {
+    answer["projections"].as_array().into_iter().flatten()
+}
