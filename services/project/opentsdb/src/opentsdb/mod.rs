@@ -146,7 +146,15 @@ impl SeriesStore for OpenTsdb {
             }
             let number = put::piece(&samples[from..to], self.config.request_bytes_max);
             rest.push((from + number, to));
-            match self.put_piece(&samples[from..from + number]).await? {
+            let piece = match self.put_piece(&samples[from..from + number]).await {
+                // what it has taken of the batch before is not to be sent again
+                Err(StoreError::Away(why)) if from > 0 => {
+                    refused.extend((from..samples.len()).map(|index| Refused { index, why: Why::Storage(why.clone()) }));
+                    return Ok(refused);
+                }
+                piece => piece?,
+            };
+            match piece {
                 Put::Done(of) => refused.extend(of.into_iter().map(|of| Refused { index: from + of.index, why: of.why })),
                 Put::NotAsOne(why) if number > 1 => {
                     tracing::warn!(points = number, why, "a batch is cut: raise `tsd.http.request.max_chunk`, with `enable_chunked` on");

@@ -3,6 +3,7 @@
 mod faults;
 mod generated;
 mod given;
+mod half;
 mod model;
 mod replayed;
 mod world;
