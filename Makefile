@@ -80,8 +80,10 @@ proof: stack-up ## The tests of faults with their full counts, into services/tes
 	rm -rf $(BUILT)/proof
 	export LOKI_PROOF=$(abspath $(BUILT))/proof LOKI_TEST_BINARY=$(abspath $(BUILT))/release/loki
 	export LOKI_TEST_ROUNDS=$(or $(ROUNDS),20) LOKI_TEST_SEEDS=$(or $(SEEDS),3000) LOKI_TEST_POINTS=200000
+	export LOKI_TEST_HALVES=1000 LOKI_TEST_HOSTILE=10000 LOKI_TEST_SOAK_SECONDS=1800
 	cargo test --locked --workspace --test seeds -- --nocapture
-	cargo test --locked --workspace --test end_to_end -- --nocapture --test-threads 1 sample_faults rounds lines
+	cargo test --locked --workspace --test sink -- --nocapture half
+	cargo test --locked --workspace --test end_to_end -- --nocapture --test-threads 1 sample_faults rounds lines hostile_share soak
 	$(BUILT)/debug/planted > $(BUILT)/proof/planted.md
 	$(BUILT)/debug/results $(BUILT)/proof $$(date +%F)
 

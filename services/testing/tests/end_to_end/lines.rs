@@ -16,6 +16,9 @@ const PROOF_RATES: Rates = Rates { commands: 200, points: 2_000 };
 /// Longer than a session: members lose their partitions, requests their patience.
 const PROOF_LASTS: Duration = Duration::from_secs(30);
 const LASTS: Duration = Duration::from_secs(4);
+/// Longer than a session of 6 s.
+const STANDS: Duration = Duration::from_secs(9);
+const PROOF_STOPS: usize = 5;
 
 /// A backend, the projectors that need it beside Kafka, and what befalls its line in `make test`.
 const LINES: [(&str, &[&str], Fault); 5] = [
@@ -39,14 +42,13 @@ async fn whatever_happens_to_a_line_nothing_is_lost_and_the_others_keep_up() {
             site.proxies[line].set(Some(fault));
             others = others.max(site.lag_of_others(needing, lasts).await);
             site.proxies[line].set(None);
-            let healed = Instant::now();
-            caught_up(&mut site.platform, &SERVICES.map(|service| (service, service))).await;
-            recovered.add(healed.elapsed());
-            println!("{name} {fault:?}: caught up {:.1} s after it had ended", healed.elapsed().as_secs_f64());
+            let took = site.caught_up().await;
+            recovered.add(took);
+            println!("{name} {fault:?}: caught up {:.1} s after it had ended", took.as_secs_f64());
         }
-        let others = if needing.len() == 4 { "all wait for it".to_owned() } else { format!("the others' lag at most {others:.1} s") };
-        told.push(format!("| {name} | {others} | {recovered} |"));
+        told.push(format!("| line to {name} | {} | {recovered} |", of_others(needing, others)));
     }
+    told.extend(site.stand_still().await);
     let ledger = load.end().await;
     site.platform.api.settled().await;
     site.platform.verify();
@@ -54,9 +56,13 @@ async fn whatever_happens_to_a_line_nothing_is_lost_and_the_others_keep_up() {
     let (commands, points, lasts) = (ledger.commands(), ledger.points(), lasts.as_secs());
     let head = format!(
         "lines cut, stalled, half open, slow and reset in the place of an answer, {lasts} s each: {commands} commands and {points} points \
-         acknowledged; 0 lost, 0 double, order kept, `loki verify` clean\n\n| line to | meanwhile | caught up, once it is whole |\n| --- | --- | --- |"
+         acknowledged; 0 lost, 0 double, order kept, `loki verify` clean\n\n| away | meanwhile | caught up, once it is back |\n| --- | --- | --- |"
     );
     proof::tell("lines", &format!("{head}\n{}", told.join("\n")));
+}
+
+fn of_others(needing: &[&str], lag: f64) -> String {
+    if needing.len() == 4 { "all wait for it".to_owned() } else { format!("the others' lag at most {lag:.1} s") }
 }
 
 /// The platform over backends of its own, each behind a proxy.
@@ -64,7 +70,8 @@ struct Site {
     platform: Platform,
     /// In the order of [`LINES`].
     proxies: [Proxy; 5],
-    _backends: Vec<Running>,
+    /// Likewise.
+    backends: Vec<Running>,
 }
 
 impl Site {
@@ -86,7 +93,45 @@ impl Site {
         }
         let url = |line: usize| proxies[line].before(&backends[line].url(), &backends[line].address());
         let addresses = Backends { kafka: url(0), mysql: url(1), zookeeper: url(2), redis: url(3), opentsdb: url(4) };
-        Self { platform: Platform::real(&addresses).await, proxies, _backends: backends }
+        Self { platform: Platform::real(&addresses).await, proxies, backends }
+    }
+
+    /// SIGSTOP of each backend and of the decider, for longer than a session lasts; rows of the table.
+    async fn stand_still(&mut self) -> Vec<String> {
+        let mut told = Vec::new();
+        // without proof the decider alone: each store's own suite stops its server
+        let times = if proof::is_running() { PROOF_STOPS } else { 0 };
+        for (line, (name, needing, _)) in LINES.iter().enumerate() {
+            let (mut others, mut recovered) = (0.0_f64, Spread::default());
+            for _ in 0..times {
+                self.backends[line].pause().unwrap();
+                others = others.max(self.lag_of_others(needing, STANDS).await);
+                self.backends[line].resume().unwrap();
+                recovered.add(self.caught_up().await);
+            }
+            if times > 0 {
+                told.push(format!(
+                    "| {name}, SIGSTOP {times} times {} s | {} | {recovered} |",
+                    STANDS.as_secs(),
+                    of_others(needing, others)
+                ));
+            }
+        }
+        let (mut others, mut recovered) = (0.0_f64, Spread::default());
+        for _ in 0..times.max(1) {
+            self.platform.pause("decider");
+            others = others.max(self.lag_of_others(&[], STANDS).await);
+            self.platform.resume("decider");
+            recovered.add(self.caught_up().await);
+        }
+        told.push(format!("| decider, SIGSTOP {} times {} s | {} | {recovered} |", times.max(1), STANDS.as_secs(), of_others(&[], others)));
+        told
+    }
+
+    async fn caught_up(&mut self) -> Duration {
+        let back = Instant::now();
+        caught_up(&mut self.platform, &SERVICES.map(|service| (service, service))).await;
+        back.elapsed()
     }
 
     /// The longest that a projector was behind meanwhile which does not need what is away, in seconds.

@@ -60,7 +60,7 @@ impl Platform {
     /// `loki all` on the embedded set, ready.
     pub(crate) async fn embedded() -> Self {
         let mut platform = Self::new();
-        platform.set("LOKI__DATA_DIR", platform.home.path().join("data").display().to_string());
+        platform.set("LOKI__DATA_DIR", platform.data().display().to_string());
         platform.start("all").await;
         platform
     }
@@ -210,6 +210,22 @@ impl Platform {
         let mut child = self.processes.remove(name).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    pub(crate) fn id(&self, name: &str) -> u32 {
+        self.processes[name].id()
+    }
+
+    /// Where the embedded set keeps its files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// The most memory that it has had resident, in bytes.
+    pub(crate) fn peak_memory(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id(name))).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
     }
 
     /// Lets it stand still: it keeps its connections and does nothing.
