@@ -1,5 +1,6 @@
 //! A client of the API for tests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -97,6 +98,24 @@ impl Api {
                 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
         })
         .await;
+    }
+
+    /// All dead letters as they are listed, each once: their codes by their ids.
+    pub(crate) async fn letters(&self) -> BTreeMap<String, String> {
+        let mut letters = BTreeMap::new();
+        let mut path = "/v1/dead?limit=1000".to_owned();
+        loop {
+            let (status, answer) = self.get(&path).await.unwrap();
+            assert_eq!(status, 200, "{answer}");
+            for letter in answer["items"].as_array().unwrap() {
+                let text = |name: &str| letter[name].as_str().unwrap().to_owned();
+                assert!(letters.insert(text("id"), text("code")).is_none(), "{letter} is listed twice");
+            }
+            match answer["next"].as_str() {
+                Some(next) => path = format!("/v1/dead?limit=1000&cursor={next}"),
+                None => return letters,
+            }
+        }
     }
 
     /// All lines of the audit, newest first.

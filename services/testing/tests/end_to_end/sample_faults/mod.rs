@@ -67,7 +67,7 @@ async fn check(site: &Site, when: &str) -> Expected {
     let expected = Expected::of(site).await;
     assert_eq!(differences(&expected.cells, &site.stored().await), Vec::<String>::new(), "{when}");
     assert_eq!(letters(&expected.dead, &model::letters(site).await), Vec::<String>::new(), "{when}");
-    assert_eq!(letters(&expected.dead, &site.listed().await), Vec::<String>::new(), "{when}, as listed");
+    assert_eq!(letters(&expected.dead, &site.platform.api.letters().await), Vec::<String>::new(), "{when}, as listed");
     assert_eq!(site.failed_queries().await, 0, "{when}");
     expected
 }

@@ -12,7 +12,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
 use super::given::Generator;
-use super::model::{Cells, Dead};
+use super::model::Cells;
 use super::{PATIENCE, now_ms};
 use crate::api::Api;
 use crate::platform::{Backends, Platform};
@@ -166,24 +166,6 @@ impl Site {
             }
         }
         cells
-    }
-
-    /// The letters as the platform lists them.
-    pub(super) async fn listed(&self) -> Dead {
-        let mut letters = Dead::new();
-        let mut path = "/v1/dead?limit=1000".to_owned();
-        loop {
-            let (status, answer) = self.platform.api.get(&path).await.unwrap();
-            assert_eq!(status, 200, "{answer}");
-            for letter in answer["items"].as_array().unwrap() {
-                let text = |name: &str| letter[name].as_str().unwrap().to_owned();
-                assert!(letters.insert(text("id"), text("code")).is_none(), "{letter} is listed twice");
-            }
-            match answer["next"].as_str() {
-                Some(next) => path = format!("/v1/dead?limit=1000&cursor={next}"),
-                None => return letters,
-            }
-        }
     }
 
     /// Reads a partition from its start to where it ends now.
