@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use loki_core::generate::Asked;
 use serde_json::{Value, json};
 
+/// How long an answer may be another one, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     base: String,
@@ -41,8 +44,7 @@ impl Api {
 
     /// Sends a command until it is acknowledged, however often the API or the log is away; gives the answer.
     pub(crate) async fn send(&self, asked: &Asked, wait: bool) -> Value {
-        let data: Value = serde_json::from_slice(&loki_wire::command::write(&asked.command)).unwrap();
-        self.insist(&json!({ "id": asked.id, "actor": asked.actor, "type": asked.command.type_name(), "data": data }), wait).await
+        self.insist(&body(asked), wait).await
     }
 
     async fn insist(&self, body: &Value, wait: bool) -> Value {
@@ -76,6 +78,11 @@ impl Api {
 
     /// Asks until the answer is as wanted.
     pub(crate) async fn until(&self, path: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
+        self.until_within(PATIENCE, path, wanted).await
+    }
+
+    /// The same with a patience of one's own.
+    pub(crate) async fn until_within(&self, patience: Duration, path: &str, wanted: impl Fn(u16, &Value) -> bool) -> Value {
         let started = Instant::now();
         loop {
             let said = match self.get(path).await {
@@ -83,14 +90,19 @@ impl Api {
                 Ok((status, answer)) => format!("{status} {answer}"),
                 Err(error) => error.to_string(),
             };
-            assert!(started.elapsed() < Duration::from_secs(90), "{path} is still answered {said}");
+            assert!(started.elapsed() < patience, "{path} is still answered {said}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     /// Every projection is live and at the end, and every command has its outcome.
     pub(crate) async fn settled(&self) {
-        self.until("/v1/status", |status, answer| {
+        self.settled_within(PATIENCE).await;
+    }
+
+    /// The same with a patience of one's own.
+    pub(crate) async fn settled_within(&self, patience: Duration) {
+        self.until_within(patience, "/v1/status", |status, answer| {
             let projections = answer["projections"].as_array().cloned().unwrap_or_default();
             status == 200
                 && answer["undecided"] == 0
@@ -132,4 +144,10 @@ impl Api {
             }
         }
     }
+}
+
+/// A command as JSON.
+pub(crate) fn body(asked: &Asked) -> Value {
+    let data: Value = serde_json::from_slice(&loki_wire::command::write(&asked.command)).unwrap();
+    json!({ "id": asked.id, "actor": asked.actor, "type": asked.command.type_name(), "data": data })
 }

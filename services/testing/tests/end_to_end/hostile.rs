@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use loki_core::generate::{Asked, Random, Wild};
 use loki_log::kafka::{Config, KafkaLog};
 use loki_log::{Log, NewRecord, Partition, Topic};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::api::body;
 use crate::kcat;
 use crate::platform::{Backends, Platform};
 
@@ -96,8 +97,7 @@ async fn hostile_records_are_dead_once_and_good_ones_pass() {
     let mut bad = 0;
     let good: Vec<Asked> = Wild::new(21).take(300).collect();
     for (index, asked) in good.iter().enumerate() {
-        let data: Value = serde_json::from_slice(&loki_wire::command::write(&asked.command)).unwrap();
-        let value = json!({ "id": asked.id, "actor": asked.actor, "type": asked.command.type_name(), "data": data });
+        let value = body(asked);
         records.push(record(Some(value.to_string().into_bytes())));
         let hostile = match index % 6 {
             0 => Some((0..random.below(300)).map(|_| random.below(256) as u8).collect()),

@@ -4,17 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use loki_core::generate::{Asked, Random, Wild};
+use loki_core::generate::{Random, Wild};
 use loki_log::kafka::{Config, KafkaLog};
 use loki_log::{Log, NewRecord, Partition, Topic};
 use loki_testing::proof;
 use loki_wire::{Envelope, Intake, sample};
-use serde_json::Value;
 
-use crate::api::Api;
+use crate::api::{Api, body};
 use crate::mutate::mutated;
 use crate::platform::{Backends, Platform};
 
@@ -39,7 +38,7 @@ async fn among_good_records_each_bad_one_is_dead_once() {
     let (mut dead, mut records, mut offset) = (BTreeSet::new(), Vec::new(), log.bounds(&commands).await.unwrap().end);
     let total = hostile * SHARE;
     for (number, asked) in Wild::new(31).take(total).enumerate() {
-        let mut body = body(&asked);
+        let mut body = body(&asked).to_string().into_bytes();
         if number.is_multiple_of(SHARE) {
             body = mutated(&mut random, &body);
         }
@@ -83,7 +82,7 @@ async fn among_good_records_each_bad_one_is_dead_once() {
             log.append(&partition, std::mem::take(&mut records)).await.unwrap();
         }
     }
-    settled(&platform).await;
+    platform.api.settled_within(PATIENCE).await;
     platform.verify();
     assert!(dead.len() > hostile && good > total * 9 / 10, "{} are dead, {good} points are good", dead.len());
     // further letters are of good points that contradict each other, or are too old beside one another
@@ -116,31 +115,6 @@ fn home(platform: &Platform, points: &str) -> Partition {
 
 fn now_ms() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
-}
-
-async fn settled(platform: &Platform) {
-    let started = Instant::now();
-    loop {
-        let said = match platform.api.get("/v1/status").await {
-            Ok((200, answer)) => {
-                let projections = answer["projections"].as_array().cloned().unwrap_or_default();
-                if answer["undecided"] == 0 && projections.iter().all(|projection| projection["state"] == "live" && projection["lag"] == 0)
-                {
-                    return;
-                }
-                answer.to_string()
-            }
-            other => format!("{other:?}"),
-        };
-        assert!(started.elapsed() < PATIENCE, "it does not settle: {said}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-fn body(asked: &Asked) -> Vec<u8> {
-    let data: Value = serde_json::from_slice(&loki_wire::command::write(&asked.command)).unwrap();
-    let value = serde_json::json!({ "id": asked.id, "actor": asked.actor, "type": asked.command.type_name(), "data": data });
-    value.to_string().into_bytes()
 }
 
 /// Good questions; `{}` is the position of a command.

@@ -103,21 +103,14 @@ pub(crate) async fn caught_up(platform: &mut Platform, services: &[(&str, &str)]
     for (name, _) in services {
         platform.ready(name).await;
     }
-    loop {
-        let said = match platform.api.get("/v1/status").await {
-            Ok((200, answer)) if have_passed(&answer, &ends) => return,
-            Ok((_, answer)) => answer.to_string(),
-            Err(error) => error.to_string(),
-        };
-        assert!(started.elapsed() < PATIENCE, "not all have passed {ends:?}: {said}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    platform.api.until_within(PATIENCE, "/v1/status", |status, answer| status == 200 && have_passed(answer, &ends)).await;
 }
 
 fn have_passed(status: &Value, ends: &[u64]) -> bool {
-    projections(status).zip(ends).all(|(projection, end)| {
-        projection["state"] == "live" && !projection["position"].is_null() && number(&projection["position"]) >= *end
-    })
+    projections(status).count() == ends.len()
+        && projections(status).zip(ends).all(|(projection, end)| {
+            projection["state"] == "live" && !projection["position"].is_null() && number(&projection["position"]) >= *end
+        })
 }
 
 /// Of each projection, where its topic ends.
