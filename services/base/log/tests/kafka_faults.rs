@@ -238,6 +238,42 @@ fn gone(error: &Error, read: usize) -> bool {
     matches!(error, Error::OutOfRange { position, start: 48, end: 48, .. } if *position == read as u64)
 }
 
+/// What a client knows of a topic is not for ever: a partition that its broker does not know any more is asked about anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_was_made_again_is_known_anew() {
+    let broker = start().await;
+    let log = KafkaLog::connect(patient(&broker.address())).unwrap();
+    // who makes a topic knows it
+    let maker = KafkaLog::connect(patient(&broker.address())).unwrap();
+    let made = async |partitions: u32| {
+        let specs = [TopicSpec { partitions, ..spec("t") }];
+        retried(|| maker.reconcile_topics(&specs, true)).await
+    };
+    let last = Partition::new(Topic::new("t"), 5);
+    made(6).await;
+    retried(|| log.bounds(&last)).await;
+
+    delete(&broker.address(), &last.topic).await;
+    made(2).await;
+    let watch = Stopwatch::start();
+    loop {
+        match log.bounds(&last).await {
+            Err(error) if error.class() != Class::Retry => {
+                assert!(matches!(&error, Error::Invalid(why) if why.contains("has 2 partitions")), "{error}");
+                break;
+            }
+            // the client does not know it at once
+            answer => assert!(watch.elapsed() < PATIENCE, "it is still thought to be there: {answer:?}"),
+        }
+        task::sleep(STEP).await;
+    }
+}
+
+async fn delete(address: &str, topic: &Topic) {
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", address).create().unwrap();
+    admin.delete_topics(&[topic.as_str()], &AdminOptions::new()).await.unwrap();
+}
+
 async fn remove_all(address: &str, partition: &Partition) {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", address).create().unwrap();
     let mut list = TopicPartitionList::new();

@@ -69,7 +69,7 @@ fn by_code(code: Code, text: String) -> Error {
         _ if is_refused(code) => Error::Fatal(text),
         _ if is_fenced(code) => Error::Fenced(text),
         // `UnknownPartition` is none of these: that a partition exists is found out before it is used (`Questions::expect`), and a client whose
-        // broker has just come back may not know it for a moment.
+        // broker has just come back may not know it.
         // An invalid record is one without a key on a compacted topic.
         Code::InvalidRecord | Code::InvalidTopic | Code::InvalidConfig | Code::InvalidPartitions => Error::Invalid(text),
         Code::InvalidReplicationFactor | Code::InvalidRequest | Code::PolicyViolation | Code::InvalidTimestamp => Error::Invalid(text),

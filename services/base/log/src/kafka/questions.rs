@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use loki_runtime::task;
-use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{ClientConfig, Offset};
 
 use super::config::Config;
 use super::context::Context;
@@ -18,7 +18,10 @@ use crate::record::{Bounds, Committed, Partition};
 use crate::topic::Topic;
 
 pub(super) struct Questions {
-    source: Closing<Source>,
+    /// Made anew when it knows less than there is.
+    source: Mutex<Arc<Closing<Source>>>,
+    /// Of that one.
+    config: ClientConfig,
     /// Consumers of the groups that were asked about.
     of_groups: Mutex<HashMap<String, Arc<Closing<Source>>>>,
     timeout: Duration,
@@ -40,8 +43,9 @@ pub(super) async fn blocking<T: Send + 'static>(name: &'static str, work: impl F
 
 impl Questions {
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let source = Closing::new(Source::open(&config.reader())?);
-        Ok(Self { source, of_groups: Mutex::default(), timeout: config.request_timeout, counts: Mutex::default() })
+        let (config, timeout) = (config.reader(), config.request_timeout);
+        let source = Mutex::new(Arc::new(Closing::new(Source::open(&config)?)));
+        Ok(Self { source, config, of_groups: Mutex::default(), timeout, counts: Mutex::default() })
     }
 
     /// `NoSuchTopic` or `Invalid` unless it exists.
@@ -89,9 +93,8 @@ impl Questions {
 
     /// The consumer is one of committed records, so the broker answers with the last stable offset instead of the high watermark.
     pub(super) async fn bounds(&self, partition: &Partition) -> Result<Bounds> {
-        self.expect(partition).await?;
         let asked = partition.clone();
-        self.ask("kafka.bounds", move |consumer, timeout| {
+        self.ask_of(partition, "kafka.bounds", move |consumer, timeout| {
             let (start, end) = consumer.fetch_watermarks(asked.topic.as_str(), asked.number as i32, timeout)?;
             Ok(Bounds { start: start as u64, end: end as u64 })
         })
@@ -99,9 +102,8 @@ impl Questions {
     }
 
     pub(super) async fn offset_at(&self, partition: &Partition, timestamp_ms: i64) -> Result<Option<u64>> {
-        self.expect(partition).await?;
         let asked = partition.clone();
-        self.ask("kafka.offset_at", move |consumer, timeout| {
+        self.ask_of(partition, "kafka.offset_at", move |consumer, timeout| {
             // Negative times are names of offsets in the protocol.
             let list = convert::at(&asked, Offset::Offset(timestamp_ms.max(0)))?;
             let found = consumer.offsets_for_times(list, timeout)?;
@@ -138,14 +140,15 @@ impl Questions {
     pub(super) async fn committed(&self, config: &Config, group: &str, partition: &Partition) -> Result<Option<Committed>> {
         let source = self.of_group(config, group)?;
         let asked = partition.clone();
-        self.ask_with(source.peek(), "kafka.committed", move |consumer, timeout| {
-            let list = consumer.committed_offsets(convert::list([&asked]), timeout)?;
-            match list.elements().first() {
-                Some(element) => element.error().map(|()| convert::committed(element)),
-                None => Ok(None),
-            }
-        })
-        .await
+        Ok(self
+            .ask_with(&source, "kafka.committed", move |consumer, timeout| {
+                let list = consumer.committed_offsets(convert::list([&asked]), timeout)?;
+                match list.elements().first() {
+                    Some(element) => element.error().map(|()| convert::committed(element)),
+                    None => Ok(None),
+                }
+            })
+            .await?)
     }
 
     pub(super) async fn members(&self, group: &str) -> Result<Option<usize>> {
@@ -172,20 +175,68 @@ impl Questions {
         name: &'static str,
         question: impl FnOnce(&BaseConsumer<Context>, Duration) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T> {
-        self.ask_with(self.source.peek(), name, question).await
+        Ok(self.ask_with(&self.source(), name, question).await?)
+    }
+
+    /// About a partition that the broker has. A client may have been told otherwise by a broker that had stood still, and believes that until its
+    /// knowledge is a quarter of an hour old, while a new one asks: so the next question is asked by a new one.
+    async fn ask_of<T: Send + 'static>(
+        &self,
+        partition: &Partition,
+        name: &'static str,
+        question: impl FnOnce(&BaseConsumer<Context>, Duration) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T> {
+        self.expect(partition).await?;
+        let source = self.source();
+        let answer = self.ask_with(&source, name, question).await;
+        if matches!(&answer, Err(Failed::Kafka(_, error)) if fault::is_unknown_topic(error)) {
+            self.forget(&partition.topic);
+            let new = Arc::new(Closing::new(Source::open(&self.config)?));
+            let mut now = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+            if Arc::ptr_eq(&now, &source) {
+                *now = new;
+            }
+        }
+        Ok(answer?)
     }
 
     async fn ask_with<T: Send + 'static>(
         &self,
-        source: &Source,
+        source: &Closing<Source>,
         name: &'static str,
         question: impl FnOnce(&BaseConsumer<Context>, Duration) -> KafkaResult<T> + Send + 'static,
-    ) -> Result<T> {
-        let (consumer, timeout) = (source.consumer().clone(), self.timeout);
+    ) -> std::result::Result<T, Failed> {
+        let (consumer, timeout) = (source.peek().consumer().clone(), self.timeout);
         let answer = blocking(name, move || question(&consumer, timeout)).await?;
         // Nobody else takes its log lines and connection errors; the answer tells what matters.
-        let _told = source.serve();
-        answer.map_err(|error| fault::classify(name, &error))
+        let _told = source.peek().serve();
+        answer.map_err(|error| Failed::Kafka(name, error))
+    }
+
+    fn source(&self) -> Arc<Closing<Source>> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Why a question has no answer.
+enum Failed {
+    /// What was asked, and what the client says.
+    Kafka(&'static str, KafkaError),
+    Other(Error),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Kafka(name, error) => fault::classify(name, &error),
+            Failed::Other(error) => error,
+        }
     }
 }
 
