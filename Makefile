@@ -92,6 +92,29 @@ simulate: toolchain ## The whole platform on one thread and paused time, under t
 	@cargo test --locked --workspace --no-run --test seeds
 	$(BUILT)/debug/simulate --seed $(or $(SEED),1) --steps $(or $(STEPS),300) --seeds $(or $(SEEDS),1)
 
+# As cargo-fuzz calls rustc; it needs no nightly toolchain.
+GUIDED = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1 --cfg fuzzing
+FUZZ_TARGETS = $(notdir $(basename $(wildcard services/testing/fuzz/corpus/*.txt)))
+
+.PHONY: fuzz
+fuzz: toolchain ## Look for inputs that reach new code, and keep them: TARGET=name (without: each), SECONDS=n for each (60)
+	@host=$$(rustc -vV | sed -n 's/^host: //p')
+	cargo build --locked --workspace --bin corpus
+	# with a target named, build scripts and macros are not built for fuzzing
+	RUSTFLAGS="$(GUIDED)" cargo build --locked --release -p loki-fuzz --features guided --bin guided --target "$$host" --target-dir $(BUILT)/fuzz
+	for target in $(or $(TARGET),$(FUZZ_TARGETS)); do
+	    work=$(BUILT)/fuzz/$$target
+	    rm -rf "$$work" && mkdir -p "$$work/found" "$$work/least"
+	    $(BUILT)/debug/corpus unpack $$target "$$work/kept"
+	    export LOKI_FUZZ_TARGET=$$target
+	    $(BUILT)/fuzz/$$host/release/guided -max_total_time=$(or $(SECONDS),60) -max_len=4096 -timeout=25 -rss_limit_mb=4096 \
+	        -artifact_prefix="$$work/" -print_final_stats=1 -verbosity=0 "$$work/found" "$$work/kept"
+	    # of all, the fewest that reach the same code
+	    $(BUILT)/fuzz/$$host/release/guided -merge=1 -verbosity=0 "$$work/least" "$$work/kept" "$$work/found"
+	    $(BUILT)/debug/corpus pack $$target "$$work/least"
+	done
+
 .PHONY: planted
 planted: toolchain ## Put known bugs into a copy of the sources, one after the other, and show which seed finds each: NAME=part of a name
 	@cargo build --locked --workspace --bin planted

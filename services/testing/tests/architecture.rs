@@ -99,7 +99,7 @@ fn crates_depend_only_on_what_is_allowed() {
 }
 
 /// Never dependencies of production code.
-const TESTING: [&str; 3] = ["loki-testing", "loki-bench", "loki-simulate"];
+const TESTING: [&str; 4] = ["loki-testing", "loki-bench", "loki-fuzz", "loki-simulate"];
 
 #[test]
 fn what_decides_is_pure() {

@@ -7,6 +7,8 @@
 
 mod body;
 pub mod command;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod dead;
 pub mod digest;
 pub mod envelope;

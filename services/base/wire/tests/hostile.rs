@@ -3,7 +3,8 @@
 mod corpus;
 
 use bytes::Bytes;
-use loki_wire::{DeadLetter, DeadReason, Envelope, Headers, Intake, fact, outcome, schema};
+use loki_wire::contract::reads_again;
+use loki_wire::{DeadLetter, DeadReason, Headers, schema};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -14,39 +15,8 @@ struct Record {
     headers: Headers,
 }
 
-/// Every reader, and what it read goes on to whoever reads next.
 fn read_all(record: &Record) {
-    let Record { key, value, headers } = record;
-    let envelopes = [Envelope::read(value.as_ref(), headers), Envelope::read_body(value.as_ref().unwrap_or(&Bytes::new()))];
-    for envelope in envelopes.into_iter().flatten() {
-        let again = Envelope::read(Some(&envelope.data), &envelope.headers()).map(|again| (again.id, again.kind, again.actor));
-        // the headers' names make it larger than a bare body was
-        if !matches!(again, Err(loki_wire::Error::TooLarge { .. })) {
-            assert_eq!(again.unwrap(), (envelope.id.clone(), envelope.kind.clone(), envelope.actor.clone()));
-        }
-        for kind in std::iter::once(envelope.kind.as_str()).chain(loki_wire::command::TYPES) {
-            let other = Envelope { kind: kind.to_owned(), dataschema: None, ..envelope.clone() };
-            let read = [Intake::read(&envelope), Intake::read(&other)];
-            for intake in read.into_iter().flatten() {
-                let written = loki_wire::command::write(&intake.command);
-                assert_eq!(Intake::read(&Envelope::new(intake.command.type_name(), written)).unwrap().command, intake.command);
-            }
-        }
-    }
-    if let Ok(fact) = fact::read(42, key.as_ref(), value.as_ref(), headers) {
-        let again = fact::write(&fact.change, fact.command, 0, fact.last, None);
-        assert_eq!(fact::read(42, Some(&again.key), again.value.as_ref(), &again.headers).unwrap(), fact);
-    }
-    if let Ok(outcome) = outcome::read(value.as_ref(), headers) {
-        let again = outcome::write(&outcome, None);
-        assert_eq!(outcome::read(Some(&again.value), &again.headers).unwrap(), outcome);
-    }
-    if let Some(value) = value
-        && let Ok(letter) = DeadLetter::read(value, headers)
-    {
-        let (_, value, headers) = letter.write();
-        assert_eq!(DeadLetter::read(&value, &headers).unwrap(), letter);
-    }
+    reads_again(record.key.as_ref(), record.value.as_ref(), &record.headers);
 }
 
 /// Frozen records, and letters made of them.

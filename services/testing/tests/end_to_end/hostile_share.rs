@@ -14,8 +14,8 @@ use loki_testing::proof;
 use loki_wire::{Envelope, Intake, sample};
 
 use crate::api::{Api, body};
-use crate::mutate::mutated;
 use crate::platform::{Backends, Platform};
+use loki_fuzz::mutated;
 
 /// Hostile ones; there are a hundred times as many good ones.
 const HOSTILE: usize = 50;

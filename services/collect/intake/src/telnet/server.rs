@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::line::{self, Asked, BYTES_MAX};
+use super::lines::Lines;
 use crate::append::Intake;
 use crate::error::Error;
 use crate::metrics::{self, Via};
@@ -128,75 +128,26 @@ struct Connection {
 
 impl Connection {
     async fn serve(mut self) -> std::io::Result<()> {
-        let mut buffer: Vec<u8> = Vec::with_capacity(READ_BYTES);
-        // the rest of a line that is too long
-        let mut skipping = false;
+        let mut lines = Lines::default();
+        lines.buffer.reserve(READ_BYTES);
         loop {
-            let reading = task::timeout(self.config.idle, self.stream.read_buf(&mut buffer));
+            let reading = task::timeout(self.config.idle, self.stream.read_buf(&mut lines.buffer));
             let Some(Some(read)) = self.shutdown.unless(reading).await else { return Ok(()) };
             let closed = read? == 0;
-            if closed && !buffer.is_empty() {
-                buffer.push(b'\n');
+            let mut said = lines.take(closed);
+            if let Err(error) = self.append(&said.samples).await {
+                let given_up = said.samples.len();
+                said.refused += given_up;
+                // one line for all of them: whoever sent them without reading answers has lost them
+                said.answers.push_str(&format!("put: {given_up} points were not taken: {error}\n"));
+                tracing::warn!(points = given_up, error = %error, "points that came over telnet were given up");
             }
-            let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') else {
-                if closed {
-                    return Ok(());
-                }
-                if buffer.len() > BYTES_MAX {
-                    buffer.clear();
-                    if !std::mem::replace(&mut skipping, true) {
-                        self.answer(&too_long()).await?;
-                    }
-                }
-                continue;
-            };
-            let mut lines: Vec<u8> = buffer.drain(..=end).collect();
-            if std::mem::take(&mut skipping) {
-                let rest = lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |place| place + 1);
-                lines.drain(..rest);
-            }
-            let goes_on = self.take(&lines).await?;
-            if closed || !goes_on {
+            metrics::refused(Via::Telnet, said.refused);
+            self.answer(&said.answers).await?;
+            if closed || said.exit {
                 return Ok(());
             }
         }
-    }
-
-    /// Takes whole lines. `false`: the client wants to go.
-    async fn take(&mut self, lines: &[u8]) -> std::io::Result<bool> {
-        let mut samples: Vec<Sample> = Vec::new();
-        let mut answers = String::new();
-        let mut goes_on = true;
-        let mut refused = 0;
-        for line in lines.split(|byte| *byte == b'\n') {
-            if line.len() > BYTES_MAX {
-                refused += 1;
-                answers.push_str(&too_long());
-                continue;
-            }
-            match line::read(&String::from_utf8_lossy(line)) {
-                Asked::Put(sample) => samples.push(sample),
-                Asked::Refused(text) => {
-                    refused += 1;
-                    answers.push_str(&text);
-                }
-                Asked::Told(text) => answers.push_str(&text),
-                Asked::Exit => {
-                    goes_on = false;
-                    break;
-                }
-                Asked::Nothing => {}
-            }
-        }
-        if let Err(error) = self.append(&samples).await {
-            refused += samples.len();
-            // one line for all of them: whoever sent them without reading answers has lost them
-            answers.push_str(&format!("put: {} points were not taken: {error}\n", samples.len()));
-            tracing::warn!(points = samples.len(), error = %error, "points that came over telnet were given up");
-        }
-        metrics::refused(Via::Telnet, refused);
-        self.answer(&answers).await?;
-        Ok(goes_on)
     }
 
     /// Offers them again and again while the log is away, as long as patience lasts.
@@ -220,8 +171,4 @@ impl Connection {
         let sent = task::timeout(WRITE_WAIT, self.stream.write_all(text.as_bytes())).await;
         sent.unwrap_or_else(|| Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "the client does not read its answers")))
     }
-}
-
-fn too_long() -> String {
-    format!("error: a line has at most {BYTES_MAX} bytes\n")
 }

@@ -23,7 +23,7 @@ const WORDS: [&str; 16] = [
 ];
 
 /// One to three changes.
-pub(crate) fn mutated(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
+pub fn mutated(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..1 + random.below(3) {
         change(random, &mut bytes);
