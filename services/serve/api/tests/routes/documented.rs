@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::cell::{Cell, until};
 
-fn description() -> Value {
+pub(crate) fn description() -> Value {
     serde_json::to_value(loki_api::openapi()).unwrap()
 }
 
-fn operations(description: &Value) -> Vec<(String, String, Value)> {
+pub(crate) fn operations(description: &Value) -> Vec<(String, String, Value)> {
     let paths = description["paths"].as_object().unwrap();
     let each = |(path, item): (&String, &Value)| {
         let item = item.as_object().unwrap().clone();
@@ -63,15 +63,20 @@ fn every_route_is_described() {
     }
 }
 
-/// Whether a body is as the description says.
-fn check(description: &Value, operation: &Value, status: u16, content_type: &str, body: &Value, name: &str) {
+/// What the description says of a body.
+pub(crate) fn described(description: &Value, operation: &Value, status: u16, content_type: &str, name: &str) -> jsonschema::Validator {
     let response = &operation["responses"][status.to_string()];
     assert!(response.is_object(), "{name} does not tell of {status}");
     let Some(schema) = response["content"][content_type].get("schema") else {
         panic!("{name} {status} does not tell of {content_type}");
     };
     let whole = json!({ "$ref": "#/components/it", "components": { "schemas": description["components"]["schemas"], "it": schema } });
-    let validator = jsonschema::validator_for(&whole).unwrap();
+    jsonschema::validator_for(&whole).unwrap()
+}
+
+/// Whether a body is as the description says.
+fn check(description: &Value, operation: &Value, status: u16, content_type: &str, body: &Value, name: &str) {
+    let validator = described(description, operation, status, content_type, name);
     let mistakes: Vec<_> = validator.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(mistakes.is_empty(), "{name} {status}: {mistakes:#?} in {body}");
 }

@@ -10,6 +10,7 @@ mod dead;
 mod documented;
 mod domains;
 mod events;
+mod generated;
 mod history;
 mod large;
 mod readiness;
