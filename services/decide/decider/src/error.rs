@@ -29,8 +29,8 @@ impl Error {
         }
     }
 
-    /// Whether a new start of the same decider may help.
+    /// Whether a new start of the same decider may help; a topic that is not there may be made meanwhile.
     pub(crate) fn passes(&self) -> bool {
-        matches!(self.class(), Class::Retry | Class::Abort | Class::Fenced)
+        matches!(self.class(), Class::Retry | Class::Abort | Class::Fenced) || matches!(self, Self::Log(loki_log::Error::NoSuchTopic(_)))
     }
 }

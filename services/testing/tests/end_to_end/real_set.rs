@@ -2,7 +2,7 @@
 
 use loki_log::kafka::{Config, KafkaLog};
 use loki_log::{Log, Topic};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kcat;
 use crate::platform::{Backends, Platform, SERVICES};
@@ -81,6 +81,28 @@ fn prepare(platform: &Platform) {
     }
     assert!(platform.expect(&["migrate"]).starts_with("applied "));
     assert_eq!(platform.expect(&["migrate"]), "the schema is up to date\n");
+}
+
+/// Nobody ends and nobody has to be started again; each says what it waits for, and what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_before_the_topics_waits_for_them() {
+    let backends = Backends::shared();
+    let mut platform = Platform::bare(&backends).await;
+    platform.expect(&["migrate"]);
+    for service in SERVICES {
+        platform.spawn(service, service);
+    }
+    for service in SERVICES {
+        let says = |status: u16, answer: &Value| status == 503 && answer.to_string().contains("loki topics apply");
+        platform.asking(service).until("/readyz", says).await;
+    }
+    platform.expect(&["topics", "apply"]);
+    for service in SERVICES {
+        platform.ready(service).await;
+    }
+    platform.api.accept("node.create", json!({ "path": "/late" })).await;
+    platform.api.settled().await;
+    platform.verify();
 }
 
 /// A difference that can never be removed in place is told, by the exit code too, and nothing is changed.
