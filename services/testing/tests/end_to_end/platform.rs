@@ -49,6 +49,8 @@ pub(crate) struct Platform {
     home: tempfile::TempDir,
     environment: BTreeMap<String, String>,
     processes: BTreeMap<String, Child>,
+    /// What the command of a service begins with.
+    within: Vec<String>,
     /// The real set's names, for tests that reach behind the platform's back.
     pub(crate) database: String,
     pub(crate) chroot: String,
@@ -61,6 +63,15 @@ impl Platform {
     pub(crate) async fn embedded() -> Self {
         let mut platform = Self::new();
         platform.set("LOKI__DATA_DIR", platform.data().display().to_string());
+        platform.start("all").await;
+        platform
+    }
+
+    /// Likewise, with its data in this folder; `within`: what its command begins with.
+    pub(crate) async fn on_disk(data: &Path, within: Vec<String>) -> Self {
+        let mut platform = Self::new();
+        platform.within = within;
+        platform.set("LOKI__DATA_DIR", data.display().to_string());
         platform.start("all").await;
         platform
     }
@@ -125,6 +136,7 @@ impl Platform {
             home,
             environment: BTreeMap::new(),
             processes: BTreeMap::new(),
+            within: Vec::new(),
             database: String::new(),
             chroot: String::new(),
             prefix: String::new(),
@@ -164,7 +176,14 @@ impl Platform {
         )
         .unwrap();
         let log = File::options().create(true).append(true).open(self.file(name, "log")).unwrap();
-        let mut command = self.placed(child::bound(binary()).unwrap(), &[service]);
+        let mut command = match self.within.split_first() {
+            None => self.placed(child::bound(binary()).unwrap(), &[service]),
+            Some((program, arguments)) => {
+                let mut command = child::bound(Path::new(program)).unwrap();
+                command.args(arguments).arg(binary());
+                self.placed(command, &[service])
+            }
+        };
         command.env("LOKI__TELEMETRY__LISTEN", telemetry).stdout(Stdio::from(log.try_clone().unwrap())).stderr(Stdio::from(log));
         self.processes.insert(name.to_owned(), child::spawn(command).unwrap());
     }
@@ -210,6 +229,10 @@ impl Platform {
         let mut child = self.processes.remove(name).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    pub(crate) fn has_ended(&mut self, name: &str) -> bool {
+        self.processes.get_mut(name).is_none_or(|child| child.try_wait().unwrap().is_some())
     }
 
     pub(crate) fn id(&self, name: &str) -> u32 {
