@@ -11,6 +11,7 @@ mod bare;
 mod decide;
 mod facts;
 mod figure;
+mod growth;
 mod idle;
 mod live;
 mod process;
@@ -37,7 +38,7 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// In the order in which they are run.
-const WORKS: [&str; 12] = [
+const WORKS: [&str; 14] = [
     "decide",
     "transactions",
     "visible",
@@ -49,7 +50,9 @@ const WORKS: [&str; 12] = [
     "live",
     "idle",
     "sink",
+    "sink-lag",
     "sink-stub",
+    "growth",
 ];
 
 #[tokio::main(flavor = "multi_thread")]
@@ -89,6 +92,8 @@ async fn run(work: &str) -> anyhow::Result<Vec<Figure>> {
         "live" => live::run().await,
         "idle" => idle::run().await,
         "sink" => sink::run().await,
+        "sink-lag" => sink::run_behind().await,
+        "growth" => growth::run().await,
         "sink-stub" => sink::run_on_stub().await,
         other => anyhow::bail!("no work `{other}`"),
     }

@@ -88,8 +88,17 @@ impl Process {
 
     /// How many bytes of the machine's memory it has now, those of its files that are mapped included.
     pub(crate) fn memory(&self) -> Result<u64> {
+        self.kibibytes("VmRSS:")
+    }
+
+    /// The most that it ever had.
+    pub(crate) fn memory_peak(&self) -> Result<u64> {
+        self.kibibytes("VmHWM:")
+    }
+
+    fn kibibytes(&self, name: &str) -> Result<u64> {
         let status = self.proc("status")?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
         Ok(kibibytes.context("no memory of a process")? << 10)
     }
 

@@ -122,7 +122,7 @@ impl Carrying {
     }
 
     /// By Loki's own metrics; none while it does not answer.
-    async fn stored(&self, stand: &Stand) -> Result<u64> {
+    pub(super) async fn stored(&self, stand: &Stand) -> Result<u64> {
         let Ok(answer) = stand.http().get(format!("http://{}/metrics", self.telemetry)).send().await else { return Ok(0) };
         let text = answer.text().await?;
         let begin = format!("{}{{outcome=\"stored\"}} ", loki_opentsdb::metrics::POINTS.name);

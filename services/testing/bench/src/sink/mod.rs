@@ -6,6 +6,7 @@
 mod backlog;
 mod carrier;
 mod group;
+mod lag;
 mod putter;
 mod stand;
 mod stub;
@@ -22,6 +23,7 @@ use crate::figure::Figure;
 
 /// The first round warms up and does not count.
 const ROUNDS: usize = 5;
+const ROUNDS_BEHIND: usize = 3;
 /// Seconds of points in a turn.
 const SECONDS: usize = 66;
 const SECONDS_ON_STUB: usize = 100;
@@ -54,6 +56,30 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
         Figure::against_peer("sink bento cpu", &pairs(&turns, Carrier::Bento, |turn| turn.per_processor), 2.0),
         Figure::against_peer("sink telegraf", &pairs(&turns, Carrier::Telegraf, |turn| turn.rate), 1.5),
         Figure::against_peer("sink putter", &putter, 0.9),
+    ])
+}
+
+/// A backlog of millions, beside turns on what has just come: `make bench WORK=sink-lag`.
+pub(crate) async fn run_behind() -> Result<Vec<Figure>> {
+    let mut stand = Stand::on_opentsdb().await?;
+    let (mut turns, mut pairs, mut memory) = (Turns::new(), Vec::new(), 0);
+    for round in 0..=ROUNDS_BEHIND {
+        take_turn(&mut stand, Carrier::Loki, round, SECONDS, &mut turns).await?;
+        if round == 0 {
+            continue;
+        }
+        let caught_up = lag::catch_up(&mut stand).await?;
+        let lag::CaughtUp { points, from_start, from_first, .. } = caught_up;
+        println!(
+            "round {round}: {points} points at {from_first:.0}/s, {from_start:.0}/s from when it was started, {} MiB",
+            caught_up.memory >> 20
+        );
+        pairs.push((from_first, turns[&Carrier::Loki][round - 1].rate));
+        memory = memory.max(caught_up.memory);
+    }
+    Ok(vec![
+        Figure::against_peer("sink-lag", &pairs, 0.9),
+        Figure::at_most("sink-lag memory", memory as f64 / f64::from(1 << 20), "MiB", 256.0),
     ])
 }
 

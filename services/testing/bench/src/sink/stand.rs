@@ -17,7 +17,7 @@ use super::stub::Stub;
 use crate::site::Site;
 
 /// How old the first points are. The sink knows by itself what it reads again of the last quarter of an hour; what is older than that it would look up.
-const BEGINS_BEFORE: i64 = 400;
+const BEGINS_BEFORE: usize = 400;
 
 pub(super) struct Stand {
     site: Site,
@@ -84,7 +84,12 @@ impl Stand {
 
     /// Points of the next seconds.
     pub(super) fn next_points(&mut self, by: &'static str, seconds: usize) -> Result<Backlog> {
-        let earliest = Clock::system().now_ms() / 1_000 - BEGINS_BEFORE;
+        self.points_since(by, BEGINS_BEFORE, seconds)
+    }
+
+    /// Likewise; the first of them are of so many seconds ago.
+    pub(super) fn points_since(&mut self, by: &'static str, before: usize, seconds: usize) -> Result<Backlog> {
+        let earliest = Clock::system().now_ms() / 1_000 - i64::try_from(before)?;
         let next = self.next.entry(by).or_default();
         let backlog = Backlog::make(by, earliest.max(*next), seconds)?;
         *next = backlog.seconds.1 + 1;
@@ -128,10 +133,15 @@ impl Stand {
 
     /// How many of these points are there, by their values; `by` and `suffix` say under which names.
     pub(super) async fn found(&self, backlog: &Backlog, by: &str, suffix: &str) -> Result<usize> {
+        self.count(&backlog.count_question(by, suffix)).await
+    }
+
+    /// What a question for numbers of points is answered, added up.
+    pub(super) async fn count(&self, question: &str) -> Result<usize> {
         if self.is_stub() {
             bail!("a stub keeps no points");
         }
-        let url = format!("http://{}/api/query?{}", self.store(), backlog.count_question(by, suffix));
+        let url = format!("http://{}/api/query?{question}", self.store());
         let answer = self.http.get(url).send().await?;
         backlog::count(&answer.bytes().await?)
     }
