@@ -12,8 +12,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::api::Api;
 
-/// Each sends one command after another: its commands have an order.
-const SENDERS: u64 = 16;
+/// Each sends one command after another: its commands have an order. So many that the rate does not hang on how long one takes.
+const SENDERS: u64 = 48;
 /// Each has a metric and sends a point of each of its series at once.
 const PUTTERS: usize = 4;
 const HOSTS: usize = 10;

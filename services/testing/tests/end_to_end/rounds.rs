@@ -20,6 +20,8 @@ const PROOF_RATES: Rates = Rates { commands: 500, points: 5_000 };
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Beside those that run once: who stands by, or has half of the partitions.
 const SECONDS: [(&str, &str); 2] = [("decider-2", "decider"), ("opentsdb-2", "opentsdb")];
+/// Sinks that come and go, one after the other: the samples' partitions hardly ever stay where they are.
+const STORM: usize = 40;
 const DAEMON: &str = "the OpenTSDB daemon";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,19 +62,21 @@ async fn killed_by_lot_under_load_nothing_is_lost_twice_or_out_of_order() {
                 platform.spawn(name, service);
             }
         }
-        caught_up(&mut platform, &services).await;
+        let last = caught_up(&mut platform, &services).await;
         let took = killed.elapsed();
         recovered.add(took);
         let names: Vec<&str> = victims.iter().map(|(name, _)| *name).collect();
         let after = load.acknowledged();
         println!(
-            "round {round}: {} killed, all caught up after {:.1} s; {} commands and {} points acknowledged meanwhile",
+            "round {round}: {} killed, all caught up after {:.1} s, {last} last; {} commands and {} points acknowledged meanwhile",
             names.join(", "),
             took.as_secs_f64(),
             after.0 - before.0,
             after.1 - before.1
         );
     }
+    storm(&mut platform, &mut random, if proof::is_running() { STORM } else { STORM / 10 }).await;
+    caught_up(&mut platform, &services).await;
     let seconds = started.elapsed().as_secs_f64();
     let ledger = load.end().await;
     platform.api.settled().await;
@@ -82,7 +86,7 @@ async fn killed_by_lot_under_load_nothing_is_lost_twice_or_out_of_order() {
     proof::tell(
         "kills",
         &format!(
-            "kill -9 by lot, {rounds} rounds: {commands} commands ({:.0}/s) and {points} points ({:.0}/s) acknowledged; 0 lost, 0 double, order kept, \
+            "kill -9 by lot, {rounds} rounds, then sinks that come and go: {commands} commands ({:.0}/s) and {points} points ({:.0}/s) acknowledged; 0 lost, 0 double, order kept, \
              `loki verify` clean; caught up after {recovered}",
             commands as f64 / seconds,
             points as f64 / seconds
@@ -90,35 +94,65 @@ async fn killed_by_lot_under_load_nothing_is_lost_twice_or_out_of_order() {
     );
 }
 
-/// All processes are ready, and every store has passed what the log held when it could be asked again.
-pub(crate) async fn caught_up(platform: &mut Platform, services: &[(&str, &str)]) {
-    let started = Instant::now();
-    let ends = loop {
-        if let Some(ends) = ends(platform).await {
-            break ends;
+/// Members of the samples' group come, are stopped, killed, or stand still for longer than they may.
+async fn storm(platform: &mut Platform, random: &mut Random, turns: usize) {
+    let mut coming = Vec::new();
+    for turn in 0..turns {
+        let name = format!("opentsdb-of-{turn}");
+        platform.spawn(&name, "opentsdb");
+        coming.push(name);
+        tokio::time::sleep(Duration::from_millis(200 + random.below(1_500) as u64)).await;
+        if coming.len() > 2 {
+            let name = coming.remove(random.below(coming.len()));
+            match random.below(3) {
+                0 => platform.stop(&name),
+                1 => platform.kill(&name),
+                _ => {
+                    // longer than a session of 6 s
+                    platform.pause(&name);
+                    tokio::time::sleep(Duration::from_secs(8)).await;
+                    platform.resume(&name);
+                    platform.stop(&name);
+                }
+            }
         }
-        assert!(started.elapsed() < PATIENCE, "the API does not come back\n{}", platform.log("api"));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    }
+    coming.iter().for_each(|name| platform.stop(name));
+}
+
+/// All processes are ready, and every store has passed what the log held when it could be asked again; which of them were the last.
+pub(crate) async fn caught_up(platform: &mut Platform, services: &[(&str, &str)]) -> String {
+    let started = Instant::now();
+    let mut ends: Option<Vec<u64>> = None;
+    let mut last = "processes".to_owned();
+    loop {
+        if let Ok((200, answer)) = platform.api.get("/v1/status").await {
+            let known = ends.get_or_insert_with(|| projections(&answer).map(|projection| number(&projection["end"])).collect());
+            let behind = behind(&answer, known);
+            if behind.is_empty() {
+                break;
+            }
+            last = behind.join(", ");
+        }
+        assert!(started.elapsed() < PATIENCE, "{last} do not catch up\n{}", platform.log("api"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     for (name, _) in services {
         platform.ready(name).await;
     }
-    platform.api.until_within(PATIENCE, "/v1/status", |status, answer| status == 200 && have_passed(answer, &ends)).await;
+    last
 }
 
-fn have_passed(status: &Value, ends: &[u64]) -> bool {
-    projections(status).count() == ends.len()
-        && projections(status).zip(ends).all(|(projection, end)| {
-            projection["state"] == "live" && !projection["position"].is_null() && number(&projection["position"]) >= *end
-        })
-}
-
-/// Of each projection, where its topic ends.
-async fn ends(platform: &Platform) -> Option<Vec<u64>> {
-    match platform.api.get("/v1/status").await {
-        Ok((200, answer)) => Some(projections(&answer).map(|projection| number(&projection["end"])).collect()),
-        _ => None,
+/// The names of those that have not passed these ends.
+fn behind(status: &Value, ends: &[u64]) -> Vec<String> {
+    if projections(status).count() != ends.len() {
+        return vec![status.to_string()];
     }
+    let has_passed = |projection: &Value, end: u64| {
+        projection["state"] == "live" && !projection["position"].is_null() && number(&projection["position"]) >= end
+    };
+    let behind = projections(status).zip(ends).filter(|(projection, end)| !has_passed(projection, **end));
+    behind.map(|(projection, _)| projection["name"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 fn projections(answer: &Value) -> impl Iterator<Item = &Value> {
