@@ -81,10 +81,19 @@ proof: stack-up ## The tests of faults with their full counts, into services/tes
 	export LOKI_PROOF=$(abspath $(BUILT))/proof LOKI_TEST_BINARY=$(abspath $(BUILT))/release/loki
 	export LOKI_TEST_ROUNDS=$(or $(ROUNDS),20) LOKI_TEST_SEEDS=$(or $(SEEDS),3000) LOKI_TEST_POINTS=200000
 	export LOKI_TEST_HALVES=1000 LOKI_TEST_HOSTILE=10000 LOKI_TEST_SOAK_SECONDS=1800
+	export LOKI_TEST_FUZZ=30000 LOKI_TEST_REQUESTS=1000
+	end_to_end=(cargo test --locked --workspace --test end_to_end -- --nocapture --test-threads 1)
+	# what tells times has the machine for itself
+	"$${end_to_end[@]}" rounds lines sample_faults hostile_share
+	# what only takes long does not need it
+	"$${end_to_end[@]}" soak &
+	soak=$$!
+	trap 'kill $$soak 2>/dev/null || true' EXIT
 	cargo test --locked --workspace --test seeds -- --nocapture
 	cargo test --locked --workspace --test sink -- --nocapture half
-	cargo test --locked --workspace --test end_to_end -- --nocapture --test-threads 1 sample_faults rounds lines hostile_share soak
+	cargo test --locked --workspace --test corpus --test routes -- every_target whatever_is_asked
 	$(BUILT)/debug/planted > $(BUILT)/proof/planted.md
+	wait $$soak
 	$(BUILT)/debug/results $(BUILT)/proof $$(date +%F)
 
 .PHONY: simulate

@@ -9,6 +9,7 @@ use loki_mysql::{Config, Readers, StateProjection, migrate};
 use loki_runner::{Applied, Batch, Projection, State, StoreError, Stored, Target};
 use loki_testing::real::{MariaDb, Running};
 use loki_wire::{Change, Fact};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -186,4 +187,89 @@ async fn a_server_that_was_set_back_takes_back_no_answer() {
     assert_eq!(apply(&mut projection, 9, 12).await.unwrap(), Applied::Refused);
     assert_eq!(apply(&mut projection, 5, 9).await.unwrap(), Applied::Done);
     assert!(readers.state.node(&node, None).await.unwrap().value.is_some());
+}
+
+/// Somebody at the same database, past the projection.
+async fn another(server: &Running) -> sqlx::Result<MySqlConnection> {
+    MySqlConnection::connect(&format!("{}/loki", server.url())).await
+}
+
+async fn run(connection: &mut MySqlConnection, sql: impl Into<String>) {
+    let sql: String = sql.into();
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
+}
+
+/// It is away with this number of an error.
+fn is_away(answer: Result<Applied, StoreError>, number: &str) {
+    assert!(matches!(&answer, Err(StoreError::Away(why)) if why.contains(number)), "not away for {number}: {answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowded_server_is_away_until_there_is_room() {
+    let server = start().await;
+    let config = config(&server);
+    let mut projection = begin(&config).await;
+    assert_eq!(apply(&mut projection, 0, 5).await.unwrap(), Applied::Done);
+    drop(projection);
+    let mut first = another(&server).await.unwrap();
+    // the least that can be set
+    run(&mut first, "SET GLOBAL max_connections = 10").await;
+    let mut held = vec![first];
+    let refused = loop {
+        match another(&server).await {
+            Ok(connection) => held.push(connection),
+            Err(error) => break error,
+        }
+    };
+    assert!(refused.to_string().contains("1040"), "{refused}");
+    let mut projection = StateProjection::state(&impatient(&server)).unwrap();
+    is_away(apply(&mut projection, 5, 9).await, "1040");
+    drop(held);
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = apply(&mut projection, 5, 9).await {
+        assert!(matches!(error, StoreError::Away(_)) && Instant::now() < deadline, "{error}");
+    }
+    assert_eq!(position(&mut projection).await.position, 9);
+    assert_eq!(count(&Readers::open(&config).unwrap()).await, 9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_another_holds_and_a_deadlock_are_gone_through_once_more() {
+    let server = start().await;
+    let mut projection = begin(&impatient(&server)).await;
+    assert_eq!(apply(&mut projection, 0, 5).await.unwrap(), Applied::Done);
+    let mut other = another(&server).await.unwrap();
+    run(&mut other, "BEGIN; SELECT * FROM state_position FOR UPDATE").await;
+    is_away(apply(&mut projection, 5, 9).await, "1205");
+    run(&mut other, "ROLLBACK").await;
+    assert_eq!(apply(&mut projection, 5, 9).await.unwrap(), Applied::Done);
+
+    // who has written less is the victim of a deadlock
+    run(&mut other, "CREATE TABLE scratch (n INT)").await;
+    run(&mut other, "BEGIN; INSERT INTO scratch SELECT seq FROM seq_1_to_20000").await;
+    let Change::Set(Entity::Node(node)) = fact(12).change else { unreachable!() };
+    run(&mut other, format!("INSERT INTO node (id, parent, name, fact, json) VALUES ('{}', '', 'n', 0, '{{}}')", node.id)).await;
+    let mut waiting = StateProjection::state(&config(&server)).unwrap();
+    let waits = tokio::spawn(async move {
+        let answer = apply(&mut waiting, 9, 15).await;
+        (waiting, answer)
+    });
+    // it has the position's row, and waits for the node's
+    let mut looking = another(&server).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let waits = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
+        if sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut looking).await.unwrap() > 0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "nobody waits");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    run(&mut other, "SELECT * FROM state_position FOR UPDATE").await;
+    let (mut waiting, answer) = waits.await.unwrap();
+    is_away(answer, "1213");
+    run(&mut other, "ROLLBACK").await;
+    assert_eq!(apply(&mut waiting, 9, 15).await.unwrap(), Applied::Done);
+    assert_eq!(position(&mut waiting).await.position, 15);
+    assert_eq!(count(&Readers::open(&config(&server)).unwrap()).await, 15);
 }

@@ -21,7 +21,7 @@ pub struct Target {
     pub check: fn(&[u8]),
 }
 
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target {
         name: "record",
         about: "headers as `name: value`, an empty line, a body: commands, facts, outcomes, letters",
@@ -31,6 +31,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "put", about: "the body of `/api/put`, gzip or not", check: targets::put },
     Target { name: "telnet", about: "lines as collectors send them over TCP", check: targets::telnet },
     Target { name: "query", about: "`METHOD path?parameters`, a line feed, a body: OpenTSDB's questions", check: targets::query },
+    Target { name: "answer", about: "what OpenTSDB answers to points and to questions", check: targets::answer },
     Target { name: "name", about: "names, paths, positions, keys, times and all else that is one text", check: targets::name },
     Target { name: "inventory", about: "a file of `loki import`; the first byte chooses its format", check: targets::inventory },
 ];

@@ -40,11 +40,12 @@ async fn whatever_happens_to_a_line_nothing_is_lost_and_the_others_keep_up() {
         let (mut others, mut recovered) = (0.0_f64, Spread::default());
         for fault in faults {
             site.proxies[line].set(Some(fault));
-            others = others.max(site.lag_of_others(needing, lasts).await);
+            let lag = site.lag_of_others(needing, lasts).await;
+            others = others.max(lag);
             site.proxies[line].set(None);
-            let took = site.caught_up().await;
+            let (took, last) = site.caught_up().await;
             recovered.add(took);
-            println!("{name} {fault:?}: caught up {:.1} s after it had ended", took.as_secs_f64());
+            println!("{name} {fault:?}: {}; caught up {:.1} s after it had ended, {last} last", of_others(needing, lag), took.as_secs_f64());
         }
         told.push(format!("| line to {name} | {} | {recovered} |", of_others(needing, others)));
     }
@@ -107,7 +108,9 @@ impl Site {
                 self.backends[line].pause().unwrap();
                 others = others.max(self.lag_of_others(needing, STANDS).await);
                 self.backends[line].resume().unwrap();
-                recovered.add(self.caught_up().await);
+                let (took, last) = self.caught_up().await;
+                recovered.add(took);
+                println!("{name} stopped: caught up after {:.1} s, {last} last", took.as_secs_f64());
             }
             if times > 0 {
                 told.push(format!(
@@ -122,16 +125,17 @@ impl Site {
             self.platform.pause("decider");
             others = others.max(self.lag_of_others(&[], STANDS).await);
             self.platform.resume("decider");
-            recovered.add(self.caught_up().await);
+            recovered.add(self.caught_up().await.0);
         }
         told.push(format!("| decider, SIGSTOP {} times {} s | {} | {recovered} |", times.max(1), STANDS.as_secs(), of_others(&[], others)));
         told
     }
 
-    async fn caught_up(&mut self) -> Duration {
+    /// How long it takes, and who is last.
+    async fn caught_up(&mut self) -> (Duration, String) {
         let back = Instant::now();
-        caught_up(&mut self.platform, &SERVICES.map(|service| (service, service))).await;
-        back.elapsed()
+        let last = caught_up(&mut self.platform, &SERVICES.map(|service| (service, service))).await;
+        (back.elapsed(), last)
     }
 
     /// The longest that a projector was behind meanwhile which does not need what is away, in seconds.

@@ -18,6 +18,10 @@ const READY: Duration = Duration::from_secs(90);
 /// How long an operators' command may take.
 const COMMAND: Duration = Duration::from_secs(300);
 
+/// What a decider needs for each command, for a day: it remembers the answer to its id, in the words of the rejection where it was rejected, as most
+/// wild ones are.
+pub(crate) const REMEMBERED_BYTES: u64 = 500;
+
 /// What runs on the real set, each a process.
 pub(crate) const SERVICES: [&str; 6] = ["decider", "mysql", "zookeeper", "redis", "opentsdb", "api"];
 

@@ -8,7 +8,7 @@ use loki_core::generate::Random;
 use loki_testing::proof;
 
 use crate::ledger::{Load, Rates};
-use crate::platform::Platform;
+use crate::platform::{Platform, REMEMBERED_BYTES};
 
 /// `make proof` has half an hour.
 const SECONDS: u64 = 15;
@@ -20,8 +20,6 @@ const LOOKS: u64 = 15;
 const KILLS_EVERY: u64 = 3;
 /// What the end may have more than the middle.
 const MORE: f64 = 1.15;
-/// The decider remembers the answer to each command's id for a day, in the words of its rejection where it was rejected, as most of this load are.
-const REMEMBERED: u64 = 500;
 
 /// What a process has of the machine.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +63,7 @@ async fn the_embedded_set_takes_no_more_as_time_passes() {
     let is_flat = |middle: u64, end: u64| end as f64 <= middle as f64 * MORE;
     // over seconds caches still fill
     if proof::is_running() {
-        let remembered = (end.commands - middle.commands) as u64 * REMEMBERED;
+        let remembered = (end.commands - middle.commands) as u64 * REMEMBERED_BYTES;
         assert!(is_flat(middle.resident, end.resident.saturating_sub(remembered)), "{taken:?}");
     }
     assert!(is_flat(middle.descriptors as u64 + 20, end.descriptors as u64), "{taken:?}");

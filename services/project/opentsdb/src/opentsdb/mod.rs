@@ -22,7 +22,9 @@ use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap
 use reqwest::{Client, Method, Response, StatusCode};
 
 use self::addresses::Addresses;
-use self::question::{Failure, Line, Question, failure};
+pub(crate) use self::put::refused;
+use self::question::Question;
+pub(crate) use self::question::{Failure, Line, failure, lines};
 use crate::config::OpenTsdbConfig;
 use crate::error::StoreError;
 use crate::port::{Answer, Found, Newest, Refused, Request, SeriesReader, SeriesStore, Why};
@@ -77,7 +79,7 @@ impl OpenTsdb {
             .await?;
         let status = response.status();
         let answer = self.whole(response).await?;
-        match put::refused(samples, &answer) {
+        match refused(samples, &answer) {
             Some(refused) if status == StatusCode::OK || status == StatusCode::BAD_REQUEST => Ok(Put::Done(refused)),
             _ if status == StatusCode::NO_CONTENT => Ok(Put::Done(Vec::new())),
             _ => {
@@ -107,8 +109,7 @@ impl OpenTsdb {
         let status = response.status();
         let answer = self.whole(response).await?;
         if status == StatusCode::OK {
-            let lines = serde_json::from_slice(&answer);
-            return lines.map(Ok).map_err(|error| StoreError::Away(format!("an answer of it cannot be read: {error}")));
+            return lines(&answer).map(Ok).map_err(|error| StoreError::Away(format!("an answer of it cannot be read: {error}")));
         }
         match failure(&answer) {
             Failure::Other(why) => match status {

@@ -69,7 +69,7 @@ struct Datapoint {
 }
 
 /// Which of these points were not stored; `None`: the answer has no details, and is about the request as a whole.
-pub(super) fn refused(samples: &[Sample], answer: &[u8]) -> Option<Vec<Refused>> {
+pub(crate) fn refused(samples: &[Sample], answer: &[u8]) -> Option<Vec<Refused>> {
     let details: Details = serde_json::from_slice(answer).ok()?;
     if details.failed == 0 && details.timeouts == 0 && details.errors.is_empty() {
         return Some(Vec::new());

@@ -98,19 +98,19 @@ pub(super) fn together<'s>(series: impl IntoIterator<Item = &'s Series>) -> Vec<
 
 /// One series of an answer.
 #[derive(Debug, Deserialize)]
-pub(super) struct Line {
+pub(crate) struct Line {
     tags: BTreeMap<String, String>,
     dps: Vec<(i64, Number)>,
 }
 
 impl Line {
-    pub(super) fn is_of(&self, series: &Series) -> bool {
+    pub(crate) fn is_of(&self, series: &Series) -> bool {
         series.tags.iter().len() == self.tags.len()
             && series.tags.iter().all(|(name, value)| self.tags.get(name).is_some_and(|of| of == value))
     }
 
     /// Milliseconds and values.
-    pub(super) fn points(&self) -> impl Iterator<Item = (i64, f64)> {
+    pub(crate) fn points(&self) -> impl Iterator<Item = (i64, f64)> {
         self.dps.iter().map(|(ms, number)| (*ms, number.0))
     }
 }
@@ -136,7 +136,7 @@ impl<'de> Deserialize<'de> for Number {
 
 /// Why a question was not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// No point has this metric, or this tag name.
     NoSuchSeries,
     NoSuchValue(String),
@@ -147,8 +147,13 @@ pub(super) enum Failure {
     Other(String),
 }
 
+/// Reads what a question is answered.
+pub(crate) fn lines(answer: &[u8]) -> serde_json::Result<Vec<Line>> {
+    serde_json::from_slice(answer)
+}
+
 /// Reads an answer that is none.
-pub(super) fn failure(answer: &[u8]) -> Failure {
+pub(crate) fn failure(answer: &[u8]) -> Failure {
     #[derive(Deserialize)]
     struct Answer {
         error: Told,

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use crate::cell::{Cell, Setting, until};
 use crate::documented::{described, description, operations};
 
-/// Of each operation; `LOKI_TEST_FUZZ` sets another number.
+/// Of each operation; `LOKI_TEST_REQUESTS` sets another number.
 const REQUESTS: usize = 60;
 /// More of an answer is not read: events never end.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -27,7 +27,7 @@ async fn whatever_is_asked_the_answer_is_a_documented_one() {
     // who asks for what will come waits in vain
     let cell = Cell::start_with(Setting { wait_max: Duration::from_millis(100), series: true, ..Setting::default() }).await;
     populate(&cell).await;
-    let requests: usize = std::env::var("LOKI_TEST_FUZZ").map_or(REQUESTS, |count| count.parse().expect("a number"));
+    let requests: usize = std::env::var("LOKI_TEST_REQUESTS").map_or(REQUESTS, |count| count.parse().expect("a number"));
     let mut asker = Asker::new(cell.client.address);
     for line in include_str!("requests.txt").lines() {
         asker.ask(&corpus::unescape(line).unwrap()).await;

@@ -1,5 +1,6 @@
 //! What is given to each reader, and what holds.
 
+mod answer;
 mod inventory;
 mod name;
 mod put;
@@ -8,6 +9,7 @@ mod record;
 mod sample;
 mod telnet;
 
+pub(crate) use answer::answer;
 pub(crate) use inventory::inventory;
 pub(crate) use name::name;
 pub(crate) use put::put;
