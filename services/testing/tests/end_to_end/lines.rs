@@ -45,7 +45,11 @@ async fn whatever_happens_to_a_line_nothing_is_lost_and_the_others_keep_up() {
             site.proxies[line].set(None);
             let (took, last) = site.caught_up().await;
             recovered.add(took);
-            eprintln!("{name} {fault:?}: {}; caught up {:.1} s after it had ended, {last} last", of_others(needing, lag), took.as_secs_f64());
+            eprintln!(
+                "{name} {fault:?}: {}; caught up {:.1} s after it had ended, {last} last",
+                of_others(needing, lag),
+                took.as_secs_f64()
+            );
         }
         told.push(format!("| line to {name} | {} | {recovered} |", of_others(needing, others)));
     }
