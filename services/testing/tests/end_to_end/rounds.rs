@@ -117,7 +117,8 @@ async fn storm(platform: &mut Platform, random: &mut Random, turns: usize) {
         tokio::time::sleep(Duration::from_millis(200 + random.below(1_500) as u64)).await;
         if coming.len() > 2 {
             let name = coming.remove(random.below(coming.len()));
-            match random.below(3) {
+            // to stand still takes the time that only proof has
+            match random.below(if proof::is_running() { 3 } else { 2 }) {
                 0 => platform.stop(&name),
                 1 => platform.kill(&name),
                 _ => {
