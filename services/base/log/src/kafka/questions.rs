@@ -191,10 +191,10 @@ impl Questions {
         let answer = self.ask_with(&source, name, question).await;
         if matches!(&answer, Err(Failed::Kafka(_, error)) if fault::is_unknown_topic(error)) {
             self.forget(&partition.topic);
-            let new = Arc::new(Closing::new(Source::open(&self.config)?));
             let mut now = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+            // of many that are told the same, one makes it
             if Arc::ptr_eq(&now, &source) {
-                *now = new;
+                *now = Arc::new(Closing::new(Source::open(&self.config)?));
             }
         }
         Ok(answer?)
