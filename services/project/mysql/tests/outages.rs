@@ -236,7 +236,8 @@ async fn a_crowded_server_is_away_until_there_is_room() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_another_holds_and_a_deadlock_are_gone_through_once_more() {
     let server = start().await;
-    let mut projection = begin(&impatient(&server)).await;
+    // the server gives a lock up before we give an answer up
+    let mut projection = begin(&Config { statement_timeout: Duration::from_secs(30), ..impatient(&server) }).await;
     assert_eq!(apply(&mut projection, 0, 5).await.unwrap(), Applied::Done);
     let mut other = another(&server).await.unwrap();
     run(&mut other, "BEGIN; SELECT * FROM state_position FOR UPDATE").await;
@@ -263,7 +264,8 @@ async fn a_lock_that_another_holds_and_a_deadlock_are_gone_through_once_more() {
             break;
         }
         assert!(Instant::now() < deadline, "nobody waits");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // who asks again within 100 ms is told what was told before, and so for ever
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
     run(&mut other, "SELECT * FROM state_position FOR UPDATE").await;
     let (mut waiting, answer) = waits.await.unwrap();
