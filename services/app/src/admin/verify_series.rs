@@ -3,7 +3,7 @@
 //! The judge is the sink's own, by way of a replay into a store that writes nothing: what the replay would put has to be there already, with
 //! the same value. What the judge refuses (bad, late, contradicting) must not be there, and is not looked for.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -20,17 +20,15 @@ use super::verify::{CATCH_UP, DIFFERENCES_MAX};
 use crate::backends::Backends;
 
 const STORE: &str = "opentsdb";
-/// Points that are looked up together. OpenTSDB reads an hour of a series whatever is asked of it: few large questions cost it a fraction of many
-/// small ones. Some 100 bytes each.
-const POINTS_AT_ONCE: usize = 200_000;
 
 pub(super) async fn series(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow::Result<bool> {
     let samples = &backends.samples;
     caught_up(backends).await?;
-    let compared = Arc::new(Compared { inner: samples.store.clone(), found: Mutex::default() });
-    let ended = replay(compared.clone(), backends.log.clone(), &samples.sink, |_| (), &Shutdown::new()).await?;
+    let missing = Arc::<Mutex<Vec<Sample>>>::default();
+    let compared = Arc::new(Compared { inner: samples.store.clone(), missing: missing.clone() });
+    let ended = replay(compared, backends.log.clone(), &samples.sink, |_| (), &Shutdown::new()).await?;
     // what came while it was compared may only now be there
-    let suspects = compared.missing().await?;
+    let suspects = std::mem::take(&mut *missing.lock().unwrap_or_else(PoisonError::into_inner));
     if !suspects.is_empty() {
         caught_up(backends).await?;
     }
@@ -83,50 +81,17 @@ fn raw(value: impl serde::Serialize) -> Box<RawValue> {
 /// Writes nothing: what it is to write and does not find is kept.
 struct Compared {
     inner: Arc<dyn SeriesStore>,
-    found: Mutex<Held>,
-}
-
-#[derive(Default)]
-struct Held {
-    /// Not looked up yet.
-    pending: Vec<Sample>,
-    missing: Vec<Sample>,
-}
-
-impl Compared {
-    /// All that the store lacks, or has with another value.
-    async fn missing(&self) -> Result<Vec<Sample>, StoreError> {
-        let pending = std::mem::take(&mut self.held().pending);
-        self.look_up(pending).await?;
-        Ok(std::mem::take(&mut self.held().missing))
-    }
-
-    async fn look_up(&self, samples: Vec<Sample>) -> Result<(), StoreError> {
-        let points: Vec<(Series, Instant)> = samples.iter().map(|sample| (sample.series.clone(), sample.at)).collect();
-        let found = self.inner.find(&points).await?;
-        let lacking = samples.into_iter().zip(found).filter(|(sample, found)| *found != Found::Value(sample.value));
-        self.held().missing.extend(lacking.map(|(sample, _)| sample));
-        Ok(())
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    missing: Arc<Mutex<Vec<Sample>>>,
 }
 
 #[async_trait]
 impl SeriesStore for Compared {
     async fn put(&self, samples: &[Sample]) -> Result<Vec<Refused>, StoreError> {
-        let full = {
-            let mut held = self.held();
-            held.pending.extend_from_slice(samples);
-            if held.pending.len() >= POINTS_AT_ONCE { std::mem::take(&mut held.pending) } else { Vec::new() }
-        };
-        if !full.is_empty() {
-            // whoever is told of a failure asks for the same again
-            let asked = self.look_up(full.clone()).await;
-            asked.inspect_err(|_| self.held().pending.extend_from_slice(&full[..full.len() - samples.len()]))?;
-        }
+        let points: Vec<(Series, Instant)> = samples.iter().map(|sample| (sample.series.clone(), sample.at)).collect();
+        let found = self.inner.find(&points).await?;
+        let lacks = |(sample, found): (&Sample, Found)| (found != Found::Value(sample.value)).then(|| sample.clone());
+        let lacking = samples.iter().zip(found).filter_map(lacks);
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).extend(lacking);
         Ok(Vec::new())
     }
 
