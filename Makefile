@@ -73,28 +73,16 @@ bench: toolchain ## Benchmarks beside bare peers, on real backends of their own;
 	$(BUILT)/release/bench $(WORK)
 
 .PHONY: proof
-proof: stack-up ## The tests of faults with their full counts, into services/testing/README.md: ROUNDS=n kills, SEEDS=n courses; 2 hours at most
+proof: stack-up ## The tests of faults with their full counts, into services/testing/README.md: ROUNDS=n kills, SEEDS=n courses; 2 hours at most. PARTS="rounds lines" runs some
 	@$(BACKENDS)
 	cargo build --locked --release -p loki
 	cargo test --locked --workspace --no-run
-	rm -rf $(BUILT)/proof
-	export LOKI_PROOF=$(abspath $(BUILT))/proof LOKI_TEST_BINARY=$(abspath $(BUILT))/release/loki
+	[ -n "$(PARTS)" ] || rm -rf $(BUILT)/proof
+	export LOKI_TEST_BINARY=$(abspath $(BUILT))/release/loki
 	export LOKI_TEST_ROUNDS=$(or $(ROUNDS),20) LOKI_TEST_SEEDS=$(or $(SEEDS),3000) LOKI_TEST_POINTS=200000
 	export LOKI_TEST_HALVES=1000 LOKI_TEST_HOSTILE=10000 LOKI_TEST_SOAK_SECONDS=1800
 	export LOKI_TEST_FUZZ=30000 LOKI_TEST_REQUESTS=1000
-	end_to_end=(cargo test --locked --workspace --test end_to_end -- --nocapture --test-threads 1)
-	# what tells times has the machine for itself
-	"$${end_to_end[@]}" rounds lines sample_faults hostile_share
-	# what only takes long does not need it
-	"$${end_to_end[@]}" soak &
-	soak=$$!
-	trap 'kill $$soak 2>/dev/null || true' EXIT
-	cargo test --locked --workspace --test seeds -- --nocapture
-	cargo test --locked --workspace --test sink -- --nocapture half
-	cargo test --locked --workspace --test corpus --test routes -- every_target whatever_is_asked
-	$(BUILT)/debug/planted > $(BUILT)/proof/planted.md
-	wait $$soak
-	$(BUILT)/debug/results $(BUILT)/proof $$(date +%F)
+	$(BUILT)/debug/proof $(abspath $(BUILT))/proof $$(date +%F) $(PARTS)
 
 .PHONY: simulate
 simulate: toolchain ## The whole platform on one thread and paused time, under the faults of a seed: SEED=n STEPS=n; SEEDS=n for so many from there on

@@ -2,18 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// `make proof` runs more.
-fn seeds() -> u64 {
-    std::env::var("LOKI_TEST_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
-}
+use loki_testing::proof;
+
+const SEEDS: u64 = 300;
+const STEPS: usize = 120;
 
 #[test]
 fn all_seeds_hold() {
+    let seeds = proof::count("LOKI_TEST_SEEDS", SEEDS);
     let next = AtomicU64::new(1);
-    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed <= seeds());
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed <= seeds);
     let some = || -> Vec<String> {
         std::iter::from_fn(take)
-            .filter_map(|seed| loki_simulate::run(seed, 120, |_, _| ()).err())
+            .filter_map(|seed| loki_simulate::run(seed, STEPS, |_, _| ()).err())
             .map(|failure| failure.to_string())
             .collect()
     };
@@ -23,6 +24,7 @@ fn all_seeds_hold() {
         all.into_iter().flat_map(|thread| thread.join().expect("a course does not panic")).collect()
     });
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    proof::tell("seeds", &format!("simulated courses of {STEPS} steps: seeds 1 to {seeds} hold"));
 }
 
 #[test]

@@ -19,6 +19,8 @@ const LASTS: Duration = Duration::from_secs(4);
 /// Longer than a session of 6 s.
 const STANDS: Duration = Duration::from_secs(9);
 const PROOF_STOPS: usize = 5;
+/// In seconds. Proof has the machine for itself.
+const PROOF_LAG_MAX: f64 = 2.0;
 
 /// A backend, the projectors that need it beside Kafka, and what befalls its line in `make test`.
 const LINES: [(&str, &[&str], Fault); 5] = [
@@ -58,6 +60,7 @@ async fn whatever_happens_to_a_line_nothing_is_lost_and_the_others_keep_up() {
     site.platform.api.settled().await;
     site.platform.verify();
     assert_eq!(ledger.differences(&site.platform.api).await, Vec::<String>::new());
+    assert_eq!(site.late, Vec::<String>::new());
     let (commands, points, lasts) = (ledger.commands(), ledger.points(), lasts.as_secs());
     let head = format!(
         "lines cut, stalled, half open, slow and reset in the place of an answer, {lasts} s each: {commands} commands and {points} points \
@@ -77,6 +80,8 @@ struct Site {
     proxies: [Proxy; 5],
     /// Likewise.
     backends: Vec<Running>,
+    /// Who was further behind than it may without need.
+    late: Vec<String>,
 }
 
 impl Site {
@@ -98,7 +103,7 @@ impl Site {
         }
         let url = |line: usize| proxies[line].before(&backends[line].url(), &backends[line].address());
         let addresses = Backends { kafka: url(0), mysql: url(1), zookeeper: url(2), redis: url(3), opentsdb: url(4) };
-        Self { platform: Platform::real(&addresses).await, proxies, backends }
+        Self { platform: Platform::real(&addresses).await, proxies, backends, late: Vec::new() }
     }
 
     /// SIGSTOP of each backend and of the decider, for longer than a session lasts; rows of the table.
@@ -143,13 +148,17 @@ impl Site {
     }
 
     /// The longest that a projector was behind meanwhile which does not need what is away, in seconds.
-    async fn lag_of_others(&self, needing: &[&str], lasts: Duration) -> f64 {
+    async fn lag_of_others(&mut self, needing: &[&str], lasts: Duration) -> f64 {
         let started = Instant::now();
         let mut longest = 0.0_f64;
         while started.elapsed() < lasts {
             for name in ["mysql", "zookeeper", "redis", "opentsdb"].into_iter().filter(|name| !needing.contains(name)) {
                 let lag = self.platform.metric(name, "lokiops_project_lag_seconds", "").await;
-                longest = longest.max(lag.unwrap_or(f64::INFINITY));
+                let lag = lag.unwrap_or(f64::INFINITY);
+                if proof::is_running() && lag > PROOF_LAG_MAX {
+                    self.late.push(format!("{name} is {lag:.1} s behind while it has no need of {needing:?}"));
+                }
+                longest = longest.max(lag);
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }

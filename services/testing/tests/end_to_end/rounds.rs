@@ -85,7 +85,7 @@ async fn killed_by_lot_under_load_nothing_is_lost_twice_or_out_of_order() {
     assert_eq!(ledger.differences(&platform.api).await, Vec::<String>::new());
     let (commands, points) = (ledger.commands(), ledger.points());
     proof::tell(
-        "kills",
+        "rounds",
         &format!(
             "kill -9 by lot, {rounds} rounds, then sinks that come and go: {commands} commands ({:.0}/s) and {points} points ({:.0}/s) acknowledged; 0 lost, 0 double, order kept, \
              `loki verify` clean; caught up after {recovered}",

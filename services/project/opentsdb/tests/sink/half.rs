@@ -205,8 +205,5 @@ async fn what_failed_is_sent_again_and_nothing_else() {
     assert_eq!((&book.breaches[..], &book.owed), (&[][..], &BTreeSet::new()));
     assert_eq!(book.stored.len(), usize::try_from(sent).unwrap() * 60 * HOSTS, "points are missing");
     let happened: Vec<String> = book.happened.iter().map(|(half, number)| format!("{number} {half:?}")).collect();
-    proof::tell(
-        "half_successes",
-        &format!("half-successes of a stub of OpenTSDB, exactly what failed sent again: {}", happened.join(", ")),
-    );
+    proof::tell("half", &format!("half-successes of a stub of OpenTSDB, exactly what failed sent again: {}", happened.join(", ")));
 }
