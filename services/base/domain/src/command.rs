@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    DomainId, Expectation, Labels, MembershipId, NodeId, NodeName, NodePath, Pattern, Ratio, ServerId, ServerName, ServerState, Site, Text,
+    ArchiveUrl, DomainId, Expectation, HostState, Labels, Manifest, MembershipId, NodeId, NodeName, NodePath, PackageName, Pattern, PublicKey,
+    Ratio, RunId, Script, ServerId, ServerName, ServerState, Settings, Sha256, Site, TemplateName, Text, TokenName, Uses, Version, job,
 };
 
 /// A node is named by its id or its path.
@@ -119,6 +120,96 @@ pub enum Command {
     DomainRemove {
         site: Site,
     },
+    /// `node`: `None` for everything.
+    TokenCreate {
+        name: TokenName,
+        node: Option<NodeRef>,
+        uses: Uses,
+        key: PublicKey,
+        expires_ms: Option<i64>,
+    },
+    TokenRemove {
+        name: TokenName,
+    },
+    PackageRegister {
+        name: PackageName,
+        version: Version,
+        branch: Option<Text>,
+        url: ArchiveUrl,
+        sha256: Sha256,
+        size: u64,
+        minisign: Option<Script>,
+        manifest: Manifest,
+    },
+    PackageWithdraw {
+        name: PackageName,
+        version: Version,
+        reason: Text,
+    },
+    /// Makes the template of this name on this node, or replaces it.
+    TemplateSet {
+        node: NodeRef,
+        name: TemplateName,
+        kind: job::Kind,
+        settings: Settings,
+    },
+    TemplateRemove {
+        node: NodeRef,
+        name: TemplateName,
+    },
+    RunStart {
+        node: NodeRef,
+        template: TemplateName,
+        settings: Settings,
+    },
+    /// What somebody asks of a run that is there.
+    RunOperate {
+        run: RunId,
+        operation: Operation,
+    },
+    /// What a host says of its part.
+    RunReport {
+        run: RunId,
+        server: ServerId,
+        attempt: u32,
+        state: HostState,
+        step: Option<Text>,
+        message: Option<Text>,
+    },
+    /// The next step of a run. The decider appends it to itself; from anyone else it does no harm.
+    RunStep {
+        run: RunId,
+    },
+    /// A timer of this run was due then. The clock appends it; from anyone else it does no harm.
+    TimerFire {
+        run: RunId,
+        due_ms: i64,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    Approve,
+    Pause,
+    Resume,
+    Stop,
+    /// What has failed is tried once more.
+    Retry,
+    /// `fast`: everywhere at once, without a pause.
+    RollBack { fast: bool },
+}
+
+impl Operation {
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Approve => "run.approve",
+            Self::Pause => "run.pause",
+            Self::Resume => "run.resume",
+            Self::Stop => "run.stop",
+            Self::Retry => "run.retry",
+            Self::RollBack { .. } => "run.roll_back",
+        }
+    }
 }
 
 /// What `server.weigh` sets on one mount; absent parts stay.
@@ -153,6 +244,17 @@ impl Command {
             Self::MembershipSweep { .. } => "membership.sweep",
             Self::DomainSet { .. } => "domain.set",
             Self::DomainRemove { .. } => "domain.remove",
+            Self::TokenCreate { .. } => "token.create",
+            Self::TokenRemove { .. } => "token.remove",
+            Self::PackageRegister { .. } => "package.register",
+            Self::PackageWithdraw { .. } => "package.withdraw",
+            Self::TemplateSet { .. } => "template.set",
+            Self::TemplateRemove { .. } => "template.remove",
+            Self::RunStart { .. } => "run.start",
+            Self::RunOperate { operation, .. } => operation.type_name(),
+            Self::RunReport { .. } => "run.report",
+            Self::RunStep { .. } => "run.step",
+            Self::TimerFire { .. } => "timer.fire",
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Server, ServerId};
+use crate::{
+    Batch, Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, RunHost, RunId, Server, ServerId,
+    Template, TemplateId, Timer, Token, TokenId,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -12,10 +15,30 @@ pub enum Kind {
     Mount,
     Membership,
     Domain,
+    Token,
+    Package,
+    Template,
+    Run,
+    Batch,
+    RunHost,
+    Timer,
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [Self::Node, Self::Server, Self::Mount, Self::Membership, Self::Domain];
+    pub const ALL: [Self; 12] = [
+        Self::Node,
+        Self::Server,
+        Self::Mount,
+        Self::Membership,
+        Self::Domain,
+        Self::Token,
+        Self::Package,
+        Self::Template,
+        Self::Run,
+        Self::Batch,
+        Self::RunHost,
+        Self::Timer,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -24,6 +47,13 @@ impl Kind {
             Self::Mount => "mount",
             Self::Membership => "membership",
             Self::Domain => "domain",
+            Self::Token => "token",
+            Self::Package => "package",
+            Self::Template => "template",
+            Self::Run => "run",
+            Self::Batch => "batch",
+            Self::RunHost => "run_host",
+            Self::Timer => "timer",
         }
     }
 }
@@ -44,7 +74,7 @@ impl FromStr for Kind {
     }
 }
 
-/// The key of an entity, and of its facts in the log. Written `node/<id>`, `mount/<node id>.<server id>`.
+/// The key of an entity, and of its facts in the log. Written `node/<id>`, `mount/<node id>.<server id>`, `batch/<run id>.<number>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     Node(NodeId),
@@ -52,6 +82,13 @@ pub enum Key {
     Mount(NodeId, ServerId),
     Membership(MembershipId),
     Domain(DomainId),
+    Token(TokenId),
+    Package(PackageId),
+    Template(TemplateId),
+    Run(RunId),
+    Batch(RunId, u32),
+    RunHost(RunId, ServerId),
+    Timer(RunId),
 }
 
 impl Key {
@@ -62,18 +99,21 @@ impl Key {
             Self::Mount(..) => Kind::Mount,
             Self::Membership(_) => Kind::Membership,
             Self::Domain(_) => Kind::Domain,
+            Self::Token(_) => Kind::Token,
+            Self::Package(_) => Kind::Package,
+            Self::Template(_) => Kind::Template,
+            Self::Run(_) => Kind::Run,
+            Self::Batch(..) => Kind::Batch,
+            Self::RunHost(..) => Kind::RunHost,
+            Self::Timer(_) => Kind::Timer,
         }
     }
 
     /// The part after the kind.
     pub fn id(&self) -> String {
-        match self {
-            Self::Node(id) => id.to_string(),
-            Self::Server(id) => id.to_string(),
-            Self::Mount(node, server) => format!("{node}.{server}"),
-            Self::Membership(id) => id.to_string(),
-            Self::Domain(id) => id.to_string(),
-        }
+        let mut text = self.to_string();
+        text.drain(..=self.kind().as_str().len());
+        text
     }
 
     /// Reads a key from its kind and the part after it.
@@ -87,18 +127,42 @@ impl Key {
             }
             Kind::Membership => Self::Membership(id.parse()?),
             Kind::Domain => Self::Domain(id.parse()?),
+            Kind::Token => Self::Token(id.parse()?),
+            Kind::Package => Self::Package(id.parse()?),
+            Kind::Template => Self::Template(id.parse()?),
+            Kind::Run => Self::Run(id.parse()?),
+            Kind::Batch => {
+                let (run, number) = id.split_once('.').ok_or_else(|| Invalid::new("a batch's key is `<run id>.<number>`"))?;
+                let read: u32 = number.parse().map_err(|_| Invalid::new("a batch's number is one from 0 on"))?;
+                if read.to_string() != number {
+                    return Err(Invalid::new("a batch's number is written without a sign and without zeros before it"));
+                }
+                Self::Batch(run.parse()?, read)
+            }
+            Kind::RunHost => {
+                let (run, server) = id.split_once('.').ok_or_else(|| Invalid::new("a run host's key is `<run id>.<server id>`"))?;
+                Self::RunHost(run.parse()?, server.parse()?)
+            }
+            Kind::Timer => Self::Timer(id.parse()?),
         })
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.kind())?;
         match self {
-            Self::Node(id) => write!(f, "node/{id}"),
-            Self::Server(id) => write!(f, "server/{id}"),
-            Self::Mount(node, server) => write!(f, "mount/{node}.{server}"),
-            Self::Membership(id) => write!(f, "membership/{id}"),
-            Self::Domain(id) => write!(f, "domain/{id}"),
+            Self::Node(id) => write!(f, "{id}"),
+            Self::Server(id) => write!(f, "{id}"),
+            Self::Mount(node, server) => write!(f, "{node}.{server}"),
+            Self::Membership(id) => write!(f, "{id}"),
+            Self::Domain(id) => write!(f, "{id}"),
+            Self::Token(id) => write!(f, "{id}"),
+            Self::Package(id) => write!(f, "{id}"),
+            Self::Template(id) => write!(f, "{id}"),
+            Self::Run(id) | Self::Timer(id) => write!(f, "{id}"),
+            Self::Batch(run, number) => write!(f, "{run}.{number}"),
+            Self::RunHost(run, server) => write!(f, "{run}.{server}"),
         }
     }
 }
@@ -118,6 +182,13 @@ pub enum Entity {
     Mount(Mount),
     Membership(Membership),
     Domain(Domain),
+    Token(Token),
+    Package(Package),
+    Template(Template),
+    Run(Run),
+    Batch(Batch),
+    RunHost(RunHost),
+    Timer(Timer),
 }
 
 impl Entity {
@@ -128,6 +199,13 @@ impl Entity {
             Self::Mount(mount) => Key::Mount(mount.node, mount.server),
             Self::Membership(membership) => Key::Membership(membership.id),
             Self::Domain(domain) => Key::Domain(domain.id),
+            Self::Token(token) => Key::Token(token.id),
+            Self::Package(package) => Key::Package(package.id),
+            Self::Template(template) => Key::Template(template.id),
+            Self::Run(run) => Key::Run(run.id),
+            Self::Batch(batch) => Key::Batch(batch.run, batch.number),
+            Self::RunHost(host) => Key::RunHost(host.run, host.server),
+            Self::Timer(timer) => Key::Timer(timer.run),
         }
     }
 }

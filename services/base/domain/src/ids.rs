@@ -48,6 +48,8 @@ macro_rules! id {
         impl $name {
             /// The smallest id: where a walk in id order begins.
             pub const MIN: Self = Self(0);
+            /// The largest.
+            pub const MAX: Self = Self((1 << 80) - 1);
 
             /// Takes the first 80 bits of a digest.
             pub fn from_digest(digest: &[u8; 32]) -> Self {
@@ -93,6 +95,22 @@ id!(
 id!(
     /// A domain. Another node or another expectation keeps it; another name, path, scheme or vendor is another domain.
     DomainId
+);
+id!(
+    /// A token.
+    TokenId
+);
+id!(
+    /// One version of a package, and the release that it becomes on a host.
+    PackageId
+);
+id!(
+    /// A template on a node.
+    TemplateId
+);
+id!(
+    /// A run of a job.
+    RunId
 );
 id!(
     /// A log: random, written by the decider's very first transaction, and different in every new log.

@@ -54,6 +54,20 @@ impl FromStr for ServerName {
     }
 }
 
+/// Names that may become names of files: they begin with a letter or a digit, and hold no separator.
+pub(crate) fn check_plain(text: &str, what: &str) -> Result<(), Invalid> {
+    if !(1..=63).contains(&text.len()) {
+        return Err(Invalid::new(format!("{what} has 1 to 63 characters, this has {}", text.len())));
+    }
+    if let Some(letter) = text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_'))) {
+        return Err(Invalid::new(format!("`{}` may not be in {what}: use a-z, 0-9, `.`, `-` and `_`", letter.escape_default())));
+    }
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Err(Invalid::new(format!("{what} begins with a letter or a digit")));
+    }
+    Ok(())
+}
+
 /// What all short texts with rules of their own have: they are written as they are.
 macro_rules! text {
     ($name:ident) => {

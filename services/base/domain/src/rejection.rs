@@ -37,6 +37,14 @@ pub enum Code {
     IdReused,
     /// It was decided after its `expires`.
     Expired,
+    /// It is signed by no token that covers it; the message says what is missing.
+    Forbidden,
+    /// A run is not finished; `conflict` says which.
+    RunPending,
+    /// The run is in a state in which this makes no sense.
+    WrongState,
+    /// The version of the package was withdrawn.
+    Withdrawn,
     /// What a later decider wrote. Only reading gives it: a writer has the codes of [`Code::ALL`].
     Later(LaterCode),
 }
@@ -52,7 +60,7 @@ impl fmt::Debug for LaterCode {
 }
 
 impl Code {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Invalid,
         Self::NotFound,
         Self::AlreadyExists,
@@ -67,6 +75,10 @@ impl Code {
         Self::TooLarge,
         Self::IdReused,
         Self::Expired,
+        Self::Forbidden,
+        Self::RunPending,
+        Self::WrongState,
+        Self::Withdrawn,
     ];
 
     /// The longest code: stores keep a column of this width.
@@ -88,6 +100,10 @@ impl Code {
             Self::TooLarge => "too_large",
             Self::IdReused => "id_reused",
             Self::Expired => "expired",
+            Self::Forbidden => "forbidden",
+            Self::RunPending => "run_pending",
+            Self::WrongState => "wrong_state",
+            Self::Withdrawn => "withdrawn",
             Self::Later(code) => &code.0,
         }
     }

@@ -1,6 +1,6 @@
 //! New ids: they derive from the command that asked, so that deciding it again gives the same ones.
 
-use loki_domain::{DomainId, Kind, MembershipId, NodeId, ServerId};
+use loki_domain::{DomainId, Kind, MembershipId, NodeId, PackageId, RunId, ServerId, TemplateId, TokenId};
 use sha2::{Digest, Sha256};
 
 /// Who asked, and under which id: together the command's idempotency key.
@@ -8,6 +8,15 @@ use sha2::{Digest, Sha256};
 pub struct Origin<'a> {
     pub actor: &'a str,
     pub id: &'a str,
+    /// Whose signature it has: checked by whoever read the command. It is no part of the idempotency key.
+    pub token: Option<TokenId>,
+}
+
+impl<'a> Origin<'a> {
+    /// Of a command that is not signed.
+    pub fn new(actor: &'a str, id: &'a str) -> Self {
+        Self { actor, id, token: None }
+    }
 }
 
 /// Gives the new ids of one command, in order. An id that is taken is passed over: the next index is tried.
@@ -37,6 +46,22 @@ impl<'a> NewIds<'a> {
         self.fresh(Kind::Domain, DomainId::from_digest, taken)
     }
 
+    pub fn token(&mut self, taken: impl Fn(&TokenId) -> bool) -> TokenId {
+        self.fresh(Kind::Token, TokenId::from_digest, taken)
+    }
+
+    pub fn package(&mut self, taken: impl Fn(&PackageId) -> bool) -> PackageId {
+        self.fresh(Kind::Package, PackageId::from_digest, taken)
+    }
+
+    pub fn template(&mut self, taken: impl Fn(&TemplateId) -> bool) -> TemplateId {
+        self.fresh(Kind::Template, TemplateId::from_digest, taken)
+    }
+
+    pub fn run(&mut self, taken: impl Fn(&RunId) -> bool) -> RunId {
+        self.fresh(Kind::Run, RunId::from_digest, taken)
+    }
+
     fn fresh<Id>(&mut self, kind: Kind, read: fn(&[u8; 32]) -> Id, taken: impl Fn(&Id) -> bool) -> Id {
         loop {
             let id = read(&digest(kind, self.origin, self.index));
@@ -64,7 +89,7 @@ mod tests {
     use super::*;
 
     fn ids(actor: &'static str, id: &'static str) -> NewIds<'static> {
-        NewIds::of(Origin { actor, id })
+        NewIds::of(Origin::new(actor, id))
     }
 
     #[test]

@@ -175,7 +175,7 @@ mod tests {
     const B: [u8; 32] = [2; 32];
 
     fn key(id: &str) -> IdKey {
-        IdKey::of(&Origin { actor: "ann", id })
+        IdKey::of(&Origin::new("ann", id))
     }
 
     fn accepted(after: u64) -> First {
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_origin_is_no_concatenation() {
-        assert_ne!(IdKey::of(&Origin { actor: "a", id: "bc" }), IdKey::of(&Origin { actor: "ab", id: "c" }));
+        assert_ne!(IdKey::of(&Origin::new("a", "bc")), IdKey::of(&Origin::new("ab", "c")));
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn a_long_sweep_meets_other_commands() {
             labels: Default::default(),
             again: None,
         };
-        let id = loki_core::identity::NewIds::of(Origin { actor: "ann", id: "rule" }).membership(|_| false);
+        let id = loki_core::identity::NewIds::of(Origin::new("ann", "rule")).membership(|_| false);
         all.push(Asked { actor: "ann".into(), id: "rule".into(), command: rule });
         for asked in &all {
             assert!(carry_out(&mut state, asked).0.is_ok(), "{asked:?}");

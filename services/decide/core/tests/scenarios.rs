@@ -38,7 +38,7 @@ impl World {
         let (name, command) = language::command(text, &self.names);
         self.commands += 1;
         let id = format!("{}", self.commands);
-        let decision = decide(&self.state, &command, &Origin { actor: "ann", id: &id }, 0);
+        let decision = decide(&self.state, &command, &Origin::new("ann", &id), 0);
         let Ok(decided) = &decision else { return (decision, Vec::new()) };
         let gone = decided.facts.iter().map(|(key, _)| show::key(key, &self.state, &self.names)).collect::<Vec<_>>();
         for (key, entity) in decided.facts.clone() {

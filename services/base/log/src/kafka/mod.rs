@@ -15,7 +15,9 @@
 //!   asks is a consumer of committed records, and the high watermark otherwise; here it is such a consumer.
 //! - **Members** are consumers of the classic protocol with the cooperative-sticky assignor. The rebalance callback assigns nothing: an
 //!   assignment is acknowledged with an empty list, so that the group goes on, and `start` adds each partition with its offset. A
-//!   revocation is acknowledged by `release`; until then nobody else gets the partition.
+//!   revocation is acknowledged by `release`; until then nobody else gets the partition. librdkafka before 2.14.2 may end the process with
+//!   SIGSEGV where a member leaves while its coordinator is away (`rd_kafka_cgrp_handle_LeaveGroup`): then what was not committed is read again
+//!   by the next, as after any kill.
 //! - **Time.** Every call ends within about `request_timeout`, with `Away` when the broker does not answer.
 
 mod admin;

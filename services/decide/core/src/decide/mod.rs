@@ -11,11 +11,16 @@ mod lookup;
 mod membership;
 mod mount;
 mod node;
+mod package;
+mod permit;
 mod ratio;
 mod reconcile;
+mod run;
 mod server;
+mod template;
+mod token;
 
-use loki_domain::{Code, Command, Entity, Key, Rejection};
+use loki_domain::{Code, Command, Entity, Key, Package, Rejection};
 
 use crate::State;
 use crate::identity::{NewIds, Origin};
@@ -49,8 +54,8 @@ impl Decision {
 
 type Decided = Result<Decision, Rejection>;
 
-/// Decides one command. `_at_ms` is the command's time: the rules of today do not ask for it, those with a `due` will.
-pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, _at_ms: i64) -> Decided {
+/// Decides one command; `at_ms` is its time.
+pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, at_ms: i64) -> Decided {
     let ids = NewIds::of(*origin);
     let decision = match command {
         Command::NodeCreate { path, parents, labels, contacts, defaults, again } => {
@@ -87,6 +92,36 @@ pub fn decide(state: &State, command: &Command, origin: &Origin<'_>, _at_ms: i64
         Command::MembershipSweep { membership } => membership::sweep(state, membership),
         Command::DomainSet { site, node, expect, again } => domain::set(state, site, node, expect, *again, ids),
         Command::DomainRemove { site } => domain::remove(state, site),
+        Command::TokenCreate { name, node, uses, key, expires_ms } => {
+            let new = token::New { name, node: node.as_ref(), uses, key: *key, expires_ms: *expires_ms };
+            token::create(state, new, origin, at_ms)
+        }
+        Command::TokenRemove { name } => token::remove(state, name, origin, at_ms),
+        Command::PackageRegister { name, version, branch, url, sha256, size, minisign, manifest } => {
+            let new = Package {
+                id: package::NO_ID,
+                name: name.clone(),
+                version: version.clone(),
+                branch: branch.clone(),
+                url: url.clone(),
+                sha256: *sha256,
+                size: *size,
+                minisign: minisign.clone(),
+                manifest: manifest.clone(),
+                withdrawn: None,
+            };
+            package::register(state, new, origin, at_ms)
+        }
+        Command::PackageWithdraw { name, version, reason } => package::withdraw(state, name, version, reason, origin, at_ms),
+        Command::TemplateSet { node, name, kind, settings } => template::set(state, node, name, *kind, settings, origin, at_ms),
+        Command::TemplateRemove { node, name } => template::remove(state, node, name, origin, at_ms),
+        Command::RunStart { node, template, settings } => run::start(state, node, template, settings, origin, at_ms),
+        Command::RunOperate { run, operation } => run::operate(state, *run, *operation, origin, at_ms),
+        Command::RunReport { run, server, attempt, state: said, step, message } => {
+            let report = run::Report { run: *run, server: *server, attempt: *attempt, state: *said, step, message };
+            run::report(state, &report, at_ms)
+        }
+        Command::RunStep { run } | Command::TimerFire { run, .. } => run::step(state, *run, at_ms),
     }?;
     if decision.facts.len() > FACTS_MAX {
         let message = format!("the command would have {} facts, at most {FACTS_MAX} are allowed: split it", decision.facts.len());
@@ -106,6 +141,11 @@ pub fn subject(command: &Command) -> &'static str {
         Command::ServerWeigh { .. } => "mounts",
         Command::MembershipSet { .. } | Command::MembershipRemove { .. } | Command::MembershipSweep { .. } => "membership",
         Command::DomainSet { .. } | Command::DomainRemove { .. } => "name",
+        Command::TokenCreate { .. } | Command::TokenRemove { .. } => "name",
+        Command::PackageRegister { .. } | Command::PackageWithdraw { .. } => "name",
+        Command::TemplateSet { .. } | Command::TemplateRemove { .. } => "name",
+        Command::RunStart { .. } => "node",
+        Command::RunOperate { .. } | Command::RunReport { .. } | Command::RunStep { .. } | Command::TimerFire { .. } => "run",
     }
 }
 

@@ -98,7 +98,10 @@ pub(super) fn remove(state: &State, node: &NodeRef) -> Decided {
     let mount = || state.mounts().of_node(node.id).next().map(|mount| (Key::Mount(mount.node, mount.server), "mounted servers"));
     let rule = || state.memberships().of_node(node.id).next().map(|rule| (Key::Membership(rule.id), "membership rules"));
     let domain = || state.domains().of_node(node.id).next().map(|domain| (Key::Domain(domain.id), "domains"));
-    if let Some((conflict, what)) = child.or_else(mount).or_else(rule).or_else(domain) {
+    let template = || state.templates().of_node(node.id).next().map(|template| (Key::Template(template.id), "templates"));
+    let run = || state.runs().unfinished_of(node.id).next().map(|run| (Key::Run(run.id), "a run that has not ended"));
+    let token = || state.tokens().iter().find(|token| token.node == Some(node.id)).map(|token| (Key::Token(token.id), "tokens"));
+    if let Some((conflict, what)) = child.or_else(mount).or_else(rule).or_else(domain).or_else(template).or_else(run).or_else(token) {
         let message = format!("`{}` still has {what}: remove them first", lookup::path(state, node.id));
         return Err(Rejection::new(Code::NotEmpty, "node", message).in_the_way(conflict));
     }

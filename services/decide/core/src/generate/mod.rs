@@ -25,6 +25,6 @@ pub struct Asked {
 
 impl Asked {
     pub fn origin(&self) -> Origin<'_> {
-        Origin { actor: &self.actor, id: &self.id }
+        Origin::new(&self.actor, &self.id)
     }
 }

@@ -12,20 +12,31 @@ mod candidates;
 mod domains;
 mod memberships;
 mod mounts;
+mod packages;
+mod runs;
 mod servers;
 mod table;
+mod templates;
+mod tokens;
 mod tree;
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use loki_domain::{Domain, DomainId, Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Server, ServerId};
+use loki_domain::{
+    Batch, Domain, DomainId, Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, RunHost, RunId, Server, ServerId,
+    Template, TemplateId, Timer, Token, TokenId,
+};
 
 pub use domains::Domains;
 pub use memberships::Memberships;
 pub use mounts::{Load, Mounts};
+pub use packages::Packages;
+pub use runs::{Runs, Tally};
 pub use servers::Servers;
+pub use templates::Templates;
+pub use tokens::Tokens;
 pub use tree::Tree;
 
 /// Cheap to clone as far as entities go: they are shared.
@@ -36,6 +47,10 @@ pub struct State {
     mounts: Mounts,
     memberships: Memberships,
     domains: Domains,
+    tokens: Tokens,
+    packages: Packages,
+    templates: Templates,
+    runs: Runs,
 }
 
 /// Puts back what one `evolve` replaced.
@@ -50,6 +65,13 @@ enum Before {
     Mount(NodeId, ServerId, Option<Mount>),
     Membership(MembershipId, Option<Arc<Membership>>),
     Domain(DomainId, Option<Arc<Domain>>),
+    Token(TokenId, Option<Arc<Token>>),
+    Package(PackageId, Option<Arc<Package>>),
+    Template(TemplateId, Option<Arc<Template>>),
+    Run(RunId, Option<Arc<Run>>),
+    Batch(RunId, u32, Option<Arc<Batch>>),
+    RunHost(RunId, ServerId, Option<Arc<RunHost>>),
+    Timer(RunId, Option<Timer>),
 }
 
 impl State {
@@ -64,12 +86,32 @@ impl State {
             }
             Some(Entity::Membership(rule)) => Before::Membership(rule.id, self.memberships.put(rule.id, Some(Arc::new(rule)))),
             Some(Entity::Domain(domain)) => Before::Domain(domain.id, self.domains.put(domain.id, Some(Arc::new(domain)))),
+            Some(Entity::Token(token)) => Before::Token(token.id, self.tokens.put(token.id, Some(Arc::new(token)))),
+            Some(Entity::Package(package)) => Before::Package(package.id, self.packages.put(package.id, Some(Arc::new(package)))),
+            Some(Entity::Template(template)) => Before::Template(template.id, self.templates.put(template.id, Some(Arc::new(template)))),
+            Some(Entity::Run(run)) => Before::Run(run.id, self.runs.put(run.id, Some(Arc::new(run)))),
+            Some(Entity::Batch(batch)) => {
+                let (run, number) = (batch.run, batch.number);
+                Before::Batch(run, number, self.runs.put_batch(run, number, Some(Arc::new(batch))))
+            }
+            Some(Entity::RunHost(host)) => {
+                let (run, server) = (host.run, host.server);
+                Before::RunHost(run, server, self.runs.put_host(run, server, Some(Arc::new(host))))
+            }
+            Some(Entity::Timer(timer)) => Before::Timer(timer.run, self.runs.put_timer(timer.run, Some(timer))),
             None => match key {
                 Key::Node(id) => Before::Node(id, self.tree.put(id, None)),
                 Key::Server(id) => Before::Server(id, self.servers.put(id, None)),
                 Key::Mount(node, server) => Before::Mount(node, server, self.mounts.put(node, server, None)),
                 Key::Membership(id) => Before::Membership(id, self.memberships.put(id, None)),
                 Key::Domain(id) => Before::Domain(id, self.domains.put(id, None)),
+                Key::Token(id) => Before::Token(id, self.tokens.put(id, None)),
+                Key::Package(id) => Before::Package(id, self.packages.put(id, None)),
+                Key::Template(id) => Before::Template(id, self.templates.put(id, None)),
+                Key::Run(id) => Before::Run(id, self.runs.put(id, None)),
+                Key::Batch(run, number) => Before::Batch(run, number, self.runs.put_batch(run, number, None)),
+                Key::RunHost(run, server) => Before::RunHost(run, server, self.runs.put_host(run, server, None)),
+                Key::Timer(run) => Before::Timer(run, self.runs.put_timer(run, None)),
             },
         })
     }
@@ -82,6 +124,13 @@ impl State {
             Before::Mount(node, server, before) => drop(self.mounts.put(node, server, before)),
             Before::Membership(id, before) => drop(self.memberships.put(id, before)),
             Before::Domain(id, before) => drop(self.domains.put(id, before)),
+            Before::Token(id, before) => drop(self.tokens.put(id, before)),
+            Before::Package(id, before) => drop(self.packages.put(id, before)),
+            Before::Template(id, before) => drop(self.templates.put(id, before)),
+            Before::Run(id, before) => drop(self.runs.put(id, before)),
+            Before::Batch(run, number, before) => drop(self.runs.put_batch(run, number, before)),
+            Before::RunHost(run, server, before) => drop(self.runs.put_host(run, server, before)),
+            Before::Timer(run, before) => drop(self.runs.put_timer(run, before)),
         }
     }
 
@@ -105,6 +154,22 @@ impl State {
         &self.domains
     }
 
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    pub fn packages(&self) -> &Packages {
+        &self.packages
+    }
+
+    pub fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
     /// The living entity under a key.
     pub fn get(&self, key: &Key) -> Option<Entity> {
         match key {
@@ -113,6 +178,13 @@ impl State {
             Key::Mount(node, server) => self.mounts.get(node, server).map(|mount| Entity::Mount(*mount)),
             Key::Membership(id) => self.memberships.get(id).map(|rule| Entity::Membership(rule.clone())),
             Key::Domain(id) => self.domains.get(id).map(|domain| Entity::Domain(domain.clone())),
+            Key::Token(id) => self.tokens.get(id).map(|token| Entity::Token(token.clone())),
+            Key::Package(id) => self.packages.get(id).map(|package| Entity::Package(package.clone())),
+            Key::Template(id) => self.templates.get(id).map(|template| Entity::Template(template.clone())),
+            Key::Run(id) => self.runs.get(id).map(|run| Entity::Run(run.clone())),
+            Key::Batch(run, number) => self.runs.batch(*run, *number).map(|batch| Entity::Batch(batch.clone())),
+            Key::RunHost(run, server) => self.runs.host(*run, *server).map(|host| Entity::RunHost(host.clone())),
+            Key::Timer(run) => self.runs.timer(*run).map(Entity::Timer),
         }
     }
 
@@ -123,7 +195,15 @@ impl State {
         let mounts = self.mounts.iter().map(|mount| Entity::Mount(*mount));
         let memberships = self.memberships.iter().map(|rule| Entity::Membership(rule.clone()));
         let domains = self.domains.iter().map(|domain| Entity::Domain(domain.clone()));
-        nodes.chain(servers).chain(mounts).chain(memberships).chain(domains)
+        let tokens = self.tokens.iter().map(|token| Entity::Token(token.clone()));
+        let packages = self.packages.iter().map(|package| Entity::Package(package.clone()));
+        let templates = self.templates.iter().map(|template| Entity::Template(template.clone()));
+        let runs = self.runs.iter().map(|run| Entity::Run(run.clone()));
+        let batches = self.runs.batches().map(|batch| Entity::Batch(batch.clone()));
+        let hosts = self.runs.hosts().map(|host| Entity::RunHost(host.clone()));
+        let timers = self.runs.timers().map(|timer| Entity::Timer(*timer));
+        let tree = nodes.chain(servers).chain(mounts).chain(memberships).chain(domains);
+        tree.chain(tokens).chain(packages).chain(templates).chain(runs).chain(batches).chain(hosts).chain(timers)
     }
 }
 

@@ -1,0 +1,413 @@
+//! The next step of a run, as a function of what is so now.
+
+use std::collections::BTreeMap;
+
+use loki_domain::{
+    Batch, Command, Direction, Entity, HostState, Job, Key, OnFailure, Run, RunHost, RunState, ServerId, Timer,
+};
+
+use super::super::{Decision, Fact, gone, now};
+use super::said;
+use crate::State;
+use crate::state::Tally;
+
+/// Servers that one command changes at most: 400 facts of some 500 bytes are well within what a command may have.
+pub(super) const AT_ONCE: usize = 400;
+
+/// A run, with what one command changes of it.
+pub(super) struct Step<'s> {
+    state: &'s State,
+    at_ms: i64,
+    pub(super) run: Run,
+    hosts: BTreeMap<ServerId, RunHost>,
+    forward: Tally,
+    back: Tally,
+    /// Batches that are not in the log yet, and how many of the current one are told.
+    batches: Vec<Batch>,
+    told: BTreeMap<u32, u32>,
+    /// More is to be done than one command may.
+    more: bool,
+}
+
+impl<'s> Step<'s> {
+    pub(super) fn of(state: &'s State, run: Run, at_ms: i64) -> Self {
+        let (forward, back) = (state.runs().tally(run.id, Direction::Forward), state.runs().tally(run.id, Direction::Back));
+        Self { state, at_ms, run, hosts: BTreeMap::new(), forward, back, batches: Vec::new(), told: BTreeMap::new(), more: false }
+    }
+
+    /// Of a run that is only being made.
+    pub(super) fn first(state: &'s State, run: Run, batches: Vec<Batch>, at_ms: i64) -> Self {
+        Self { batches, ..Self::of(state, run, at_ms) }
+    }
+
+    /// Changes a host; what the tallies say follows.
+    pub(super) fn set_host(&mut self, host: RunHost) {
+        if let Some(before) = self.host(host.server) {
+            let (direction, state) = (before.direction, before.state);
+            let count = self.tally(direction).of(state);
+            *count = count.saturating_sub(1);
+        } else {
+            *self.told.entry(host.batch).or_default() += 1;
+        }
+        *self.tally(host.direction).of(host.state) += 1;
+        self.hosts.insert(host.server, host);
+    }
+
+    fn tally(&mut self, direction: Direction) -> &mut Tally {
+        match direction {
+            Direction::Forward => &mut self.forward,
+            Direction::Back => &mut self.back,
+        }
+    }
+
+    pub(super) fn host(&self, server: ServerId) -> Option<&RunHost> {
+        self.hosts.get(&server).or_else(|| self.state.runs().host(self.run.id, server))
+    }
+
+    /// Servers of a direction and a state as they are now, up to a number; the oldest first.
+    fn in_state(&self, direction: Direction, state: HostState, max: usize, is_meant: impl Fn(&RunHost) -> bool) -> Vec<RunHost> {
+        let old = self.state.runs().in_state(self.run.id, direction, state).filter(|host| !self.hosts.contains_key(&host.server));
+        let new = self.hosts.values().filter(|host| host.direction == direction && host.state == state);
+        old.chain(new).filter(|host| is_meant(host)).take(max).cloned().collect()
+    }
+
+    fn left(&self) -> usize {
+        AT_ONCE.saturating_sub(self.hosts.len())
+    }
+
+    pub(super) fn bad(&self) -> u32 {
+        self.forward.bad()
+    }
+
+    /// Everything that is due, and what is written.
+    pub(super) fn decided(mut self) -> Decision {
+        self.advance();
+        let due_ms = self.due_ms();
+        let run = self.run.id;
+        let mut facts: Vec<Fact> = Vec::new();
+        if self.state.runs().get(&run) != Some(&self.run) {
+            facts.push(now(Entity::Run(self.run)));
+        }
+        facts.extend(self.batches.into_iter().map(|batch| now(Entity::Batch(batch))));
+        let state = self.state;
+        let changed = |host: &RunHost| state.runs().host(run, host.server) != Some(host);
+        facts.extend(self.hosts.into_values().filter(changed).map(|host| now(Entity::RunHost(host))));
+        let timer = self.state.runs().timer(run);
+        match (timer, due_ms) {
+            (Some(_), None) => facts.push(gone(Key::Timer(run))),
+            // one that comes too early looks again, and costs less than one that is set at every report
+            (Some(timer), Some(due_ms)) if timer.due_ms <= due_ms && timer.due_ms > self.at_ms => {}
+            (_, Some(due_ms)) => {
+                let timer_now = Timer { run, due_ms };
+                if timer != Some(timer_now) {
+                    facts.push(now(Entity::Timer(timer_now)));
+                }
+            }
+            (None, None) => {}
+        }
+        let follow = self.more.then_some(Command::RunStep { run });
+        Decision { facts, follow }
+    }
+
+    fn advance(&mut self) {
+        self.time_out();
+        // each turn changes the run's state, its batch, or ends the loop
+        loop {
+            let goes_on = match self.run.state {
+                RunState::Running => self.forwards(),
+                RunState::RollingBack => self.backwards(),
+                RunState::AwaitingApproval | RunState::Paused => false,
+                _ => self.leave(),
+            };
+            if !goes_on {
+                break;
+            }
+        }
+    }
+
+    /// Who did not say in time what became of it.
+    fn time_out(&mut self) {
+        let before_ms = self.at_ms - i64::from(self.run.plan.timeout_ms);
+        for direction in Direction::ALL {
+            for state in [HostState::Pending, HostState::Running] {
+                for host in self.in_state(direction, state, self.left() + 1, |host| host.told_ms <= before_ms) {
+                    if self.left() == 0 {
+                        self.more = true;
+                        return;
+                    }
+                    self.end_unknown(host, "it did not say in time what became of it");
+                }
+            }
+        }
+    }
+
+    fn end_unknown(&mut self, host: RunHost, why: &str) {
+        self.set_host(RunHost { state: HostState::Unknown, message: said(why), changed_ms: self.at_ms, signature: None, ..host });
+    }
+
+    /// Whether there may be another turn.
+    fn forwards(&mut self) -> bool {
+        if self.retry(Direction::Forward) {
+            return false;
+        }
+        let allowed = self.run.plan.failures.of(self.run.servers as usize);
+        let bad = self.bad().saturating_sub(self.run.forgiven) as usize;
+        if bad > allowed {
+            let of = self.run.servers;
+            self.give_up(&format!("{} of {of} servers failed or did not answer, {allowed} may", self.bad()));
+            return true;
+        }
+        if self.is_stalled() {
+            self.give_up(&format!("no server got done within {} s", self.run.plan.progress_ms / 1_000));
+            return true;
+        }
+        if let Some(next_ms) = self.run.next_ms {
+            if next_ms > self.at_ms {
+                return false;
+            }
+            self.begin_batch(self.run.batch + 1);
+        }
+        if self.tell_batch() || self.forward.open() > 0 {
+            return false;
+        }
+        if self.run.batch + 1 >= self.run.batches {
+            self.succeed();
+            return true;
+        }
+        match self.run.plan.pause_ms {
+            0 => {
+                self.begin_batch(self.run.batch + 1);
+                true
+            }
+            pause_ms => {
+                self.run.next_ms = Some(self.at_ms + i64::from(pause_ms));
+                false
+            }
+        }
+    }
+
+    fn begin_batch(&mut self, batch: u32) {
+        self.run.batch = batch;
+        self.run.next_ms = None;
+        self.run.since_ms = self.at_ms;
+    }
+
+    /// Tells the servers of the current batch that were told nothing yet. Whether some are left for a follow-up.
+    fn tell_batch(&mut self) -> bool {
+        let (state, run, number) = (self.state, self.run.id, self.run.batch);
+        let told = state.runs().told(run, number) + self.told.get(&number).copied().unwrap_or_default();
+        let own = self.batches.iter().find(|batch| batch.number == number);
+        let servers: Vec<ServerId> = match own.or_else(|| state.runs().batch(run, number)) {
+            Some(batch) if (told as usize) < batch.servers.len() => {
+                let untold = batch.servers.iter().filter(|server| self.host(**server).is_none());
+                untold.take(self.left() + 1).copied().collect()
+            }
+            _ => return false,
+        };
+        for server in servers {
+            if self.left() == 0 {
+                self.more = true;
+                return true;
+            }
+            let first = RunHost {
+                run,
+                server,
+                batch: number,
+                attempt: 0,
+                direction: Direction::Forward,
+                state: HostState::Pending,
+                step: None,
+                message: None,
+                told_ms: self.at_ms,
+                changed_ms: self.at_ms,
+                signature: None,
+            };
+            self.tell(first, Direction::Forward);
+        }
+        false
+    }
+
+    fn tell(&mut self, host: RunHost, direction: Direction) {
+        self.set_host(RunHost {
+            attempt: host.attempt + 1,
+            direction,
+            state: HostState::Pending,
+            step: None,
+            message: None,
+            told_ms: self.at_ms,
+            changed_ms: self.at_ms,
+            signature: None,
+            ..host
+        });
+    }
+
+    /// Tries once more what had failed when somebody asked for it. Whether some are left for a follow-up.
+    fn retry(&mut self, direction: Direction) -> bool {
+        let Some(again_ms) = self.run.again_ms else { return false };
+        for state in [HostState::Failed, HostState::Unknown] {
+            for host in self.in_state(direction, state, self.left() + 1, |host| host.changed_ms <= again_ms && host.told_ms < again_ms) {
+                if self.left() == 0 {
+                    self.more = true;
+                    return true;
+                }
+                self.tell(host, direction);
+            }
+        }
+        self.run.again_ms = None;
+        false
+    }
+
+    fn give_up(&mut self, why: &str) {
+        self.run.why = said(why);
+        self.run.again_ms = None;
+        match (self.run.plan.on_failure, &self.run.job) {
+            (OnFailure::Pause, _) => {
+                self.run.state = RunState::Paused;
+            }
+            (OnFailure::RollBack, Job::Deploy { .. }) => self.roll_back(false),
+            (OnFailure::RollBack | OnFailure::Stop, _) => self.end(RunState::Failed),
+        }
+    }
+
+    /// From here on everything goes back to what was there before.
+    pub(super) fn roll_back(&mut self, all_at_once: bool) {
+        self.run.state = RunState::RollingBack;
+        (self.run.next_ms, self.run.ended_ms) = (None, None);
+        // who was to go back before and did not is told once more
+        self.run.again_ms = Some(self.at_ms);
+        self.run.since_ms = self.at_ms;
+        self.run.forgiven = 0;
+        if let Job::Deploy { fast, .. } = &mut self.run.job {
+            *fast = all_at_once;
+        }
+    }
+
+    /// Whether there may be another turn.
+    fn backwards(&mut self) -> bool {
+        if self.retry(Direction::Back) {
+            return false;
+        }
+        if self.is_stalled() {
+            self.run.why = said(&format!("rolling back, no server got done within {} s", self.run.plan.progress_ms / 1_000));
+            self.end(RunState::Failed);
+            return true;
+        }
+        if let Some(next_ms) = self.run.next_ms {
+            if next_ms > self.at_ms {
+                return false;
+            }
+            self.begin_batch(self.run.batch.saturating_sub(1));
+        }
+        let is_fast = matches!(self.run.job, Job::Deploy { fast: true, .. });
+        if self.tell_back(if is_fast { 0 } else { self.run.batch }) || self.back.open() > 0 {
+            return false;
+        }
+        if is_fast || self.run.batch == 0 {
+            self.back_again();
+            return true;
+        }
+        match self.run.plan.pause_ms {
+            0 => {
+                self.begin_batch(self.run.batch - 1);
+                true
+            }
+            pause_ms => {
+                self.run.next_ms = Some(self.at_ms + i64::from(pause_ms));
+                false
+            }
+        }
+    }
+
+    /// Tells the servers of this batch and the later ones to go back. Whether some are left for a follow-up.
+    fn tell_back(&mut self, from_batch: u32) -> bool {
+        for state in HostState::ALL {
+            for host in self.in_state(Direction::Forward, state, self.left() + 1, |host| host.batch >= from_batch) {
+                if self.left() == 0 {
+                    self.more = true;
+                    return true;
+                }
+                self.tell(host, Direction::Back);
+            }
+        }
+        false
+    }
+
+    /// Everybody has said, or has not, that it is back.
+    fn back_again(&mut self) {
+        match self.back.bad() {
+            0 => {
+                if let Job::Deploy { from, good, .. } = &mut self.run.job {
+                    *good = *from;
+                }
+                self.end(RunState::RolledBack);
+            }
+            bad => {
+                self.run.why = said(&format!("{bad} servers are not known to be back"));
+                self.end(RunState::Failed);
+            }
+        }
+    }
+
+    fn succeed(&mut self) {
+        if let Job::Deploy { package, good, .. } = &mut self.run.job {
+            *good = Some(*package);
+        }
+        let (bad, of) = (self.bad(), self.run.servers);
+        self.run.why = (bad > 0).then(|| said(&format!("{bad} of {of} servers failed or did not answer, which may be"))).flatten();
+        self.end(RunState::Succeeded);
+    }
+
+    pub(super) fn end(&mut self, state: RunState) {
+        self.run.state = state;
+        (self.run.next_ms, self.run.again_ms) = (None, None);
+        self.run.ended_ms = Some(self.at_ms);
+    }
+
+    /// What an ended run had asked for is asked for no more. Never another turn.
+    fn leave(&mut self) -> bool {
+        for direction in Direction::ALL {
+            for state in [HostState::Pending, HostState::Running] {
+                for host in self.in_state(direction, state, self.left() + 1, |_| true) {
+                    if self.left() == 0 {
+                        self.more = true;
+                        return false;
+                    }
+                    self.end_unknown(host, "the run ended before it said what became of it");
+                }
+            }
+        }
+        false
+    }
+
+    /// Nobody got done for too long, and that was no pause.
+    fn is_stalled(&self) -> bool {
+        self.run.next_ms.is_none() && self.progress_ms() + i64::from(self.run.plan.progress_ms) <= self.at_ms
+    }
+
+    /// When a server got done for the last time, or had its chance begin.
+    fn progress_ms(&self) -> i64 {
+        let direction = match self.run.state {
+            RunState::RollingBack => Direction::Back,
+            _ => Direction::Forward,
+        };
+        let done = self.state.runs().in_state(self.run.id, direction, HostState::Succeeded).next_back().map(|host| host.changed_ms);
+        let new = self.hosts.values().filter(|host| host.direction == direction && host.state == HostState::Succeeded);
+        let new = new.map(|host| host.changed_ms).max();
+        [done, new].into_iter().flatten().fold(self.run.since_ms, i64::max)
+    }
+
+    /// When it has to be looked at again, if nothing happens before.
+    fn due_ms(&self) -> Option<i64> {
+        let oldest = |direction, state| {
+            let old = self.state.runs().in_state(self.run.id, direction, state).find(|host| !self.hosts.contains_key(&host.server));
+            let new = self.hosts.values().filter(|host| host.direction == direction && host.state == state).map(|host| host.told_ms);
+            old.map(|host| host.told_ms).into_iter().chain(new).min()
+        };
+        let open = Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, HostState::Pending), oldest(direction, HostState::Running)]);
+        let timed_out = open.flatten().min().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
+        let is_moving = matches!(self.run.state, RunState::Running | RunState::RollingBack);
+        let stalled = (is_moving && self.run.next_ms.is_none()).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));
+        let next = self.run.next_ms.filter(|_| is_moving);
+        [timed_out, stalled, next].into_iter().flatten().min()
+    }
+}
