@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ArchiveUrl, DomainId, Expectation, HostState, Labels, Manifest, MembershipId, NodeId, NodeName, NodePath, PackageName, Pattern, PublicKey,
+    ArchiveUrl, DomainId, Expectation, TaskState, Labels, Manifest, MembershipId, NodeId, NodeName, NodePath, PackageName, Pattern, PublicKey,
     Ratio, RunId, Script, ServerId, ServerName, ServerState, Settings, Sha256, Site, TemplateName, Text, TokenName, Uses, Version, job,
 };
 
@@ -172,7 +172,7 @@ pub enum Command {
         run: RunId,
         server: ServerId,
         attempt: u32,
-        state: HostState,
+        state: TaskState,
         step: Option<Text>,
         message: Option<Text>,
     },

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::ids::Numbered;
 use crate::{
-    Batch, Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, RunHost, RunId, Server, ServerId,
+    Batch, Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, Task, RunId, Server, ServerId,
     Template, TemplateId, Timer, Token, TokenId,
 };
 
@@ -20,7 +21,7 @@ pub enum Kind {
     Template,
     Run,
     Batch,
-    RunHost,
+    Task,
     Timer,
 }
 
@@ -36,7 +37,7 @@ impl Kind {
         Self::Template,
         Self::Run,
         Self::Batch,
-        Self::RunHost,
+        Self::Task,
         Self::Timer,
     ];
 
@@ -52,7 +53,7 @@ impl Kind {
             Self::Template => "template",
             Self::Run => "run",
             Self::Batch => "batch",
-            Self::RunHost => "run_host",
+            Self::Task => "task",
             Self::Timer => "timer",
         }
     }
@@ -74,7 +75,7 @@ impl FromStr for Kind {
     }
 }
 
-/// The key of an entity, and of its facts in the log. Written `node/<id>`, `mount/<node id>.<server id>`, `batch/<run id>.<number>`.
+/// The key of an entity, and of its facts in the log. Written `node/<id>`, `mount/<node id>.<server id>`, `batch/<run id>.<number as an id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
     Node(NodeId),
@@ -87,7 +88,7 @@ pub enum Key {
     Template(TemplateId),
     Run(RunId),
     Batch(RunId, u32),
-    RunHost(RunId, ServerId),
+    Task(RunId, ServerId),
     Timer(RunId),
 }
 
@@ -104,7 +105,7 @@ impl Key {
             Self::Template(_) => Kind::Template,
             Self::Run(_) => Kind::Run,
             Self::Batch(..) => Kind::Batch,
-            Self::RunHost(..) => Kind::RunHost,
+            Self::Task(..) => Kind::Task,
             Self::Timer(_) => Kind::Timer,
         }
     }
@@ -132,16 +133,12 @@ impl Key {
             Kind::Template => Self::Template(id.parse()?),
             Kind::Run => Self::Run(id.parse()?),
             Kind::Batch => {
-                let (run, number) = id.split_once('.').ok_or_else(|| Invalid::new("a batch's key is `<run id>.<number>`"))?;
-                let read: u32 = number.parse().map_err(|_| Invalid::new("a batch's number is one from 0 on"))?;
-                if read.to_string() != number {
-                    return Err(Invalid::new("a batch's number is written without a sign and without zeros before it"));
-                }
-                Self::Batch(run.parse()?, read)
+                let (run, number) = id.split_once('.').ok_or_else(|| Invalid::new("a batch's key is `<run id>.<number as an id>`"))?;
+                Self::Batch(run.parse()?, number.parse::<Numbered>()?.0)
             }
-            Kind::RunHost => {
-                let (run, server) = id.split_once('.').ok_or_else(|| Invalid::new("a run host's key is `<run id>.<server id>`"))?;
-                Self::RunHost(run.parse()?, server.parse()?)
+            Kind::Task => {
+                let (run, server) = id.split_once('.').ok_or_else(|| Invalid::new("a task's key is `<run id>.<server id>`"))?;
+                Self::Task(run.parse()?, server.parse()?)
             }
             Kind::Timer => Self::Timer(id.parse()?),
         })
@@ -161,8 +158,8 @@ impl fmt::Display for Key {
             Self::Package(id) => write!(f, "{id}"),
             Self::Template(id) => write!(f, "{id}"),
             Self::Run(id) | Self::Timer(id) => write!(f, "{id}"),
-            Self::Batch(run, number) => write!(f, "{run}.{number}"),
-            Self::RunHost(run, server) => write!(f, "{run}.{server}"),
+            Self::Batch(run, number) => write!(f, "{run}.{}", Numbered(*number)),
+            Self::Task(run, server) => write!(f, "{run}.{server}"),
         }
     }
 }
@@ -187,7 +184,7 @@ pub enum Entity {
     Template(Template),
     Run(Run),
     Batch(Batch),
-    RunHost(RunHost),
+    Task(Task),
     Timer(Timer),
 }
 
@@ -204,7 +201,7 @@ impl Entity {
             Self::Template(template) => Key::Template(template.id),
             Self::Run(run) => Key::Run(run.id),
             Self::Batch(batch) => Key::Batch(batch.run, batch.number),
-            Self::RunHost(host) => Key::RunHost(host.run, host.server),
+            Self::Task(host) => Key::Task(host.run, host.server),
             Self::Timer(timer) => Key::Timer(timer.run),
         }
     }

@@ -26,6 +26,22 @@ fn read(text: &str) -> Result<u128, Invalid> {
     })
 }
 
+/// A small number, written as ids are.
+pub(crate) struct Numbered(pub(crate) u32);
+
+impl fmt::Display for Numbered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(u128::from(self.0), f)
+    }
+}
+
+impl FromStr for Numbered {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        u32::try_from(read(text)?).map(Self).map_err(|_| Invalid::new("the number is too large"))
+    }
+}
+
 const NO_LETTER: u8 = u8::MAX;
 
 /// What each byte stands for: ids are read for every record, and searching the alphabet for each letter showed in profiles.

@@ -79,13 +79,14 @@ impl FromStr for Failures {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let bad = || Invalid::new(format!("`{}` is no number of servers: use `3` or `10%`", text.escape_default()));
-        let number = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = |digits: &str, max: usize| match (1..=max).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             true => digits.parse::<u32>().map_err(|_| bad()),
             false => Err(bad()),
         };
         match text.strip_suffix('%') {
-            Some(digits) => number(digits).and_then(|share| if share <= 100 { Ok(Self::Percent(share)) } else { Err(bad()) }),
-            None => Ok(Self::Servers(number(text)?)),
+            Some("100") => Ok(Self::Percent(100)),
+            Some(digits) => Ok(Self::Percent(number(digits, 2)?)),
+            None => Ok(Self::Servers(number(text, 9)?)),
         }
     }
 }
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn failures_are_counted_or_a_share() {
         assert_eq!(["0", "3", "10%", "100%"].map(|text| text.parse::<Failures>().unwrap().of(25)), [0, 3, 2, 25]);
-        for bad in ["", "-1", "101%", "%", "1.5", "+1", "4294967296"] {
+        for bad in ["", "-1", "101%", "%", "1.5", "+1", "001%", "1000000000"] {
             assert!(bad.parse::<Failures>().is_err(), "{bad}");
         }
     }

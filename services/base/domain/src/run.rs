@@ -130,14 +130,14 @@ pub struct Batch {
 
 /// What a run has to do with one server: there from when it was told to until for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunHost {
+pub struct Task {
     pub run: RunId,
     pub server: ServerId,
     pub batch: u32,
     /// From 1 on; each has a task of its own.
     pub attempt: u32,
     pub direction: Direction,
-    pub state: HostState,
+    pub state: TaskState,
     /// Where it is, or was in the end.
     pub step: Option<Text>,
     /// What the host says of it.
@@ -158,7 +158,7 @@ pub enum Direction {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum HostState {
+pub enum TaskState {
     /// It was told, and has not said that it began.
     Pending,
     Running,
@@ -168,7 +168,7 @@ pub enum HostState {
     Unknown,
 }
 
-impl HostState {
+impl TaskState {
     pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Succeeded, Self::Failed, Self::Unknown];
 
     pub fn as_str(self) -> &'static str {
@@ -222,7 +222,7 @@ macro_rules! words {
 }
 
 words!(RunState, "state of a run");
-words!(HostState, "state of a server in a run");
+words!(TaskState, "state of a server in a run");
 words!(Direction, "direction");
 
 #[cfg(test)]
@@ -232,8 +232,8 @@ mod tests {
     #[test]
     fn words_read_back() {
         assert!(RunState::ALL.into_iter().all(|state| state.as_str().parse() == Ok(state)));
-        assert!(HostState::ALL.into_iter().all(|state| state.as_str().parse() == Ok(state)));
+        assert!(TaskState::ALL.into_iter().all(|state| state.as_str().parse() == Ok(state)));
         assert!(Direction::ALL.into_iter().all(|direction| direction.as_str().parse() == Ok(direction)));
-        assert!("done".parse::<RunState>().is_err() && "".parse::<HostState>().is_err());
+        assert!("done".parse::<RunState>().is_err() && "".parse::<TaskState>().is_err());
     }
 }

@@ -13,7 +13,9 @@ pub struct Published {
 /// All published schemas, in order of their names' kinds.
 pub fn published() -> Vec<Published> {
     use command::v1 as c;
+    use command::v1::deploy as cd;
     use fact::v1 as f;
+    use fact::v1::deploy as fd;
     vec![
         of::<c::NodeCreate>("command.node.create.v1"),
         of::<c::NodeRename>("command.node.rename.v1"),
@@ -32,11 +34,34 @@ pub fn published() -> Vec<Published> {
         of::<c::MembershipSweep>("command.membership.sweep.v1"),
         of::<c::DomainSet>("command.domain.set.v1"),
         of::<c::DomainRemove>("command.domain.remove.v1"),
+        of::<cd::TokenCreate>("command.token.create.v1"),
+        of::<cd::TokenRemove>("command.token.remove.v1"),
+        of::<cd::PackageRegister>("command.package.register.v1"),
+        of::<cd::PackageWithdraw>("command.package.withdraw.v1"),
+        of::<cd::TemplateSet>("command.template.set.v1"),
+        of::<cd::TemplateRemove>("command.template.remove.v1"),
+        of::<cd::RunStart>("command.run.start.v1"),
+        of::<cd::RunApprove>("command.run.approve.v1"),
+        of::<cd::RunPause>("command.run.pause.v1"),
+        of::<cd::RunResume>("command.run.resume.v1"),
+        of::<cd::RunStop>("command.run.stop.v1"),
+        of::<cd::RunRetry>("command.run.retry.v1"),
+        of::<cd::RunRollBack>("command.run.roll_back.v1"),
+        of::<cd::RunReport>("command.run.report.v1"),
+        of::<cd::RunStep>("command.run.step.v1"),
+        of::<cd::TimerFire>("command.timer.fire.v1"),
         of::<f::Node>("fact.node.v1"),
         of::<f::Server>("fact.server.v1"),
         of::<f::Mount>("fact.mount.v1"),
         of::<f::Membership>("fact.membership.v1"),
         of::<f::Domain>("fact.domain.v1"),
+        of::<fd::Token>("fact.token.v1"),
+        of::<fd::Package>("fact.package.v1"),
+        of::<fd::Template>("fact.template.v1"),
+        of::<fd::Run>("fact.run.v1"),
+        of::<fd::Batch>("fact.batch.v1"),
+        of::<fd::Task>("fact.task.v1"),
+        of::<fd::Timer>("fact.timer.v1"),
         of::<f::Log>("fact.log.v1"),
         of::<outcome::v1::Command>("outcome.command.v1"),
         of::<sample::v1::Points>(sample::v1::NAME),

@@ -100,8 +100,73 @@ shapes! {
         "minimum": 1,
         "maximum": loki_domain::domain::WITHIN_MAX_MS,
     });
+    PlainName => pattern("a-z, 0-9, `.`, `_`, `-`; 1 to 63 characters.", "^[0-9a-z][0-9a-z._-]{0,62}$".to_owned());
+    Version => pattern("Letters, digits, `.`, `_`, `+`, `-`; 1 to 63 characters.", "^[0-9A-Za-z][0-9A-Za-z._+-]{0,62}$".to_owned());
+    Uses => json_schema!({ "description": "What a token is for.", "type": "array", "items": words(loki_domain::Use::ALL), "minItems": 1 });
+    Time => json_schema!({ "description": "Milliseconds since 1970.", "type": "integer", "minimum": 0, "maximum": TIME_MAX });
+    ArchiveUrl => json_schema!({
+        "description": "Where an archive is.",
+        "type": "string",
+        "pattern": "^(artifact|https?://[!-.0-?A-~]+(/[!-~]*)?|s3://[!-.0-?A-~]+/[!-~]+|file:///[!-~]+)$",
+        "maxLength": loki_domain::package::URL_MAX,
+    });
+    Size => json_schema!({ "description": "Bytes.", "type": "integer", "minimum": 1, "maximum": loki_domain::package::SIZE_MAX });
+    Script => script();
+    Hooks => json_schema!({
+        "description": "Lines for a shell, by when they run.",
+        "type": "object",
+        "propertyNames": words(loki_domain::Hook::ALL),
+        "additionalProperties": script(),
+    });
+    Milliseconds => number("Milliseconds.", 0, loki_domain::job::TIMEOUT_MAX_MS);
+    Port => number("A port.", 1, u32::from(u16::MAX));
+    OutputBytes => number("Bytes.", 0, loki_domain::job::OUTPUT_MAX);
+    Attempt => number("From 1 on.", 1, ATTEMPTS_MAX);
+    JobKind => words(loki_domain::job::Kind::ALL);
+    Batches => pattern("Sizes of batches.", {
+        let step = r"[1-9][0-9]{0,8}|([1-9][0-9]?|100)%|\+[1-9][0-9]{0,8}";
+        format!(r"^({step})( ({step}|\*[1-9][0-9]{{0,8}})){{0,15}}$")
+    });
+    Failures => pattern("A number of servers, or a share of them.", "^([0-9]{1,9}|([0-9]{1,2}|100)%)$".to_owned());
+    OnFailure => words(loki_domain::OnFailure::ALL);
+    ServerNames => json_schema!({
+        "description": "Names of servers in their order.",
+        "type": "array",
+        "items": { "type": "string", "pattern": format!("^{SERVER_NAME}$") },
+        "maxItems": loki_domain::job::CANARIES_MAX,
+    });
+    RunState => words(loki_domain::RunState::ALL);
+    TaskState => words(loki_domain::TaskState::ALL);
+    Direction => words(loki_domain::Direction::ALL);
+    Reported => words(REPORTED);
+    Signature => pattern("A signature of Ed25519 in lower case.", "^[0-9a-f]{128}$".to_owned());
     State => states("A server's state.", |_| true);
     WantedState => states("A state that can be asked for.", |state| state != loki_domain::ServerState::Retired);
+}
+
+/// The end of the year 9999.
+pub(crate) const TIME_MAX: i64 = 253_402_300_799_999;
+pub(crate) const ATTEMPTS_MAX: u32 = 1_000_000;
+/// What a host may say of its task.
+pub(crate) const REPORTED: [&str; 3] = ["running", "succeeded", "failed"];
+
+fn number(description: &str, least: u32, most: u32) -> Schema {
+    json_schema!({ "description": description, "type": "integer", "minimum": least, "maximum": most })
+}
+
+/// One of these.
+fn words<const N: usize>(words: [impl std::fmt::Display; N]) -> Schema {
+    json_schema!({ "type": "string", "enum": words.map(|word| word.to_string()).to_vec() })
+}
+
+/// Lines of text: not only blanks, no control characters but tab and line feed.
+fn script() -> Schema {
+    json_schema!({
+        "description": "Lines for a shell.",
+        "type": "string",
+        "maxLength": loki_domain::package::SCRIPT_MAX,
+        "pattern": r"^[\t\n ]*[^\x00-\x20\x7f-\x9f][^\x00-\x08\x0b-\x1f\x7f-\x9f]*$",
+    })
 }
 
 fn pattern(description: &str, pattern: String) -> Schema {

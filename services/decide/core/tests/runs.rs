@@ -6,7 +6,7 @@ use loki_core::generate::Random;
 use loki_core::{FACTS_MAX, Origin, State, decide};
 use loki_domain::command::Operation;
 use loki_domain::{
-    Command, Direction, Entity, HostState, Job, Key, Manifest, Mount, Node, NodeId, NodeRef, OnFailure, Package, PackageId, PublicKey, Run, RunId,
+    Command, Direction, Entity, TaskState, Job, Key, Manifest, Mount, Node, NodeId, NodeRef, OnFailure, Package, PackageId, PublicKey, Run, RunId,
     RunState, Server, ServerId, ServerState, Settings, Sha256, Source, Token, TokenId, Use, Uses,
 };
 
@@ -157,18 +157,18 @@ impl World {
         self.ask(&Command::RunStart { node: NodeRef::Id(NODE), template: "standard-deploy".parse().unwrap(), settings })
     }
 
-    fn open(&self) -> Vec<(RunId, ServerId, u32, HostState)> {
+    fn open(&self) -> Vec<(RunId, ServerId, u32, TaskState)> {
         let open = self.state.runs().hosts().filter(|host| host.state.is_open());
         open.map(|host| (host.run, host.server, host.attempt, host.state)).collect()
     }
 
-    fn report(&mut self, run: RunId, server: ServerId, attempt: u32, state: HostState) {
+    fn report(&mut self, run: RunId, server: ServerId, attempt: u32, state: TaskState) {
         self.ask(&Command::RunReport { run, server, attempt, state, step: None, message: None });
     }
 
     /// As one of thousands, for which looking at everything takes too long.
     fn report_unchecked(&mut self, run: RunId, server: ServerId, attempt: u32) {
-        let command = Command::RunReport { run, server, attempt, state: HostState::Succeeded, step: None, message: None };
+        let command = Command::RunReport { run, server, attempt, state: TaskState::Succeeded, step: None, message: None };
         let decision = decide(&self.state, &command, &Origin::new("host", "1"), self.at_ms).unwrap();
         self.follow.extend(decision.follow);
         for (key, entity) in decision.facts {
@@ -215,13 +215,13 @@ impl World {
                 if !all.is_empty() {
                     let (run, server, attempt) = all[random.below(all.len())];
                     let attempt = (attempt + random.below(3) as u32).saturating_sub(1);
-                    self.report(run, server, attempt, HostState::ALL[random.below(HostState::ALL.len())]);
+                    self.report(run, server, attempt, TaskState::ALL[random.below(TaskState::ALL.len())]);
                 }
             }
             _ if !open.is_empty() => {
                 for _ in 0..=random.below(4) {
                     let (run, server, attempt, _) = open[random.below(open.len())];
-                    let state = [HostState::Running, HostState::Succeeded, HostState::Succeeded, HostState::Failed][random.below(4)];
+                    let state = [TaskState::Running, TaskState::Succeeded, TaskState::Succeeded, TaskState::Failed][random.below(4)];
                     self.report(run, server, attempt, state);
                 }
             }
@@ -240,7 +240,7 @@ impl World {
                 return;
             }
             for (run, server, attempt, _) in open {
-                self.report(run, server, attempt, HostState::Succeeded);
+                self.report(run, server, attempt, TaskState::Succeeded);
             }
             for (run, state) in waiting {
                 let operation = match state {

@@ -39,7 +39,7 @@ pub(crate) fn digest(kind: &str, canonical: &[u8]) -> Digest {
 }
 
 /// Every command type, in the order of the documentation.
-pub const TYPES: [&str; 17] = [
+pub const TYPES: [&str; 33] = [
     "node.create",
     "node.rename",
     "node.move",
@@ -57,4 +57,20 @@ pub const TYPES: [&str; 17] = [
     "membership.sweep",
     "domain.set",
     "domain.remove",
+    "token.create",
+    "token.remove",
+    "package.register",
+    "package.withdraw",
+    "template.set",
+    "template.remove",
+    "run.start",
+    "run.approve",
+    "run.pause",
+    "run.resume",
+    "run.stop",
+    "run.retry",
+    "run.roll_back",
+    "run.report",
+    "run.step",
+    "timer.fire",
 ];

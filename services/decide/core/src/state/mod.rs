@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use loki_domain::{
-    Batch, Domain, DomainId, Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, RunHost, RunId, Server, ServerId,
+    Batch, Domain, DomainId, Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, Task, RunId, Server, ServerId,
     Template, TemplateId, Timer, Token, TokenId,
 };
 
@@ -70,7 +70,7 @@ enum Before {
     Template(TemplateId, Option<Arc<Template>>),
     Run(RunId, Option<Arc<Run>>),
     Batch(RunId, u32, Option<Arc<Batch>>),
-    RunHost(RunId, ServerId, Option<Arc<RunHost>>),
+    Task(RunId, ServerId, Option<Arc<Task>>),
     Timer(RunId, Option<Timer>),
 }
 
@@ -94,9 +94,9 @@ impl State {
                 let (run, number) = (batch.run, batch.number);
                 Before::Batch(run, number, self.runs.put_batch(run, number, Some(Arc::new(batch))))
             }
-            Some(Entity::RunHost(host)) => {
+            Some(Entity::Task(host)) => {
                 let (run, server) = (host.run, host.server);
-                Before::RunHost(run, server, self.runs.put_host(run, server, Some(Arc::new(host))))
+                Before::Task(run, server, self.runs.put_task(run, server, Some(Arc::new(host))))
             }
             Some(Entity::Timer(timer)) => Before::Timer(timer.run, self.runs.put_timer(timer.run, Some(timer))),
             None => match key {
@@ -110,7 +110,7 @@ impl State {
                 Key::Template(id) => Before::Template(id, self.templates.put(id, None)),
                 Key::Run(id) => Before::Run(id, self.runs.put(id, None)),
                 Key::Batch(run, number) => Before::Batch(run, number, self.runs.put_batch(run, number, None)),
-                Key::RunHost(run, server) => Before::RunHost(run, server, self.runs.put_host(run, server, None)),
+                Key::Task(run, server) => Before::Task(run, server, self.runs.put_task(run, server, None)),
                 Key::Timer(run) => Before::Timer(run, self.runs.put_timer(run, None)),
             },
         })
@@ -129,7 +129,7 @@ impl State {
             Before::Template(id, before) => drop(self.templates.put(id, before)),
             Before::Run(id, before) => drop(self.runs.put(id, before)),
             Before::Batch(run, number, before) => drop(self.runs.put_batch(run, number, before)),
-            Before::RunHost(run, server, before) => drop(self.runs.put_host(run, server, before)),
+            Before::Task(run, server, before) => drop(self.runs.put_task(run, server, before)),
             Before::Timer(run, before) => drop(self.runs.put_timer(run, before)),
         }
     }
@@ -183,7 +183,7 @@ impl State {
             Key::Template(id) => self.templates.get(id).map(|template| Entity::Template(template.clone())),
             Key::Run(id) => self.runs.get(id).map(|run| Entity::Run(run.clone())),
             Key::Batch(run, number) => self.runs.batch(*run, *number).map(|batch| Entity::Batch(batch.clone())),
-            Key::RunHost(run, server) => self.runs.host(*run, *server).map(|host| Entity::RunHost(host.clone())),
+            Key::Task(run, server) => self.runs.host(*run, *server).map(|host| Entity::Task(host.clone())),
             Key::Timer(run) => self.runs.timer(*run).map(Entity::Timer),
         }
     }
@@ -200,7 +200,7 @@ impl State {
         let templates = self.templates.iter().map(|template| Entity::Template(template.clone()));
         let runs = self.runs.iter().map(|run| Entity::Run(run.clone()));
         let batches = self.runs.batches().map(|batch| Entity::Batch(batch.clone()));
-        let hosts = self.runs.hosts().map(|host| Entity::RunHost(host.clone()));
+        let hosts = self.runs.hosts().map(|host| Entity::Task(host.clone()));
         let timers = self.runs.timers().map(|timer| Entity::Timer(*timer));
         let tree = nodes.chain(servers).chain(mounts).chain(memberships).chain(domains);
         tree.chain(tokens).chain(packages).chain(templates).chain(runs).chain(batches).chain(hosts).chain(timers)

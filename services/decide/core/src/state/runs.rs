@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use loki_domain::{Batch, Direction, HostState, Job, NodeId, PackageName, Run, RunHost, RunId, ServerId, Timer};
+use loki_domain::{Batch, Direction, TaskState, Job, NodeId, PackageName, Run, Task, RunId, ServerId, Timer};
 
 use super::table::{Hashed, Table};
 use super::{put_in, take_from};
@@ -18,9 +18,9 @@ pub struct Runs {
     by_target: BTreeMap<(NodeId, PackageName), BTreeSet<(u32, RunId)>>,
     unfinished: BTreeSet<(NodeId, RunId)>,
     batches: Table<(RunId, u32), Arc<Batch>>,
-    hosts: Table<(RunId, ServerId), Arc<RunHost>>,
+    hosts: Table<(RunId, ServerId), Arc<Task>>,
     /// By direction, state and the time at which they were told (while open) or changed.
-    by_state: BTreeSet<(RunId, Direction, HostState, i64, ServerId)>,
+    by_state: BTreeSet<(RunId, Direction, TaskState, i64, ServerId)>,
     /// By direction, batch and state.
     tallies: Hashed<(RunId, Direction), Tally>,
     /// Hosts of a batch that are there, whatever their direction and state.
@@ -39,13 +39,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn of(&mut self, state: HostState) -> &mut u32 {
+    pub fn of(&mut self, state: TaskState) -> &mut u32 {
         match state {
-            HostState::Pending => &mut self.pending,
-            HostState::Running => &mut self.running,
-            HostState::Succeeded => &mut self.succeeded,
-            HostState::Failed => &mut self.failed,
-            HostState::Unknown => &mut self.unknown,
+            TaskState::Pending => &mut self.pending,
+            TaskState::Running => &mut self.running,
+            TaskState::Succeeded => &mut self.succeeded,
+            TaskState::Failed => &mut self.failed,
+            TaskState::Unknown => &mut self.unknown,
         }
     }
 
@@ -64,7 +64,7 @@ impl Tally {
 }
 
 /// What a host is ordered by among those of its state.
-fn place(host: &RunHost) -> (RunId, Direction, HostState, i64, ServerId) {
+fn place(host: &Task) -> (RunId, Direction, TaskState, i64, ServerId) {
     let time = if host.state.is_open() { host.told_ms } else { host.changed_ms };
     (host.run, host.direction, host.state, time, host.server)
 }
@@ -98,7 +98,7 @@ impl Runs {
         self.timers.put(run, timer)
     }
 
-    pub(super) fn put_host(&mut self, run: RunId, server: ServerId, host: Option<Arc<RunHost>>) -> Option<Arc<RunHost>> {
+    pub(super) fn put_task(&mut self, run: RunId, server: ServerId, host: Option<Arc<Task>>) -> Option<Arc<Task>> {
         let after = host.clone();
         let before = self.hosts.put((run, server), host);
         if let Some(host) = &before {
@@ -166,16 +166,16 @@ impl Runs {
         self.batches.iter().map(|batch| &**batch)
     }
 
-    pub fn host(&self, run: RunId, server: ServerId) -> Option<&RunHost> {
+    pub fn host(&self, run: RunId, server: ServerId) -> Option<&Task> {
         self.hosts.get(&(run, server)).map(|host| &**host)
     }
 
-    pub fn hosts(&self) -> impl Iterator<Item = &RunHost> {
+    pub fn hosts(&self) -> impl Iterator<Item = &Task> {
         self.hosts.iter().map(|host| &**host)
     }
 
     /// Those of one direction and state; the open ones by the time at which they were told, the others by when they changed.
-    pub fn in_state(&self, run: RunId, direction: Direction, state: HostState) -> impl DoubleEndedIterator<Item = &RunHost> {
+    pub fn in_state(&self, run: RunId, direction: Direction, state: TaskState) -> impl DoubleEndedIterator<Item = &Task> {
         let (first, last) = ((run, direction, state, i64::MIN, ServerId::MIN), (run, direction, state, i64::MAX, ServerId::MAX));
         self.by_state.range(first..=last).filter_map(move |(run, _, _, _, server)| self.host(*run, *server))
     }

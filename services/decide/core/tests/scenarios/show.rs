@@ -32,6 +32,7 @@ pub(crate) fn entity(entity: &Entity, state: &State, names: &Names) -> String {
         }
         Entity::Membership(rule) => rule_words(&mut words, rule, state),
         Entity::Domain(domain) => domain_words(&mut words, domain, state),
+        other => words.push(format!("{other:?}")),
     }
     words.join(" ")
 }
@@ -65,6 +66,7 @@ pub(crate) fn key(key: &Key, state: &State, names: &Names) -> String {
         Key::Mount(at, id) => format!("mount {} {}", node(*at, state), server(*id, state)),
         Key::Membership(id) => format!("membership {}", membership(*id, names)),
         Key::Domain(id) => format!("domain {}", domain(*id, state)),
+        other => other.to_string(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Version 1 of every command's data. Frozen: a new shape is a new file.
 
+pub mod deploy;
 mod read;
 mod write;
 

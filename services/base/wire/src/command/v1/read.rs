@@ -10,17 +10,19 @@ use crate::command::Intake;
 use crate::error::{At, Error};
 use crate::json::read_json;
 
+/// Reads data of one type.
+pub(super) fn typed<'a, T: Deserialize<'a> + Serialize>(
+    kind: &str,
+    data: &'a [u8],
+    convert: impl FnOnce(T) -> Result<Command, Error>,
+) -> Result<Intake, Error> {
+    let value: T = read_json(data)?;
+    let canonical = serde_json::to_vec(&value).map_err(|error| Error::Json(error.to_string()))?;
+    Ok(Intake { digest: crate::command::digest(kind, &canonical), command: convert(value)? })
+}
+
 /// Reads data by its type's name.
 pub(in crate::command) fn read(kind: &str, data: &[u8]) -> Result<Intake, Error> {
-    fn typed<'a, T: Deserialize<'a> + Serialize>(
-        kind: &str,
-        data: &'a [u8],
-        convert: impl FnOnce(T) -> Result<Command, Error>,
-    ) -> Result<Intake, Error> {
-        let value: T = read_json(data)?;
-        let canonical = serde_json::to_vec(&value).map_err(|error| Error::Json(error.to_string()))?;
-        Ok(Intake { digest: crate::command::digest(kind, &canonical), command: convert(value)? })
-    }
     match kind {
         "node.create" => typed(kind, data, |v: NodeCreate| {
             Ok(Command::NodeCreate {
@@ -124,11 +126,11 @@ pub(in crate::command) fn read(kind: &str, data: &[u8]) -> Result<Intake, Error>
         "domain.remove" => {
             typed(kind, data, |v: DomainRemove| Ok(Command::DomainRemove { site: site(&v.name, &v.path, &v.scheme, &v.vendor)? }))
         }
-        _ => Err(Error::UnknownType(kind.chars().take(64).collect())),
+        _ => deploy::read(kind, data),
     }
 }
 
-fn node(field: &str, text: &str) -> Result<NodeRef, Error> {
+pub(super) fn node(field: &str, text: &str) -> Result<NodeRef, Error> {
     if text.starts_with('/') { text.parse().map(NodeRef::Path).at(field) } else { text.parse().map(NodeRef::Id).at(field) }
 }
 
@@ -166,7 +168,7 @@ fn expectation(v: Expect) -> Result<Expectation, Error> {
     })
 }
 
-fn option(field: &str, text: Option<String>) -> Result<Option<Text>, Error> {
+pub(super) fn option(field: &str, text: Option<String>) -> Result<Option<Text>, Error> {
     text.map(|text| text.parse().at(field)).transpose()
 }
 

@@ -93,12 +93,13 @@ pub(in crate::command) fn write(command: &Command) -> Vec<u8> {
             scheme: scheme.to_string(),
             vendor: vendor.to_string(),
         }),
+        other => deploy::write(other).unwrap_or_else(|| Ok(Vec::new())),
     };
     // strings, numbers and maps with string keys always serialise
     json.unwrap_or_default()
 }
 
-fn write_node(node: &NodeRef) -> String {
+pub(super) fn write_node(node: &NodeRef) -> String {
     match node {
         NodeRef::Id(id) => id.to_string(),
         NodeRef::Path(path) => path.to_string(),

@@ -1,6 +1,6 @@
 //! What a host says of its part.
 
-use loki_domain::{Code, HostState, Key, Rejection, RunHost, RunId, ServerId, Text};
+use loki_domain::{Code, TaskState, Key, Rejection, Task, RunId, ServerId, Text};
 
 use super::super::{Decided, Decision};
 use super::step::Step;
@@ -10,7 +10,7 @@ pub(in super::super) struct Report<'c> {
     pub run: RunId,
     pub server: ServerId,
     pub attempt: u32,
-    pub state: HostState,
+    pub state: TaskState,
     pub step: &'c Option<Text>,
     pub message: &'c Option<Text>,
 }
@@ -19,7 +19,7 @@ pub(in super::super) struct Report<'c> {
 /// what became of it, also when the run has ended.
 pub(in super::super) fn report(state: &State, report: &Report<'_>, at_ms: i64) -> Decided {
     let run = super::find(state, report.run)?;
-    if !matches!(report.state, HostState::Running | HostState::Succeeded | HostState::Failed) {
+    if !matches!(report.state, TaskState::Running | TaskState::Succeeded | TaskState::Failed) {
         return Err(Rejection::new(Code::Invalid, "state", "a host says running, succeeded or failed"));
     }
     let Some(host) = state.runs().host(report.run, report.server).filter(|host| report.attempt <= host.attempt) else {
@@ -28,18 +28,18 @@ pub(in super::super) fn report(state: &State, report: &Report<'_>, at_ms: i64) -
     };
     let is_news = match (host.state, report.state) {
         _ if report.attempt != host.attempt => false,
-        (HostState::Pending, _) => true,
-        (HostState::Running, HostState::Running) => host.step != *report.step || host.message != *report.message,
-        (HostState::Running, _) => true,
-        (HostState::Unknown, HostState::Running) => false,
-        (HostState::Unknown, _) => true,
-        (HostState::Succeeded | HostState::Failed, _) => false,
+        (TaskState::Pending, _) => true,
+        (TaskState::Running, TaskState::Running) => host.step != *report.step || host.message != *report.message,
+        (TaskState::Running, _) => true,
+        (TaskState::Unknown, TaskState::Running) => false,
+        (TaskState::Unknown, _) => true,
+        (TaskState::Succeeded | TaskState::Failed, _) => false,
     };
     if !is_news {
         return Ok(Decision::nothing());
     }
     let mut step = Step::of(state, run.clone(), at_ms);
-    step.set_host(RunHost {
+    step.set_task(Task {
         state: report.state,
         step: report.step.clone(),
         message: report.message.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use loki_domain::{
-    Batch, Command, Direction, Entity, HostState, Job, Key, OnFailure, Run, RunHost, RunState, ServerId, Timer,
+    Batch, Command, Direction, Entity, TaskState, Job, Key, OnFailure, Run, Task, RunState, ServerId, Timer,
 };
 
 use super::super::{Decision, Fact, gone, now};
@@ -19,7 +19,7 @@ pub(super) struct Step<'s> {
     state: &'s State,
     at_ms: i64,
     pub(super) run: Run,
-    hosts: BTreeMap<ServerId, RunHost>,
+    hosts: BTreeMap<ServerId, Task>,
     forward: Tally,
     back: Tally,
     /// Batches that are not in the log yet, and how many of the current one are told.
@@ -41,7 +41,7 @@ impl<'s> Step<'s> {
     }
 
     /// Changes a host; what the tallies say follows.
-    pub(super) fn set_host(&mut self, host: RunHost) {
+    pub(super) fn set_task(&mut self, host: Task) {
         if let Some(before) = self.host(host.server) {
             let (direction, state) = (before.direction, before.state);
             let count = self.tally(direction).of(state);
@@ -60,12 +60,12 @@ impl<'s> Step<'s> {
         }
     }
 
-    pub(super) fn host(&self, server: ServerId) -> Option<&RunHost> {
+    pub(super) fn host(&self, server: ServerId) -> Option<&Task> {
         self.hosts.get(&server).or_else(|| self.state.runs().host(self.run.id, server))
     }
 
     /// Servers of a direction and a state as they are now, up to a number; the oldest first.
-    fn in_state(&self, direction: Direction, state: HostState, max: usize, is_meant: impl Fn(&RunHost) -> bool) -> Vec<RunHost> {
+    fn in_state(&self, direction: Direction, state: TaskState, max: usize, is_meant: impl Fn(&Task) -> bool) -> Vec<Task> {
         let old = self.state.runs().in_state(self.run.id, direction, state).filter(|host| !self.hosts.contains_key(&host.server));
         let new = self.hosts.values().filter(|host| host.direction == direction && host.state == state);
         old.chain(new).filter(|host| is_meant(host)).take(max).cloned().collect()
@@ -90,8 +90,8 @@ impl<'s> Step<'s> {
         }
         facts.extend(self.batches.into_iter().map(|batch| now(Entity::Batch(batch))));
         let state = self.state;
-        let changed = |host: &RunHost| state.runs().host(run, host.server) != Some(host);
-        facts.extend(self.hosts.into_values().filter(changed).map(|host| now(Entity::RunHost(host))));
+        let changed = |host: &Task| state.runs().host(run, host.server) != Some(host);
+        facts.extend(self.hosts.into_values().filter(changed).map(|host| now(Entity::Task(host))));
         let timer = self.state.runs().timer(run);
         match (timer, due_ms) {
             (Some(_), None) => facts.push(gone(Key::Timer(run))),
@@ -129,7 +129,7 @@ impl<'s> Step<'s> {
     fn time_out(&mut self) {
         let before_ms = self.at_ms - i64::from(self.run.plan.timeout_ms);
         for direction in Direction::ALL {
-            for state in [HostState::Pending, HostState::Running] {
+            for state in [TaskState::Pending, TaskState::Running] {
                 for host in self.in_state(direction, state, self.left() + 1, |host| host.told_ms <= before_ms) {
                     if self.left() == 0 {
                         self.more = true;
@@ -141,8 +141,8 @@ impl<'s> Step<'s> {
         }
     }
 
-    fn end_unknown(&mut self, host: RunHost, why: &str) {
-        self.set_host(RunHost { state: HostState::Unknown, message: said(why), changed_ms: self.at_ms, signature: None, ..host });
+    fn end_unknown(&mut self, host: Task, why: &str) {
+        self.set_task(Task { state: TaskState::Unknown, message: said(why), changed_ms: self.at_ms, signature: None, ..host });
     }
 
     /// Whether there may be another turn.
@@ -209,13 +209,13 @@ impl<'s> Step<'s> {
                 self.more = true;
                 return true;
             }
-            let first = RunHost {
+            let first = Task {
                 run,
                 server,
                 batch: number,
                 attempt: 0,
                 direction: Direction::Forward,
-                state: HostState::Pending,
+                state: TaskState::Pending,
                 step: None,
                 message: None,
                 told_ms: self.at_ms,
@@ -227,11 +227,11 @@ impl<'s> Step<'s> {
         false
     }
 
-    fn tell(&mut self, host: RunHost, direction: Direction) {
-        self.set_host(RunHost {
+    fn tell(&mut self, host: Task, direction: Direction) {
+        self.set_task(Task {
             attempt: host.attempt + 1,
             direction,
-            state: HostState::Pending,
+            state: TaskState::Pending,
             step: None,
             message: None,
             told_ms: self.at_ms,
@@ -244,7 +244,7 @@ impl<'s> Step<'s> {
     /// Tries once more what had failed when somebody asked for it. Whether some are left for a follow-up.
     fn retry(&mut self, direction: Direction) -> bool {
         let Some(again_ms) = self.run.again_ms else { return false };
-        for state in [HostState::Failed, HostState::Unknown] {
+        for state in [TaskState::Failed, TaskState::Unknown] {
             for host in self.in_state(direction, state, self.left() + 1, |host| host.changed_ms <= again_ms && host.told_ms < again_ms) {
                 if self.left() == 0 {
                     self.more = true;
@@ -320,7 +320,7 @@ impl<'s> Step<'s> {
 
     /// Tells the servers of this batch and the later ones to go back. Whether some are left for a follow-up.
     fn tell_back(&mut self, from_batch: u32) -> bool {
-        for state in HostState::ALL {
+        for state in TaskState::ALL {
             for host in self.in_state(Direction::Forward, state, self.left() + 1, |host| host.batch >= from_batch) {
                 if self.left() == 0 {
                     self.more = true;
@@ -366,7 +366,7 @@ impl<'s> Step<'s> {
     /// What an ended run had asked for is asked for no more. Never another turn.
     fn leave(&mut self) -> bool {
         for direction in Direction::ALL {
-            for state in [HostState::Pending, HostState::Running] {
+            for state in [TaskState::Pending, TaskState::Running] {
                 for host in self.in_state(direction, state, self.left() + 1, |_| true) {
                     if self.left() == 0 {
                         self.more = true;
@@ -390,8 +390,8 @@ impl<'s> Step<'s> {
             RunState::RollingBack => Direction::Back,
             _ => Direction::Forward,
         };
-        let done = self.state.runs().in_state(self.run.id, direction, HostState::Succeeded).next_back().map(|host| host.changed_ms);
-        let new = self.hosts.values().filter(|host| host.direction == direction && host.state == HostState::Succeeded);
+        let done = self.state.runs().in_state(self.run.id, direction, TaskState::Succeeded).next_back().map(|host| host.changed_ms);
+        let new = self.hosts.values().filter(|host| host.direction == direction && host.state == TaskState::Succeeded);
         let new = new.map(|host| host.changed_ms).max();
         [done, new].into_iter().flatten().fold(self.run.since_ms, i64::max)
     }
@@ -403,7 +403,7 @@ impl<'s> Step<'s> {
             let new = self.hosts.values().filter(|host| host.direction == direction && host.state == state).map(|host| host.told_ms);
             old.map(|host| host.told_ms).into_iter().chain(new).min()
         };
-        let open = Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, HostState::Pending), oldest(direction, HostState::Running)]);
+        let open = Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, TaskState::Pending), oldest(direction, TaskState::Running)]);
         let timed_out = open.flatten().min().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
         let is_moving = matches!(self.run.state, RunState::Running | RunState::RollingBack);
         let stalled = (is_moving && self.run.next_ms.is_none()).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));

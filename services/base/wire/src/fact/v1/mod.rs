@@ -1,5 +1,7 @@
 //! Version 1 of every fact. Readers ignore fields that they do not know. Stores keep the same JSON, so that a dump compares as text.
 
+pub mod deploy;
+
 use std::collections::BTreeMap;
 
 use loki_domain::{Entity, Expectation, Key, Kind, Labels, Ratio, Site, Source, Statuses, Sweep, Text, Within};
@@ -185,6 +187,7 @@ pub fn write_entity(entity: &Entity) -> Vec<u8> {
                 within_ms: domain.expect.within.ms(),
             },
         }),
+        other => deploy::write(other).unwrap_or_else(|| Ok(Vec::new())),
     };
     // strings, numbers and maps with string keys always serialise
     json.unwrap_or_default()
@@ -266,6 +269,9 @@ pub fn read_entity(kind: Kind, json: &[u8]) -> Result<Entity, Error> {
                     within: Within::new(v.expect.within_ms).at("expect.within_ms")?,
                 },
             })
+        }
+        Kind::Token | Kind::Package | Kind::Template | Kind::Run | Kind::Batch | Kind::Task | Kind::Timer => {
+            deploy::read(kind, json)?.ok_or_else(|| Error::UnknownType(kind.to_string()))?
         }
     })
 }
