@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod sample;
 pub mod schema;
 mod shape;
+pub mod signature;
 pub mod topics;
 
 pub use body::CommandBody;

@@ -4,7 +4,7 @@
 //! says its answer, and below it stands every fact (`+` what is now, `-` what is gone; `399 x + mount` counts those that begin so), `follow` when
 //! the decider must go on, and `says TEXT` for a part of the message. Nodes are written as paths, servers as names, and `as NAME` before a
 //! command gives the membership, server, node or domain that it makes a name, used as `$NAME`. `repeat N` before a command fills in `{n}`;
-//! `{1..65}` in a word makes that many words. After every `when` the invariants must hold.
+//! `{1..65}` in a word makes that many words; `by TOKEN` before a command signs it, `at MS` says when it comes. After every `when` the invariants must hold.
 
 #[path = "scenarios/language.rs"]
 mod language;
@@ -15,14 +15,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use language::{Answer, Names, Scenario, Step};
 use loki_core::{Decision, Origin, State, decide, invariants};
-use loki_domain::{Code, Entity, Key, Rejection};
+use loki_domain::{Code, Command, Entity, Key, Rejection, TokenId};
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 7] = [
     ("tree", include_str!("scenarios/tree.txt")),
     ("servers", include_str!("scenarios/servers.txt")),
     ("ratios", include_str!("scenarios/ratios.txt")),
     ("memberships", include_str!("scenarios/memberships.txt")),
     ("domains", include_str!("scenarios/domains.txt")),
+    ("tokens", include_str!("scenarios/tokens.txt")),
+    ("runs", include_str!("scenarios/runs.txt")),
 ];
 
 #[derive(Default)]
@@ -30,22 +32,26 @@ struct World {
     state: State,
     names: Names,
     commands: usize,
+    at_ms: i64,
 }
 
 impl World {
     /// Decides and evolves. What is shown is named as it was before for what is gone, as it is now for what is there.
     fn ask(&mut self, text: &str) -> (Result<Decision, Rejection>, Vec<String>) {
-        let (name, command) = language::command(text, &self.names);
+        let asked = language::command(text, &self.names);
+        let (name, command) = (asked.name, asked.command);
+        self.at_ms = asked.at_ms.unwrap_or(self.at_ms);
+        let token = asked.by.map(|name| self.state.tokens().named(&name).map_or(TokenId::MAX, |token| token.id));
         self.commands += 1;
         let id = format!("{}", self.commands);
-        let decision = decide(&self.state, &command, &Origin::new("ann", &id), 0);
+        let decision = decide(&self.state, &command, &Origin { token, ..Origin::new("ann", &id) }, self.at_ms);
         let Ok(decided) = &decision else { return (decision, Vec::new()) };
         let gone = decided.facts.iter().map(|(key, _)| show::key(key, &self.state, &self.names)).collect::<Vec<_>>();
         for (key, entity) in decided.facts.clone() {
             drop(self.state.evolve(key, entity));
         }
         if let Some(name) = name {
-            let made = decided.facts.iter().rev().map(|(key, _)| *key).find(|key| !matches!(key, Key::Mount(..)));
+            let made = decided.facts.iter().rev().map(|(key, _)| *key).find(|key| !matches!(key, Key::Mount(..) | Key::Batch(..) | Key::Task(..) | Key::Timer(_)));
             self.names.insert(name.to_owned(), made.unwrap_or_else(|| panic!("`{text}` makes nothing to be named")));
         }
         let shown = decided.facts.iter().zip(gone).map(|((_, entity), gone)| match entity {
@@ -65,6 +71,11 @@ impl World {
             match decision {
                 Err(rejection) => panic!("given `{text}`: {rejection:?}"),
                 Ok(Decision { follow: None, .. }) => return,
+                Ok(Decision { follow: Some(Command::RunStep { run }), .. }) => {
+                    self.names.insert("pending".to_owned(), Key::Run(run));
+                    decision = self.ask("run.step run=$pending").0;
+                    self.names.remove("pending");
+                }
                 Ok(decided) => {
                     let rule = decided.facts.iter().find_map(|(key, entity)| matches!(entity, Some(Entity::Membership(_))).then_some(*key));
                     self.names.insert("pending".to_owned(), rule.expect("a sweep writes its rule"));

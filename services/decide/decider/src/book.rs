@@ -4,9 +4,10 @@
 
 use bytes::Bytes;
 use loki_core::{Decision, First, IdKey, IdUndo, Ids, Origin, REMEMBERED_MS, Seen, State, Undo, decide, subject};
-use loki_domain::{Code, Command, Key, Position, Rejection};
+use loki_domain::{Code, Command, Key, Position, Rejection, TokenId};
 use loki_log::Record;
 use loki_wire::digest::Digest;
+use loki_wire::signature::Signed;
 use loki_wire::{Change, DeadLetter, fact};
 
 use crate::intake::{self, Asked, Sender};
@@ -150,7 +151,7 @@ impl Book {
             }
         };
         answer.digest = Some(asked.digest);
-        let origin = Origin { actor: &answer.sender.actor, id: &answer.sender.id };
+        let origin = Origin::new(&answer.sender.actor, &answer.sender.id);
         if asked.is_repeatable {
             let key = IdKey::of(&origin);
             match self.ids.seen(key, &asked.digest, self.at_ms) {
@@ -187,7 +188,8 @@ impl Book {
         changes: &mut Vec<Changed>,
     ) -> Result<(Vec<NewFact>, Option<FollowUp>), Rejection> {
         check_expiry(asked.expires_ms, self.at_ms)?;
-        let origin = Origin { actor: &sender.actor, id: &sender.id };
+        let token = asked.signed.as_ref().map(|signed| self.token(signed)).transpose()?;
+        let origin = Origin { actor: &sender.actor, id: &sender.id, token };
         let Decision { facts, follow } = decide(&self.state, &asked.command, &origin, self.at_ms)?;
 
         let count = facts.len();
@@ -211,6 +213,17 @@ impl Book {
         }
         let follow = follow.map(|command| FollowUp { id: self.follow_up_id(&command, offset), command });
         Ok((written, follow))
+    }
+
+    /// The token that has signed it. A wrong signature is refused also where none is asked for.
+    fn token(&self, signed: &Signed) -> Result<TokenId, Rejection> {
+        let forbidden = |message: String| Rejection::new(Code::Forbidden, "token", message);
+        let token = self.state.tokens().named(&signed.token);
+        let token = token.ok_or_else(|| forbidden(format!("there is no token `{}`", signed.token)))?;
+        match signed.is_of(&token.key) {
+            true => Ok(token.id),
+            false => Err(forbidden(format!("the signature is not of token `{}`", token.name))),
+        }
     }
 
     /// `@<membership>-<next>-<command's offset>`: the same step never gets two ids, and no sender's id is like it.

@@ -4,6 +4,7 @@ use loki_domain::Command;
 use loki_log::Record;
 use loki_wire::digest::Digest;
 use loki_wire::envelope::ANONYMOUS;
+use loki_wire::signature::Signed;
 use loki_wire::{DeadReason, Envelope, Intake};
 
 /// The actor of commands that the decider appends to itself. No other actor's name, and no other id, may begin with `@`.
@@ -30,6 +31,8 @@ pub struct Asked {
     /// The sender gave the id: it can come again. The decider's own steps are no such commands: their ids can be guessed and written by others,
     /// and what guards a step from being done twice is the sweep that it belongs to.
     pub is_repeatable: bool,
+    /// Not checked yet: the token's key is part of the state.
+    pub signed: Option<Signed>,
 }
 
 /// The id of a command whose sender gave none.
@@ -60,11 +63,15 @@ pub fn read(record: &Record) -> (Sender, Result<Asked, DeadReason>) {
         let error = loki_wire::Error::Envelope { field, message };
         return (sender, Err(reason(&error)));
     }
-    let asked = Intake::read(&envelope).map(|intake| Asked {
-        command: intake.command,
-        digest: intake.digest,
-        expires_ms: envelope.expires_ms,
-        is_repeatable: envelope.id.is_some() && envelope.actor != DECIDER,
+    let asked = Signed::read(&envelope).and_then(|signed| {
+        let intake = Intake::read(&envelope)?;
+        Ok(Asked {
+            command: intake.command,
+            digest: intake.digest,
+            expires_ms: envelope.expires_ms,
+            is_repeatable: envelope.id.is_some() && envelope.actor != DECIDER,
+            signed,
+        })
     });
     (sender, asked.map_err(|error| reason(&error)))
 }
@@ -75,7 +82,7 @@ fn reserved(envelope: &Envelope) -> Option<&'static str> {
     let own_id = id.starts_with('@');
     // `@c5` is what a command without an id is called
     let of_step = own_id && id.contains('-');
-    if envelope.actor == DECIDER && of_step && envelope.kind == "membership.sweep" {
+    if envelope.actor == DECIDER && of_step && matches!(envelope.kind.as_str(), "membership.sweep" | "run.step") {
         return None;
     }
     if own_id {

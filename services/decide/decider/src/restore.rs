@@ -239,7 +239,7 @@ fn remember(ids: &mut Ids, outcome: &Outcome) {
     if outcome.actor == DECIDER || outcome.id == numbered(outcome.command) {
         return;
     }
-    let key = IdKey::of(&Origin { actor: &outcome.actor, id: &outcome.id });
+    let key = IdKey::of(&Origin::new(&outcome.actor, &outcome.id));
     drop(ids.remember(key, &digest, outcome.at_ms, outcome.command, first));
 }
 
@@ -298,7 +298,7 @@ mod tests {
         let mut ids = Ids::default();
         remember(&mut ids, &outcome::read(Some(&written.value), &written.headers).expect("it can be read"));
         let first = First::Rejected(Box::new(rejection));
-        let key = IdKey::of(&Origin { actor: "ann", id: "1" });
+        let key = IdKey::of(&Origin::new("ann", "1"));
         assert_eq!(ids.seen(key, &sha256(&[b"x"]), 6), loki_core::Seen::Before { offset: 17, first: &first });
     }
 }

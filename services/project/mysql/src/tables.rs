@@ -34,6 +34,13 @@ pub(crate) static SERVER: Table = Table { name: "server", columns: &["id", "name
 pub(crate) static MOUNT: Table = Table { name: "mount", columns: &["id", "node", "server", "fact", "json"] };
 pub(crate) static MEMBERSHIP: Table = Table { name: "membership", columns: &["id", "node", "fact", "json"] };
 
+pub(crate) static TOKEN: Table = Table { name: "token", columns: &["id", "name", "node", "fact", "json"] };
+pub(crate) static PACKAGE: Table = Table { name: "package", columns: &["id", "name", "version", "fact", "json"] };
+pub(crate) static TEMPLATE: Table = Table { name: "template", columns: &["id", "node", "name", "fact", "json"] };
+pub(crate) static RUN: Table = Table { name: "run", columns: &["id", "node", "state", "begun_ms", "fact", "json"] };
+pub(crate) static BATCH: Table = Table { name: "batch", columns: &["id", "run", "number", "fact", "json"] };
+pub(crate) static TASK: Table = Table { name: "task", columns: &["id", "run", "server", "state", "fact", "json"] };
+
 pub(crate) static DOMAIN: Table = Table { name: "domain", columns: &["id", "name", "node", "fact", "json"] };
 
 pub(crate) static OUTCOME: Table = Table {
@@ -60,8 +67,12 @@ pub(crate) static OUTCOME: Table = Table {
 pub(crate) static ENTITY_CHANGE: Table = Table { name: "entity_change", columns: &["fact", "command", "kind", "entity", "at_ms", "json"] };
 
 /// The current state.
-pub(crate) static STATE: Family =
-    Family { name: "mysql", database: Database::Loki, tables: &[&NODE, &SERVER, &MOUNT, &MEMBERSHIP], position: "state_position" };
+pub(crate) static STATE: Family = Family {
+    name: "mysql",
+    database: Database::Loki,
+    tables: &[&NODE, &SERVER, &MOUNT, &MEMBERSHIP, &TOKEN, &PACKAGE, &TEMPLATE, &RUN, &BATCH, &TASK],
+    position: "state_position",
+};
 /// What was.
 pub(crate) static HISTORY: Family =
     Family { name: "history", database: Database::Loki, tables: &[&OUTCOME, &ENTITY_CHANGE], position: "history_position" };
@@ -73,7 +84,18 @@ pub(crate) static LOKI_FAMILIES: [&Family; 2] = [&STATE, &HISTORY];
 pub(crate) static CDN_SYSTEM_FAMILIES: [&Family; 1] = [&CDN_SYSTEM];
 
 /// The kinds of entities of each projection of facts.
-pub(crate) const STATE_KINDS: [Kind; 4] = [Kind::Node, Kind::Server, Kind::Mount, Kind::Membership];
+pub(crate) const STATE_KINDS: [Kind; 10] = [
+    Kind::Node,
+    Kind::Server,
+    Kind::Mount,
+    Kind::Membership,
+    Kind::Token,
+    Kind::Package,
+    Kind::Template,
+    Kind::Run,
+    Kind::Batch,
+    Kind::Task,
+];
 pub(crate) const CDN_SYSTEM_KINDS: [Kind; 2] = [Kind::Node, Kind::Domain];
 
 /// The table of this name while a rebuild fills it.

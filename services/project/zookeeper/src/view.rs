@@ -32,8 +32,6 @@ impl View {
     pub fn apply(&mut self, change: &Change) {
         self.clock += 1;
         match change {
-            // domains are no part of the tree
-            Change::Log(_) | Change::Set(Entity::Domain(_)) | Change::Removed(Key::Domain(_)) => {}
             Change::Set(Entity::Node(node)) => self.set_node(node.clone()),
             Change::Set(Entity::Server(server)) => {
                 self.servers.insert(server.id, Arc::new(server.clone()));
@@ -60,6 +58,8 @@ impl View {
             Change::Removed(Key::Membership(id)) => {
                 self.memberships.remove(id);
             }
+            // whatever else there is is no part of the tree
+            Change::Log(_) | Change::Set(_) | Change::Removed(_) => {}
         }
     }
 

@@ -140,8 +140,8 @@ fn upserts(kind: Kind, rows: Vec<Vec<Value>>) -> Vec<Upsert> {
         Kind::Server => &["id", "name", "state", "idc", "fact", "json"],
         Kind::Mount => &["id", "node", "server", "fact", "json"],
         Kind::Membership => &["id", "node", "fact", "json"],
-        // of another database, and none is generated
-        Kind::Domain => &["id", "node", "fact", "json"],
+        // none of the others is generated
+        _ => &["id", "fact", "json"],
     };
     let mut upserts = Vec::new();
     let mut rest = rows.into_iter();
@@ -174,7 +174,7 @@ fn row(entity: &Entity, offset: i64) -> Vec<Value> {
         }
         Entity::Mount(mount) => row.extend([Value::Text(mount.node.to_string()), Value::Text(mount.server.to_string())]),
         Entity::Membership(membership) => row.push(Value::Text(membership.node.to_string())),
-        Entity::Domain(domain) => row.push(Value::Text(domain.node.to_string())),
+        _ => {}
     }
     row.push(Value::Int(offset));
     row.push(Value::Text(String::from_utf8_lossy(&write_entity(entity)).into_owned()));

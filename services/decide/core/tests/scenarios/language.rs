@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use loki_domain::command::Operation;
 use loki_domain::{
-    Command, DomainId, Expectation, Key, Labels, NodeName, NodePath, NodeRef, Patch, Ratio, ServerRef, ServerState, Site, Statuses, Text,
-    Weigh, Within,
+    Check, Command, DomainId, Expectation, Health, Key, Labels, Manifest, NodeName, NodePath, NodeRef, Patch, PublicKey, Ratio, RunId, ServerRef,
+    ServerState, Settings, Sha256, Site, Statuses, Text, TokenName, Uses, Weigh, Within,
 };
 
 /// What `as NAME` has named.
@@ -167,6 +168,36 @@ impl Words<'_> {
         }
     }
 
+    fn run(&mut self) -> RunId {
+        let text = self.must("run");
+        match self.named(&text) {
+            Some(Key::Run(id)) => id,
+            Some(other) => panic!("{other} is no run"),
+            None => parsed(&text),
+        }
+    }
+
+    fn settings(&mut self) -> Settings {
+        let ms = |words: &mut Self, key: &str| words.maybe(key).map(|text| parsed_number(&text));
+        let canaries = self.all("canary");
+        Settings {
+            package: self.maybe("package").map(|text| parsed(&text)),
+            version: self.maybe("version").map(|text| parsed(&text)),
+            script: self.maybe("script").map(|text| parsed(&text)),
+            user: self.maybe("user").map(|text| parsed(&text)),
+            output_bytes_max: ms(self, "output"),
+            // a word has no blanks
+            batches: self.maybe("batches").map(|text| parsed(&text.replace(',', " "))),
+            failures: self.maybe("failures").map(|text| parsed(&text)),
+            on_failure: self.maybe("on_failure").map(|text| parsed(&text)),
+            pause_ms: ms(self, "pause"),
+            timeout_ms: ms(self, "timeout"),
+            progress_ms: ms(self, "progress"),
+            approval: self.flag("approval").then_some(true),
+            canaries: (!canaries.is_empty()).then(|| canaries.iter().map(|text| parsed(text)).collect()),
+        }
+    }
+
     fn site(&mut self) -> Site {
         Site {
             name: parsed(&self.must("name")),
@@ -191,12 +222,24 @@ impl Words<'_> {
     }
 }
 
-/// The name that a command gives, and the command.
-pub(crate) fn command<'t>(text: &'t str, names: &Names) -> (Option<&'t str>, Command) {
-    let (name, text) = match text.strip_prefix("as ").and_then(|rest| rest.split_once(' ')) {
-        Some((name, rest)) => (Some(name), rest),
+/// A command, and what stands before it.
+pub(crate) struct Asked<'t> {
+    /// The name that it gives.
+    pub(crate) name: Option<&'t str>,
+    /// The token that signs it.
+    pub(crate) by: Option<TokenName>,
+    pub(crate) at_ms: Option<i64>,
+    pub(crate) command: Command,
+}
+
+pub(crate) fn command<'t>(text: &'t str, names: &Names) -> Asked<'t> {
+    let before = |text: &'t str, word: &str| match text.strip_prefix(word).and_then(|rest| rest.split_once(' ')) {
+        Some((value, rest)) => (Some(value), rest),
         None => (None, text),
     };
+    let (at, text) = before(text, "at ");
+    let (name, text) = before(text, "as ");
+    let (by, text) = before(text, "by ");
     let mut words = words(text).into_iter();
     let kind = words.next().expect("a command");
     let fields = words.map(|word| match word.split_once('=') {
@@ -206,7 +249,7 @@ pub(crate) fn command<'t>(text: &'t str, names: &Names) -> (Option<&'t str>, Com
     let mut words = Words { fields: fields.collect(), names };
     let command = read(&kind, &mut words);
     assert!(words.fields.is_empty(), "`{text}` has fields too many: {:?}", words.fields);
-    (name, command)
+    Asked { name, by: by.map(parsed), at_ms: at.map(|at| at.parse().expect("a time")), command }
 }
 
 fn read(kind: &str, words: &mut Words<'_>) -> Command {
@@ -296,6 +339,68 @@ fn read(kind: &str, words: &mut Words<'_>) -> Command {
             again: words.maybe("again").map(|text| words.domain(&text)),
         },
         "domain.remove" => Command::DomainRemove { site: words.site() },
+        "token.create" => {
+            let name: TokenName = parsed(&words.must("name"));
+            let mut key = [0; 32];
+            key[..name.as_str().len().min(32)].copy_from_slice(&name.as_str().as_bytes()[..name.as_str().len().min(32)]);
+            Command::TokenCreate {
+                node: words.maybe("node").map(|text| words.node(&text)),
+                uses: Uses::new(words.all("use").iter().map(|text| parsed(text))).expect("uses"),
+                key: PublicKey(key),
+                expires_ms: words.maybe("expires").map(|text| text.parse().expect("a time")),
+                name,
+            }
+        }
+        "token.remove" => Command::TokenRemove { name: parsed(&words.must("name")) },
+        "package.register" => Command::PackageRegister {
+            name: parsed(&words.must("name")),
+            version: parsed(&words.must("version")),
+            branch: None,
+            url: words.maybe("url").map_or_else(|| parsed("artifact"), |text| parsed(&text)),
+            sha256: Sha256([1; 32]),
+            size: words.maybe("size").map_or(1, |text| text.parse().expect("a size")),
+            minisign: None,
+            manifest: Manifest {
+                health: words.maybe("stays").map(|text| Health { check: Check::Tcp { port: 1 }, stays_ms: parsed_number(&text), within_ms: 100 }),
+                ..Manifest::default()
+            },
+        },
+        "package.withdraw" => Command::PackageWithdraw {
+            name: parsed(&words.must("name")),
+            version: parsed(&words.must("version")),
+            reason: parsed(&words.must("reason")),
+        },
+        "template.set" => Command::TemplateSet {
+            node: node(words, "node"),
+            name: parsed(&words.must("name")),
+            kind: parsed(&words.must("kind")),
+            settings: words.settings(),
+        },
+        "template.remove" => Command::TemplateRemove { node: node(words, "node"), name: parsed(&words.must("name")) },
+        "run.start" => Command::RunStart {
+            node: node(words, "node"),
+            template: parsed(words.maybe("template").as_deref().unwrap_or("standard-deploy")),
+            settings: words.settings(),
+        },
+        "run.approve" => Command::RunOperate { run: words.run(), operation: Operation::Approve },
+        "run.pause" => Command::RunOperate { run: words.run(), operation: Operation::Pause },
+        "run.resume" => Command::RunOperate { run: words.run(), operation: Operation::Resume },
+        "run.stop" => Command::RunOperate { run: words.run(), operation: Operation::Stop },
+        "run.retry" => Command::RunOperate { run: words.run(), operation: Operation::Retry },
+        "run.roll_back" => Command::RunOperate { run: words.run(), operation: Operation::RollBack { fast: words.flag("fast") } },
+        "run.report" => {
+            let ServerRef::Id(server) = server(words) else { panic!("a host is named by `$`") };
+            Command::RunReport {
+                run: words.run(),
+                server,
+                attempt: words.maybe("attempt").map_or(1, |text| parsed_number(&text)),
+                state: parsed(&words.must("state")),
+                step: words.maybe("step").map(|text| parsed(&text)),
+                message: words.maybe("message").map(|text| parsed(&text)),
+            }
+        }
+        "run.step" => Command::RunStep { run: words.run() },
+        "timer.fire" => Command::TimerFire { run: words.run(), due_ms: 0 },
         other => panic!("`{other}` is no command"),
     }
 }
@@ -328,6 +433,10 @@ fn path(text: &str) -> NodePath {
 
 fn ratio(text: &str) -> Ratio {
     Ratio::new(text.parse().expect("a number")).expect("a ratio")
+}
+
+fn parsed_number(text: &str) -> u32 {
+    text.parse().expect("a number")
 }
 
 fn parsed<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {

@@ -2,7 +2,7 @@
 
 use loki_core::State;
 use loki_domain::{
-    Domain, DomainId, Entity, Expectation, Key, Labels, Membership, MembershipId, NodeId, Rejection, ServerId, Source, Text,
+    Domain, DomainId, Entity, Expectation, Key, Labels, Membership, MembershipId, NodeId, Rejection, Run, ServerId, Source, Text,
 };
 
 use super::language::Names;
@@ -32,9 +32,29 @@ pub(crate) fn entity(entity: &Entity, state: &State, names: &Names) -> String {
         }
         Entity::Membership(rule) => rule_words(&mut words, rule, state),
         Entity::Domain(domain) => domain_words(&mut words, domain, state),
-        other => words.push(format!("{other:?}")),
+        Entity::Token(token) => {
+            words.push(token.node.map_or_else(|| "/".to_owned(), |id| node(id, state)));
+            words.extend(token.uses.iter().map(|one| one.to_string()));
+            words.extend(token.expires_ms.map(|end| format!("expires={end}")));
+        }
+        Entity::Package(package) => words.extend(package.withdrawn.iter().map(|reason| format!("withdrawn={reason}"))),
+        Entity::Template(template) => words.push(template.kind.to_string()),
+        Entity::Run(run) => run_words(&mut words, run),
+        Entity::Batch(batch) => words.extend(batch.servers.iter().map(|id| server(*id, state))),
+        Entity::Task(task) => {
+            words.extend([task.direction.to_string(), task.state.to_string(), format!("attempt={}", task.attempt)]);
+            words.extend(task.step.iter().map(|step| format!("step={step}")));
+        }
+        Entity::Timer(timer) => words.push(timer.due_ms.to_string()),
     }
     words.join(" ")
+}
+
+fn run_words(words: &mut Vec<String>, run: &Run) {
+    words.push(run.state.to_string());
+    words.push(format!("batch={}/{}", run.batch, run.batches));
+    words.extend(run.next_ms.map(|next_ms| format!("next={next_ms}")));
+    words.extend(run.why.iter().map(|why| format!("({why})")));
 }
 
 fn rule_words(words: &mut Vec<String>, rule: &Membership, state: &State) {
@@ -66,7 +86,22 @@ pub(crate) fn key(key: &Key, state: &State, names: &Names) -> String {
         Key::Mount(at, id) => format!("mount {} {}", node(*at, state), server(*id, state)),
         Key::Membership(id) => format!("membership {}", membership(*id, names)),
         Key::Domain(id) => format!("domain {}", domain(*id, state)),
-        other => other.to_string(),
+        Key::Token(id) => format!("token {}", state.tokens().get(id).map_or_else(|| id.to_string(), |token| token.name.to_string())),
+        Key::Package(id) => match state.packages().get(id) {
+            Some(package) => format!("package {} {}", package.name, package.version),
+            None => format!("package {id}"),
+        },
+        Key::Template(id) => match state.templates().get(id) {
+            Some(template) => format!("template {} {}", template.name, node(template.node, state)),
+            None => format!("template {id}"),
+        },
+        Key::Run(id) => match state.runs().get(id) {
+            Some(run) => format!("run {} {}", run.template, node(run.node, state)),
+            None => format!("run {id}"),
+        },
+        Key::Batch(_, number) => format!("batch {number}"),
+        Key::Task(_, id) => format!("task {}", server(*id, state)),
+        Key::Timer(_) => "timer".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use loki_wire::fact::v1::{read_entity, read_key};
 
 use crate::port::{Dump, ReadError};
 use crate::sql::{Connection, Fault, Row, Value};
-use crate::tables::{DOMAIN, ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, SERVER, Table};
+use crate::tables::{BATCH, DOMAIN, ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, PACKAGE, RUN, SERVER, TASK, TEMPLATE, TOKEN, Table};
 use crate::write::{change_line, entity_row, outcome_line, outcome_row, state_line};
 
 /// Rows read at once: few enough for the largest ones.
@@ -34,11 +34,17 @@ struct Line {
 }
 
 /// In the order of the lines' keys.
-pub(super) static STATE: [Part; 4] = [
+pub(super) static STATE: [Part; 10] = [
+    Part { table: &BATCH, line: |row| read_entity_row(Kind::Batch, row) },
     Part { table: &MEMBERSHIP, line: |row| read_entity_row(Kind::Membership, row) },
     Part { table: &MOUNT, line: |row| read_entity_row(Kind::Mount, row) },
     Part { table: &NODE, line: |row| read_entity_row(Kind::Node, row) },
+    Part { table: &PACKAGE, line: |row| read_entity_row(Kind::Package, row) },
+    Part { table: &RUN, line: |row| read_entity_row(Kind::Run, row) },
     Part { table: &SERVER, line: |row| read_entity_row(Kind::Server, row) },
+    Part { table: &TASK, line: |row| read_entity_row(Kind::Task, row) },
+    Part { table: &TEMPLATE, line: |row| read_entity_row(Kind::Template, row) },
+    Part { table: &TOKEN, line: |row| read_entity_row(Kind::Token, row) },
 ];
 pub(super) static CDN_SYSTEM: [Part; 2] = [
     Part { table: &DOMAIN, line: |row| read_entity_row(Kind::Domain, row) },
@@ -104,7 +110,7 @@ impl Dump for Lines {
 }
 
 /// Columns that hold numbers; all others hold texts.
-const NUMBERS: [&str; 7] = ["fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes"];
+const NUMBERS: [&str; 9] = ["fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes", "number", "begun_ms"];
 
 fn read(table: &Table, row: &Row) -> Result<Vec<Value>, Fault> {
     let column = |(i, name): (usize, &&str)| {
@@ -130,7 +136,7 @@ fn read_entity_row(kind: Kind, row: &[Value]) -> Result<Line, Fault> {
     let key = format!("{kind}/{}", text(&row[0]));
     let (fact, json) = (number(&row[row.len() - 2]), text(&row[row.len() - 1]));
     let entity = read_entity(kind, json.as_bytes()).map_err(|error| unreadable(&key, &error))?;
-    Ok(Line { text: state_line(&key, json), expected: Some(entity_row(&entity, fact)) })
+    Ok(Line { text: state_line(&key, json), expected: entity_row(&entity, fact) })
 }
 
 fn read_outcome(row: &[Value]) -> Result<Line, Fault> {

@@ -78,7 +78,7 @@ impl Inner {
     fn decide(&mut self, envelope: Envelope) -> Value {
         let id = envelope.id.clone().unwrap();
         let command = Intake::read(&envelope).unwrap().command;
-        let decided = decide(&self.state, &command, &Origin { actor: &envelope.actor, id: &id }, 0);
+        let decided = decide(&self.state, &command, &Origin::new(&envelope.actor, &id), 0);
         let verdict = match decided {
             Ok(decision) => {
                 let mut facts = vec![];

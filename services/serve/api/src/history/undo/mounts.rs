@@ -41,7 +41,7 @@ impl World {
             match &change.key {
                 Key::Server(id) => drop(world.moved_servers.insert(*id)),
                 Key::Membership(id) => drop(world.rules.remove(id)),
-                Key::Node(_) | Key::Mount(..) | Key::Domain(_) => {}
+                _ => {}
             }
             for entity in change.before.iter().chain(&change.after) {
                 if let Entity::Membership(rule) = entity {
