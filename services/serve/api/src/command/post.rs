@@ -7,6 +7,7 @@ use loki_log::{Class, NewRecord, Partition};
 use loki_telemetry::fields;
 use loki_telemetry::trace::TraceParent;
 use loki_wire::envelope::check_id;
+use loki_wire::signature::Signed;
 use loki_wire::{Envelope, Intake};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -37,7 +38,7 @@ pub(crate) struct Parameters {
     post, path = "/v1/commands", tag = "commands",
     params(Parameters, ("Idempotency-Key" = Option<String>, Header, description = "The command's id, when the body has none"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context; the outcome and every fact carry it on")),
-    request_body(content = serde_json::Value, description = "`{\"type\":\"node.create\",\"data\":{\"path\":\"/acme/shop\",\"parents\":true}}`; optional `id`, `actor`, `expires`, `source`, `traceparent`"),
+    request_body(content = serde_json::Value, description = "`{\"type\":\"node.create\",\"data\":{\"path\":\"/acme/shop\",\"parents\":true}}`; optional `id`, `actor`, `expires`, `source`, `traceparent`; of a signed command `keyid` and `signature`"),
     responses(
         (status = 200, description = "The outcome", body = serde_json::Value),
         (status = 202, description = "In the log; no outcome yet", body = answer::Pending),
@@ -58,6 +59,7 @@ pub(crate) async fn post_command(
     identify(&mut envelope, &headers)?;
     // the decider reads it again; here a mistake is answered at once
     Intake::read(&envelope)?;
+    Signed::read(&envelope)?;
 
     let trace = TraceParent::accept(header("traceparent", &headers).into_iter().chain(envelope.traceparent.as_deref()));
     envelope.traceparent = Some(trace.as_str().to_owned());
