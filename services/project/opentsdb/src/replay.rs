@@ -79,7 +79,9 @@ pub async fn replay(
                 total.records += 1;
                 replayer.take(record, &mut total);
             }
-            settle(&*store, &mut replayer, config, &mut total, shutdown).await?;
+            if replayer.open() >= LOOKED_UP || replayer.is_held_up() {
+                settle(&*store, &mut replayer, config, &mut total, shutdown).await?;
+            }
             total.left = total.left.saturating_sub(batch.position.min(bounds.end).saturating_sub(position));
             position = batch.position;
             told(total);
@@ -87,6 +89,8 @@ pub async fn replay(
                 break;
             }
         }
+        settle(&*store, &mut replayer, config, &mut total, shutdown).await?;
+        told(total);
     }
     Ok(total)
 }

@@ -21,6 +21,8 @@ use loki_fuzz::mutated;
 const HOSTILE: usize = 50;
 const SHARE: usize = 100;
 const VARIABLE: &str = "LOKI_TEST_HOSTILE";
+/// OpenTSDB reads an hour of a series whatever is asked of it: a million points of one series would test nothing else.
+const SERIES: usize = 200;
 /// No process may ever have had more.
 const MEMORY_MAX: u64 = 512 << 20;
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -54,14 +56,17 @@ async fn among_good_records_each_bad_one_is_dead_once() {
     }
 
     let begin_ms = now_ms() - total as u64;
-    let point = |number: usize| {
+    let point = |host: &str, number: usize| {
         let at_ms = begin_ms + number as u64;
-        format!(r#"[{{"metric":"hostile.m","timestamp":{at_ms},"value":{number},"tags":{{"host":"h"}}}}]"#)
+        format!(r#"[{{"metric":"hostile.m","timestamp":{at_ms},"value":{number},"tags":{{"host":"{host}"}}}}]"#)
     };
-    let partition = home(&platform, &point(0));
+    // of one partition, so that one sink meets all of it
+    let partition = home(&platform, &point("h0", 0));
+    let is_there = |host: &String| home(&platform, &point(host, 0)) == partition;
+    let hosts: Vec<String> = (0..).map(|number| format!("h{number}")).filter(is_there).take(SERIES).collect();
     let mut good = 0;
     for number in 0..total {
-        let mut body = point(number);
+        let mut body = point(&hosts[number % SERIES], number);
         if number.is_multiple_of(SHARE) {
             body = String::from_utf8_lossy(&mutated(&mut random, body.as_bytes())).into_owned();
         }

@@ -51,6 +51,16 @@ impl Replayer {
         self.judge(total);
     }
 
+    /// How many points are not settled.
+    pub(crate) fn open(&self) -> usize {
+        self.points.len() + self.looks.len() + self.puts.len()
+    }
+
+    /// Nothing more can be judged before something is settled.
+    pub(crate) fn is_held_up(&self) -> bool {
+        !self.points.is_empty()
+    }
+
     /// Judges what can be judged; whether that was anything.
     pub(crate) fn has_more(&mut self, total: &mut Replay) -> bool {
         self.judge(total);
