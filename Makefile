@@ -38,6 +38,8 @@ test: ## Everything: install what is missing, lint, build, all tests with real b
 	kept=$$($(BUILT)/debug/stack status >/dev/null 2>&1 && echo yes || true)
 	$(BUILT)/debug/stack up
 	$(BACKENDS)
+	# most tests wait most of the time
+	export RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( 2 * $$(nproc) ))}
 	cargo test --locked --workspace --no-fail-fast
 	$(BUILT)/debug/tour
 	$(MAKE) chart
