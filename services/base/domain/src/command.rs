@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ArchiveUrl, DomainId, Expectation, TaskState, Labels, Manifest, MembershipId, NodeId, NodeName, NodePath, PackageName, Pattern, PublicKey,
-    Ratio, RunId, Script, ServerId, ServerName, ServerState, Settings, Sha256, Site, TemplateName, Text, TokenName, Uses, Version, job,
+    ArchiveUrl, DomainId, Expectation, Labels, Manifest, MembershipId, NodeId, NodeName, NodePath, PackageName, Pattern, PublicKey, Ratio,
+    RunId, Script, ServerId, ServerName, ServerState, Settings, Sha256, Site, TaskState, TemplateName, Text, TokenName, Uses, Version, job,
 };
 
 /// A node is named by its id or its path.
@@ -196,7 +196,9 @@ pub enum Operation {
     /// What has failed is tried once more.
     Retry,
     /// `fast`: everywhere at once, without a pause.
-    RollBack { fast: bool },
+    RollBack {
+        fast: bool,
+    },
 }
 
 impl Operation {

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use crate::ids::Numbered;
 use crate::{
-    Batch, Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, Task, RunId, Server, ServerId,
-    Template, TemplateId, Timer, Token, TokenId,
+    Batch, Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, RunId, Server, ServerId,
+    Task, Template, TemplateId, Timer, Token, TokenId,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -79,7 +79,8 @@ impl FromStr for Failures {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let bad = || Invalid::new(format!("`{}` is no number of servers: use `3` or `10%`", text.escape_default()));
-        let number = |digits: &str, max: usize| match (1..=max).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = |digits: &str, max: usize| match (1..=max).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        {
             true => digits.parse::<u32>().map_err(|_| bad()),
             false => Err(bad()),
         };
@@ -193,7 +194,9 @@ impl Settings {
                 }
             }
         }
-        for (field, time, least) in [("pause_ms", self.pause_ms, 0), ("timeout_ms", self.timeout_ms, 1), ("progress_ms", self.progress_ms, 1)] {
+        for (field, time, least) in
+            [("pause_ms", self.pause_ms, 0), ("timeout_ms", self.timeout_ms, 1), ("progress_ms", self.progress_ms, 1)]
+        {
             if time.is_some_and(|time| !(least..=TIMEOUT_MAX_MS).contains(&time)) {
                 return Err((field, Invalid::new(format!("it is {least} to {TIMEOUT_MAX_MS}"))));
             }

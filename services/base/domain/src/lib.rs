@@ -40,7 +40,7 @@ pub use package::{ArchiveUrl, Check, Health, Hook, Manifest, Package, PackageNam
 pub use path::NodePath;
 pub use position::{Position, Stream};
 pub use rejection::{Code, Rejection, shortened};
-pub use run::{Batch, Direction, TaskState, Job, Plan, Run, Task, RunState, Timer};
+pub use run::{Batch, Direction, Job, Plan, Run, RunState, Task, TaskState, Timer};
 pub use sample::{Instant, Sample, Value};
 pub use series::{Metric, Series, Tags};
 pub use server::{Server, ServerState};

@@ -7,9 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::job::{Failures, OnFailure};
-use crate::{
-    Batches, Invalid, NodeId, PackageId, PackageName, RunId, Script, ServerId, Signature, TemplateName, Text, TokenName,
-};
+use crate::{Batches, Invalid, NodeId, PackageId, PackageName, RunId, Script, ServerId, Signature, TemplateName, Text, TokenName};
 
 /// How many servers a run has at most.
 pub const SERVERS_MAX: usize = 20_000;

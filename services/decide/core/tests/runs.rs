@@ -6,8 +6,8 @@ use loki_core::generate::Random;
 use loki_core::{FACTS_MAX, Origin, State, decide};
 use loki_domain::command::Operation;
 use loki_domain::{
-    Command, Direction, Entity, TaskState, Job, Key, Manifest, Mount, Node, NodeId, NodeRef, OnFailure, Package, PackageId, PublicKey, Run, RunId,
-    RunState, Server, ServerId, ServerState, Settings, Sha256, Source, Token, TokenId, Use, Uses,
+    Command, Direction, Entity, Job, Key, Manifest, Mount, Node, NodeId, NodeRef, OnFailure, Package, PackageId, PublicKey, Run, RunId,
+    RunState, Server, ServerId, ServerState, Settings, Sha256, Source, TaskState, Token, TokenId, Use, Uses,
 };
 
 const NODE: NodeId = NodeId::MIN;
@@ -72,7 +72,11 @@ impl World {
         let id = self.commands.to_string();
         let origin = Origin { actor: "ann", id: &id, token: Some(TokenId::MIN) };
         let decided = decide(&self.state, command, &origin, self.at_ms);
-        self.seen.push(format!("{} {command:?}: {}", self.at_ms, decided.as_ref().map_or_else(|r| r.message.clone(), |d| d.facts.len().to_string())));
+        self.seen.push(format!(
+            "{} {command:?}: {}",
+            self.at_ms,
+            decided.as_ref().map_or_else(|r| r.message.clone(), |d| d.facts.len().to_string())
+        ));
         let Ok(decision) = decided else { return false };
         assert!(decision.facts.len() <= FACTS_MAX, "{} facts", decision.facts.len());
         let keys: BTreeSet<Key> = decision.facts.iter().map(|(key, _)| *key).collect();

@@ -51,7 +51,12 @@ impl World {
             drop(self.state.evolve(key, entity));
         }
         if let Some(name) = name {
-            let made = decided.facts.iter().rev().map(|(key, _)| *key).find(|key| !matches!(key, Key::Mount(..) | Key::Batch(..) | Key::Task(..) | Key::Timer(_)));
+            let made = decided
+                .facts
+                .iter()
+                .rev()
+                .map(|(key, _)| *key)
+                .find(|key| !matches!(key, Key::Mount(..) | Key::Batch(..) | Key::Task(..) | Key::Timer(_)));
             self.names.insert(name.to_owned(), made.unwrap_or_else(|| panic!("`{text}` makes nothing to be named")));
         }
         let shown = decided.facts.iter().zip(gone).map(|((_, entity), gone)| match entity {

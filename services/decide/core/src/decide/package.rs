@@ -14,7 +14,11 @@ pub(super) fn register(state: &State, new: Package, origin: &Origin<'_>, at_ms: 
         return Err(Rejection::new(Code::Invalid, "size", format!("an archive has 1 to {SIZE_MAX} bytes")));
     }
     if new.manifest.health.as_ref().is_some_and(|health| !health.can_be_reached()) {
-        return Err(Rejection::new(Code::Invalid, "manifest.health.stays_ms", "it has to be less than `within_ms`: no release would ever be good"));
+        return Err(Rejection::new(
+            Code::Invalid,
+            "manifest.health.stays_ms",
+            "it has to be less than `within_ms`: no release would ever be good",
+        ));
     }
     if let Some(old) = state.packages().of(&new.name, &new.version) {
         if (Package { id: old.id, withdrawn: old.withdrawn.clone(), ..new }) == *old {

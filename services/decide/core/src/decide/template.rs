@@ -51,7 +51,8 @@ pub(super) fn at(state: &State, node: NodeId, name: &TemplateName) -> Result<(jo
     match name.as_str().parse::<job::Kind>() {
         Ok(kind) => Ok((kind, Settings::default())),
         Err(_) => {
-            let message = format!("there is no template `{name}` on `{}` or above it: use standard-deploy or script", lookup::path(state, node));
+            let message =
+                format!("there is no template `{name}` on `{}` or above it: use standard-deploy or script", lookup::path(state, node));
             Err(Rejection::new(Code::NotFound, "template", message))
         }
     }

@@ -25,8 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use loki_domain::{
-    Batch, Domain, DomainId, Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, Task, RunId, Server, ServerId,
-    Template, TemplateId, Timer, Token, TokenId,
+    Batch, Domain, DomainId, Entity, Key, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, RunId, Server, ServerId,
+    Task, Template, TemplateId, Timer, Token, TokenId,
 };
 
 pub use domains::Domains;

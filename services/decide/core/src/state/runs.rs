@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use loki_domain::{Batch, Direction, TaskState, Job, NodeId, PackageName, Run, Task, RunId, ServerId, Timer};
+use loki_domain::{Batch, Direction, Job, NodeId, PackageName, Run, RunId, ServerId, Task, TaskState, Timer};
 
 use super::table::{Hashed, Table};
 use super::{put_in, take_from};

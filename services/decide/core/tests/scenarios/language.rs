@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use loki_domain::command::Operation;
 use loki_domain::{
-    Check, Command, DomainId, Expectation, Health, Key, Labels, Manifest, NodeName, NodePath, NodeRef, Patch, PublicKey, Ratio, RunId, ServerRef,
-    ServerState, Settings, Sha256, Site, Statuses, Text, TokenName, Uses, Weigh, Within,
+    Check, Command, DomainId, Expectation, Health, Key, Labels, Manifest, NodeName, NodePath, NodeRef, Patch, PublicKey, Ratio, RunId,
+    ServerRef, ServerState, Settings, Sha256, Site, Statuses, Text, TokenName, Uses, Weigh, Within,
 };
 
 /// What `as NAME` has named.
@@ -361,7 +361,11 @@ fn read(kind: &str, words: &mut Words<'_>) -> Command {
             size: words.maybe("size").map_or(1, |text| text.parse().expect("a size")),
             minisign: None,
             manifest: Manifest {
-                health: words.maybe("stays").map(|text| Health { check: Check::Tcp { port: 1 }, stays_ms: parsed_number(&text), within_ms: 100 }),
+                health: words.maybe("stays").map(|text| Health {
+                    check: Check::Tcp { port: 1 },
+                    stays_ms: parsed_number(&text),
+                    within_ms: 100,
+                }),
                 ..Manifest::default()
             },
         },

@@ -45,6 +45,10 @@ pub(super) enum Verdict {
     After,
 }
 
+/// Of the first 2^32 milliseconds of 1970 OpenTSDB takes the milliseconds of a question for seconds, and so those of what it has: a point there could
+/// never be looked up. It comes of a clock that was not set, or of another unit. A margin is for what a question looks at before its start.
+const FIRST_MS: i64 = 50 * 86_400_000;
+
 /// Why a point is dead.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Dead {
@@ -58,6 +62,8 @@ pub(super) enum Dead {
     AheadOfLog {
         ahead_ms: i64,
     },
+    /// It lies in the first days of 1970.
+    BeforeAll,
 }
 
 /// A point that was looked up, or waited for one, and what becomes of it.
@@ -128,6 +134,9 @@ impl Judge {
         let place = self.histories.find(&sample.series);
         if self.is_misplaced(place, &sample.series) {
             return Verdict::Misplaced;
+        }
+        if sample.at.ms() < FIRST_MS {
+            return Verdict::Dead(Dead::BeforeAll);
         }
         if let Some(ahead_ms) = self.ahead_ms(sample.at, log_ms) {
             return Verdict::Dead(Dead::AheadOfLog { ahead_ms });

@@ -67,6 +67,12 @@ impl Dead {
             Self::TooOld { newest_ms } => {
                 reason("too_old", format!("`{series}` at {at} is too much older than its newest point, which is at {newest_ms} ms"))
             }
+            Self::BeforeAll => reason(
+                "too_old",
+                format!(
+                    "`{series}` at {at} lies in the first 50 days of 1970, which OpenTSDB cannot tell: set the sender's clock, or send seconds"
+                ),
+            ),
             Self::AheadOfLog { ahead_ms } => {
                 reason("ahead_of_log", format!("`{series}` at {at} is dated {ahead_ms} ms ahead of the log: set the sender's clock"))
             }

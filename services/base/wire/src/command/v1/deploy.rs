@@ -459,7 +459,10 @@ pub(crate) fn settings(field: &str, v: JobSettings) -> Result<Settings, Error> {
         version: v.version.map(|text| text.parse().at(at("version"))).transpose()?,
         script: v.script.map(|text| text.parse().at(at("script"))).transpose()?,
         user: option(&at("user"), v.user)?,
-        output_bytes_max: v.output_bytes_max.map(|bytes| bounded(&at("output_bytes_max"), bytes, 0, loki_domain::job::OUTPUT_MAX)).transpose()?,
+        output_bytes_max: v
+            .output_bytes_max
+            .map(|bytes| bounded(&at("output_bytes_max"), bytes, 0, loki_domain::job::OUTPUT_MAX))
+            .transpose()?,
         batches: v.batches.map(|text| text.parse().at(at("batches"))).transpose()?,
         failures: v.failures.map(|text| text.parse().at(at("failures"))).transpose()?,
         on_failure: v.on_failure.map(|text| text.parse().at(at("on_failure"))).transpose()?,

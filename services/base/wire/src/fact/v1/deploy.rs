@@ -347,11 +347,9 @@ fn write_run(run: &loki_domain::Run) -> Run {
                 number: *number,
                 fast: *fast,
             },
-            DomainJob::Script { script, user, output_bytes_max } => Job::Script {
-                script: script.to_string(),
-                user: user.as_ref().map(Text::to_string),
-                output_bytes_max: *output_bytes_max,
-            },
+            DomainJob::Script { script, user, output_bytes_max } => {
+                Job::Script { script: script.to_string(), user: user.as_ref().map(Text::to_string), output_bytes_max: *output_bytes_max }
+            }
         },
         plan: Plan {
             batches: run.plan.batches.to_string(),
@@ -511,21 +509,24 @@ macro_rules! same {
     };
 }
 
-same!(JobSettings, Settings {
-    package,
-    version,
-    script,
-    user,
-    output_bytes_max,
-    batches,
-    failures,
-    on_failure,
-    pause_ms,
-    timeout_ms,
-    progress_ms,
-    approval,
-    canaries,
-});
+same!(
+    JobSettings,
+    Settings {
+        package,
+        version,
+        script,
+        user,
+        output_bytes_max,
+        batches,
+        failures,
+        on_failure,
+        pause_ms,
+        timeout_ms,
+        progress_ms,
+        approval,
+        canaries,
+    }
+);
 same!(PackageHealth, Health { check, stays_ms, within_ms });
 
 impl From<asked::PackageManifest> for Manifest {

@@ -1,6 +1,6 @@
 //! What a host says of its part.
 
-use loki_domain::{Code, TaskState, Key, Rejection, Task, RunId, ServerId, Text};
+use loki_domain::{Code, Key, Rejection, RunId, ServerId, Task, TaskState, Text};
 
 use super::super::{Decided, Decision};
 use super::step::Step;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use loki_domain::run::{BATCHES_MAX, SERVERS_MAX};
 use loki_domain::{
-    Batch, Batches, Code, Failures, Job, Key, Node, NodeId, NodeRef, OnFailure, PackageName, Plan, Rejection, Run, RunId, RunState, ServerId, ServerName,
-    ServerState, Settings, TemplateName, job,
+    Batch, Batches, Code, Failures, Job, Key, Node, NodeId, NodeRef, OnFailure, PackageName, Plan, Rejection, Run, RunId, RunState,
+    ServerId, ServerName, ServerState, Settings, TemplateName, job,
 };
 
 use super::super::{Decided, lookup, package, permit, template};
@@ -45,10 +45,8 @@ pub(in super::super) fn start(
     }
     let id = NewIds::of(*origin).run(|id| state.runs().get(id).is_some());
     let mut rest = servers.iter().copied();
-    let batches: Vec<Batch> = (0..)
-        .zip(&sizes)
-        .map(|(number, size)| Batch { run: id, number, servers: rest.by_ref().take(*size).collect() })
-        .collect();
+    let batches: Vec<Batch> =
+        (0..).zip(&sizes).map(|(number, size)| Batch { run: id, number, servers: rest.by_ref().take(*size).collect() }).collect();
     let waits = settings.approval.unwrap_or(false);
     let run = Run {
         id,
@@ -137,7 +135,13 @@ fn servers(state: &State, node: NodeId, canaries: &[ServerName]) -> Result<Vec<S
 }
 
 /// No other run may be putting the same package onto one of these servers.
-pub(super) fn check_free(state: &State, node: NodeId, name: &PackageName, servers: &[ServerId], own: Option<RunId>) -> Result<(), Rejection> {
+pub(super) fn check_free(
+    state: &State,
+    node: NodeId,
+    name: &PackageName,
+    servers: &[ServerId],
+    own: Option<RunId>,
+) -> Result<(), Rejection> {
     let servers: BTreeSet<ServerId> = servers.iter().copied().collect();
     for run in state.runs().unfinished().filter(|run| Some(run.id) != own) {
         let same = matches!(&run.job, Job::Deploy { name: other, .. } if other == name);

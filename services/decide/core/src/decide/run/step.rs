@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loki_domain::{
-    Batch, Command, Direction, Entity, TaskState, Job, Key, OnFailure, Run, Task, RunState, ServerId, Timer,
-};
+use loki_domain::{Batch, Command, Direction, Entity, Job, Key, OnFailure, Run, RunState, ServerId, Task, TaskState, Timer};
 
 use super::super::{Decision, Fact, gone, now};
 use super::said;
@@ -403,7 +401,8 @@ impl<'s> Step<'s> {
             let new = self.hosts.values().filter(|host| host.direction == direction && host.state == state).map(|host| host.told_ms);
             old.map(|host| host.told_ms).into_iter().chain(new).min()
         };
-        let open = Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, TaskState::Pending), oldest(direction, TaskState::Running)]);
+        let open =
+            Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, TaskState::Pending), oldest(direction, TaskState::Running)]);
         let timed_out = open.flatten().min().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
         let is_moving = matches!(self.run.state, RunState::Running | RunState::RollingBack);
         let stalled = (is_moving && self.run.next_ms.is_none()).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));

@@ -97,6 +97,15 @@ fn what_waits_for_a_look_up_is_settled_by_it() {
 }
 
 #[test]
+fn what_lies_where_opentsdb_cannot_look_is_dead() {
+    let mut judge = judge_with(rules());
+    let last = 50 * DAY_MS - 1_000;
+    assert_eq!(judge.judge(ticket(1), &sample(last, 1.0), NOW_MS), Verdict::Dead(Dead::BeforeAll));
+    assert_eq!(judge.judge(ticket(2), &sample(1_000, 1.0), NOW_MS), Verdict::Dead(Dead::BeforeAll));
+    assert!(matches!(judge.judge(ticket(3), &sample(50 * DAY_MS, 1.0), NOW_MS), Verdict::Look { .. }));
+}
+
+#[test]
 fn what_is_too_old_is_dead_and_a_new_series_may_be_of_any_age() {
     let mut judge = knowing(Newest::At(at(NOW_MS)));
     let old = sample(NOW_MS - 7 * DAY_MS - 1_000, 1.0);
