@@ -180,9 +180,10 @@ pub enum Entity {
     Membership(Membership),
     Domain(Domain),
     Token(Token),
-    Package(Package),
-    Template(Template),
-    Run(Run),
+    /// Larger than most that there are of the others.
+    Package(Box<Package>),
+    Template(Box<Template>),
+    Run(Box<Run>),
     Batch(Batch),
     Task(Task),
     Timer(Timer),

@@ -42,7 +42,7 @@ impl World {
             put(Entity::Mount(Mount { node: NODE, server: id, offline: false, ratio: None, source: Source::Manual }));
         }
         for version in 1..=3 {
-            put(Entity::Package(Package {
+            put(Entity::Package(Box::new(Package {
                 id: PackageId::from_digest(&digest(2, version)),
                 name: "web".parse().unwrap(),
                 version: version.to_string().parse().unwrap(),
@@ -53,7 +53,7 @@ impl World {
                 minisign: None,
                 manifest: Manifest::default(),
                 withdrawn: None,
-            }));
+            })));
         }
         put(Entity::Token(Token {
             id: TokenId::MIN,

@@ -64,7 +64,7 @@ pub struct Answer {
 pub enum Decided {
     Accepted {
         facts: Vec<NewFact>,
-        follow: Option<FollowUp>,
+        follow: Option<Box<FollowUp>>,
     },
     Rejected(Rejection),
     /// `first` lacks its position when that command is in the same batch.
@@ -186,7 +186,7 @@ impl Book {
         asked: &Asked,
         sender: &Sender,
         changes: &mut Vec<Changed>,
-    ) -> Result<(Vec<NewFact>, Option<FollowUp>), Rejection> {
+    ) -> Result<(Vec<NewFact>, Option<Box<FollowUp>>), Rejection> {
         check_expiry(asked.expires_ms, self.at_ms)?;
         let token = asked.signed.as_ref().map(|signed| self.token(signed)).transpose()?;
         let origin = Origin { actor: &sender.actor, id: &sender.id, token };
@@ -211,7 +211,7 @@ impl Book {
             let entity = if let Change::Set(entity) = change { Some(entity) } else { None };
             changes.push(Changed::Fact(self.state.evolve(key, entity)));
         }
-        let follow = follow.map(|command| FollowUp { id: self.follow_up_id(&command, offset), command });
+        let follow = follow.map(|command| Box::new(FollowUp { id: self.follow_up_id(&command, offset), command }));
         Ok((written, follow))
     }
 

@@ -146,7 +146,7 @@ impl World {
             Service::Decider => {
                 let config = loki_decider::Config { batch_commands: 7, ..loki_decider::Config::new(&self.topics.prefix) };
                 let decider = Decider::new(config, log, health.component("decider"));
-                Box::pin(async move { decider.run(shutdown).await.map_err(|error| error.to_string()) })
+                Box::pin(async move { Box::pin(decider.run(shutdown)).await.map_err(|error| error.to_string()) })
             }
             Service::Projector(name) => {
                 let mut config = RunnerConfig::new(topic(&self.topics.facts), topic(&self.topics.facts), group);

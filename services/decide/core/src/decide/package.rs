@@ -28,7 +28,7 @@ pub(super) fn register(state: &State, new: Package, origin: &Origin<'_>, at_ms: 
         return Err(Rejection::new(Code::AlreadyExists, "version", message).in_the_way(Key::Package(old.id)));
     }
     let id = NewIds::of(*origin).package(|id| state.packages().get(id).is_some());
-    Ok(Decision::entity(Entity::Package(Package { id, withdrawn: None, ..new })))
+    Ok(Decision::entity(Entity::Package(Box::new(Package { id, withdrawn: None, ..new }))))
 }
 
 pub(super) fn withdraw(state: &State, name: &PackageName, version: &Version, reason: &Text, origin: &Origin<'_>, at_ms: i64) -> Decided {
@@ -40,7 +40,7 @@ pub(super) fn withdraw(state: &State, name: &PackageName, version: &Version, rea
     if old.withdrawn.as_ref() == Some(reason) {
         return Ok(Decision::nothing());
     }
-    Ok(Decision::entity(Entity::Package(Package { withdrawn: Some(reason.clone()), ..old.clone() })))
+    Ok(Decision::entity(Entity::Package(Box::new(Package { withdrawn: Some(reason.clone()), ..old.clone() }))))
 }
 
 /// A version that must be there.

@@ -29,7 +29,7 @@ pub(super) fn set(
     if old == Some(&new) {
         return Ok(Decision::nothing());
     }
-    Ok(Decision::entity(Entity::Template(new)))
+    Ok(Decision::entity(Entity::Template(Box::new(new))))
 }
 
 pub(super) fn remove(state: &State, node: &NodeRef, name: &TemplateName, origin: &Origin<'_>, at_ms: i64) -> Decided {

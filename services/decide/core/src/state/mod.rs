@@ -87,9 +87,9 @@ impl State {
             Some(Entity::Membership(rule)) => Before::Membership(rule.id, self.memberships.put(rule.id, Some(Arc::new(rule)))),
             Some(Entity::Domain(domain)) => Before::Domain(domain.id, self.domains.put(domain.id, Some(Arc::new(domain)))),
             Some(Entity::Token(token)) => Before::Token(token.id, self.tokens.put(token.id, Some(Arc::new(token)))),
-            Some(Entity::Package(package)) => Before::Package(package.id, self.packages.put(package.id, Some(Arc::new(package)))),
-            Some(Entity::Template(template)) => Before::Template(template.id, self.templates.put(template.id, Some(Arc::new(template)))),
-            Some(Entity::Run(run)) => Before::Run(run.id, self.runs.put(run.id, Some(Arc::new(run)))),
+            Some(Entity::Package(package)) => Before::Package(package.id, self.packages.put(package.id, Some(Arc::from(package)))),
+            Some(Entity::Template(template)) => Before::Template(template.id, self.templates.put(template.id, Some(Arc::from(template)))),
+            Some(Entity::Run(run)) => Before::Run(run.id, self.runs.put(run.id, Some(Arc::from(run)))),
             Some(Entity::Batch(batch)) => {
                 let (run, number) = (batch.run, batch.number);
                 Before::Batch(run, number, self.runs.put_batch(run, number, Some(Arc::new(batch))))
@@ -179,9 +179,9 @@ impl State {
             Key::Membership(id) => self.memberships.get(id).map(|rule| Entity::Membership(rule.clone())),
             Key::Domain(id) => self.domains.get(id).map(|domain| Entity::Domain(domain.clone())),
             Key::Token(id) => self.tokens.get(id).map(|token| Entity::Token(token.clone())),
-            Key::Package(id) => self.packages.get(id).map(|package| Entity::Package(package.clone())),
-            Key::Template(id) => self.templates.get(id).map(|template| Entity::Template(template.clone())),
-            Key::Run(id) => self.runs.get(id).map(|run| Entity::Run(run.clone())),
+            Key::Package(id) => self.packages.get(id).map(|package| Entity::Package(Box::new(package.clone()))),
+            Key::Template(id) => self.templates.get(id).map(|template| Entity::Template(Box::new(template.clone()))),
+            Key::Run(id) => self.runs.get(id).map(|run| Entity::Run(Box::new(run.clone()))),
             Key::Batch(run, number) => self.runs.batch(*run, *number).map(|batch| Entity::Batch(batch.clone())),
             Key::Task(run, server) => self.runs.host(*run, *server).map(|host| Entity::Task(host.clone())),
             Key::Timer(run) => self.runs.timer(*run).map(Entity::Timer),
@@ -196,9 +196,9 @@ impl State {
         let memberships = self.memberships.iter().map(|rule| Entity::Membership(rule.clone()));
         let domains = self.domains.iter().map(|domain| Entity::Domain(domain.clone()));
         let tokens = self.tokens.iter().map(|token| Entity::Token(token.clone()));
-        let packages = self.packages.iter().map(|package| Entity::Package(package.clone()));
-        let templates = self.templates.iter().map(|template| Entity::Template(template.clone()));
-        let runs = self.runs.iter().map(|run| Entity::Run(run.clone()));
+        let packages = self.packages.iter().map(|package| Entity::Package(Box::new(package.clone())));
+        let templates = self.templates.iter().map(|template| Entity::Template(Box::new(template.clone())));
+        let runs = self.runs.iter().map(|run| Entity::Run(Box::new(run.clone())));
         let batches = self.runs.batches().map(|batch| Entity::Batch(batch.clone()));
         let hosts = self.runs.hosts().map(|host| Entity::Task(host.clone()));
         let timers = self.runs.timers().map(|timer| Entity::Timer(*timer));

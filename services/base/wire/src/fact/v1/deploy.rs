@@ -392,7 +392,7 @@ pub(super) fn read(kind: Kind, json: &[u8]) -> Result<Option<Entity>, Error> {
         }
         Kind::Package => {
             let v: Package = read_json(json)?;
-            Entity::Package(loki_domain::Package {
+            Entity::Package(Box::new(loki_domain::Package {
                 id: v.id.parse().at("id")?,
                 name: v.name.parse().at("name")?,
                 version: v.version.parse().at("version")?,
@@ -403,19 +403,19 @@ pub(super) fn read(kind: Kind, json: &[u8]) -> Result<Option<Entity>, Error> {
                 minisign: v.minisign.map(|text| text.parse().at("minisign")).transpose()?,
                 manifest: asked::manifest("manifest", v.manifest.into())?,
                 withdrawn: text("withdrawn", v.withdrawn)?,
-            })
+            }))
         }
         Kind::Template => {
             let v: Template = read_json(json)?;
-            Entity::Template(loki_domain::Template {
+            Entity::Template(Box::new(loki_domain::Template {
                 id: v.id.parse().at("id")?,
                 node: v.node.parse().at("node")?,
                 name: v.name.parse().at("name")?,
                 kind: v.kind.parse().at("kind")?,
                 settings: asked::settings("settings", v.settings.into())?,
-            })
+            }))
         }
-        Kind::Run => Entity::Run(read_run(read_json(json)?)?),
+        Kind::Run => Entity::Run(Box::new(read_run(read_json(json)?)?)),
         Kind::Batch => {
             let v: Batch = read_json(json)?;
             Entity::Batch(loki_domain::Batch {

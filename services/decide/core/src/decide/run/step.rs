@@ -84,7 +84,7 @@ impl<'s> Step<'s> {
         let run = self.run.id;
         let mut facts: Vec<Fact> = Vec::new();
         if self.state.runs().get(&run) != Some(&self.run) {
-            facts.push(now(Entity::Run(self.run)));
+            facts.push(now(Entity::Run(Box::new(self.run))));
         }
         facts.extend(self.batches.into_iter().map(|batch| now(Entity::Batch(batch))));
         let state = self.state;
