@@ -21,6 +21,7 @@ pub mod sample;
 pub mod schema;
 mod shape;
 pub mod signature;
+pub mod task;
 pub mod topics;
 
 pub use body::CommandBody;

@@ -3,12 +3,12 @@
 //! A batch is decided on the book itself. Until the log has it, every change can be undone (`forget`); once it has, `settle` makes it final.
 
 use bytes::Bytes;
-use loki_core::{Decision, First, IdKey, IdUndo, Ids, Origin, REMEMBERED_MS, Seen, State, Undo, decide, subject};
-use loki_domain::{Code, Command, Key, Position, Rejection, TokenId};
+use loki_core::{Decision, Fact, First, IdKey, IdUndo, Ids, Origin, REMEMBERED_MS, Seen, State, Undo, decide, subject};
+use loki_domain::{Code, Command, Entity, Key, Position, Rejection, TokenId};
 use loki_log::Record;
 use loki_wire::digest::Digest;
-use loki_wire::signature::Signed;
-use loki_wire::{Change, DeadLetter, fact};
+use loki_wire::signature::{Secret, Signed};
+use loki_wire::{Change, DeadLetter, fact, task};
 
 use crate::intake::{self, Asked, Sender};
 
@@ -32,6 +32,8 @@ pub struct Book {
     pub last_fact: Option<u64>,
     /// The next command.
     pub next: u64,
+    /// Signs tasks.
+    pub signer: Option<Secret>,
 }
 
 /// A decided batch that the log does not have yet.
@@ -190,7 +192,8 @@ impl Book {
         check_expiry(asked.expires_ms, self.at_ms)?;
         let token = asked.signed.as_ref().map(|signed| self.token(signed)).transpose()?;
         let origin = Origin { actor: &sender.actor, id: &sender.id, token };
-        let Decision { facts, follow } = decide(&self.state, &asked.command, &origin, self.at_ms)?;
+        let Decision { mut facts, follow } = decide(&self.state, &asked.command, &origin, self.at_ms)?;
+        self.sign(&mut facts);
 
         let count = facts.len();
         let mut written = Vec::with_capacity(count);
@@ -213,6 +216,23 @@ impl Book {
         }
         let follow = follow.map(|command| Box::new(FollowUp { id: self.follow_up_id(&command, offset), command }));
         Ok((written, follow))
+    }
+
+    /// Signs the tasks that are new. No decision asks for a signature: whoever decides the journal again without the secret gives the same facts but
+    /// for these.
+    fn sign(&self, facts: &mut [Fact]) {
+        let Some(signer) = &self.signer else { return };
+        let run = facts.iter().find_map(|(_, entity)| if let Some(Entity::Run(run)) = entity { Some(run.clone()) } else { None });
+        for (_, entity) in facts {
+            let Some(Entity::Task(told)) = entity else { continue };
+            if !told.state.is_open() || told.signature.is_some() {
+                continue;
+            }
+            let run = run.as_deref().filter(|run| run.id == told.run).or_else(|| self.state.runs().get(&told.run));
+            let Some(run) = run else { continue };
+            let package = task::package_of(run, told).and_then(|id| self.state.packages().get(&id));
+            told.signature = task::document(run, told, package).map(|document| task::sign(signer, &document));
+        }
     }
 
     /// The token that has signed it. A wrong signature is refused also where none is asked for.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loki_log::{Partition, Topic};
 use loki_wire::Topics;
+use loki_wire::signature::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -12,11 +13,13 @@ pub struct Config {
     pub batch_commands: usize,
     /// How long an unfinished batch waits for commands that are on their way. Nothing waits when the end was reached.
     pub batch_wait: Duration,
+    /// Signs tasks. Without it hosts do nothing.
+    pub signer: Option<Secret>,
 }
 
 impl Config {
     pub fn new(topic_prefix: &str) -> Self {
-        Self { topics: Topics::new(topic_prefix), batch_commands: 500, batch_wait: Duration::from_millis(5) }
+        Self { topics: Topics::new(topic_prefix), batch_commands: 500, batch_wait: Duration::from_millis(5), signer: None }
     }
 
     /// The consumer group, and the transactional id: one active decider per cell.

@@ -48,7 +48,7 @@ impl Restore<'_> {
         let facts = self.bounds(&self.partitions.facts).await?;
         let outcomes = self.bounds(&self.partitions.outcomes).await?;
 
-        let mut book = Book::default();
+        let mut book = Book { signer: self.config.signer.clone(), ..Book::default() };
         let found = self.facts(&mut book, facts).await?;
         let last = self.last_outcome(outcomes).await?;
         self.check_whole(&found, last.is_some())?;

@@ -8,7 +8,8 @@ use loki_decider::intake::DECIDER;
 use loki_domain::Code;
 use loki_log::{Partition, Record, Topic};
 use loki_wire::digest::sha256;
-use loki_wire::{Envelope, command};
+use loki_wire::signature::Secret;
+use loki_wire::{Envelope, command, task};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -165,4 +166,97 @@ fn a_batch_that_is_forgotten_leaves_nothing() {
         assert!(book == before, "seed {seed}");
         assert_eq!(format!("{:?}", book.decide(rest).answers), decided, "decided again it is the same");
     }
+}
+
+/// Signed by the token of this name, whose secret is made of the name.
+fn signed(offset: u64, token: &str, kind: &str, data: &str) -> Record {
+    let mut envelope = Envelope::new(kind, Bytes::copy_from_slice(data.as_bytes()));
+    envelope.id = Some(format!("signed-{offset}"));
+    envelope.expires_ms = Some(NOW + 60_000);
+    secret(token).sign_command(&token.parse().unwrap(), &mut envelope).unwrap();
+    let partition = Partition::only(&Topic::new("loki.commands"));
+    Record { partition, offset, timestamp_ms: NOW, key: None, value: Some(envelope.data.clone()), headers: envelope.headers() }
+}
+
+fn secret(token: &str) -> Secret {
+    Secret::new(sha256(&[token.as_bytes()]))
+}
+
+/// A book with an owner's token, a package and an online server, and how many commands that took.
+fn with_owner(signer: Option<Secret>) -> (Book, u64) {
+    let mut book = Book { signer, ..Book::default() };
+    let key = secret("owner").public();
+    let package = r#"{"name":"web","version":"1","url":"artifact","sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","size":1}"#;
+    let records = [
+        record(0, NOW, "0", "token.create", &format!(r#"{{"name":"owner","uses":["deploy","script","grant"],"key":"{key}"}}"#)),
+        record(1, NOW, "1", "node.create", r#"{"path":"/acme"}"#),
+        record(2, NOW, "2", "server.register", r#"{"name":"web01","state":"online"}"#),
+        record(3, NOW, "3", "server.mount", r#"{"server":"web01","node":"/acme"}"#),
+        signed(4, "owner", "package.register", package),
+    ];
+    for record in &records {
+        assert_eq!(code(&one(&mut book, record)), None, "{}", record.offset);
+    }
+    (book, records.len() as u64)
+}
+
+const START: &str = r#"{"node":"/acme","settings":{"package":"web","version":"1"}}"#;
+
+#[test]
+fn a_run_takes_a_signature_of_a_token_that_is_there() {
+    let (mut book, next) = with_owner(None);
+    let forbidden = Some((Code::Forbidden, "token".to_owned()));
+    assert_eq!(code(&one(&mut book, &record(next, NOW, "unsigned", "run.start", START))), forbidden);
+    assert_eq!(code(&one(&mut book, &signed(next + 1, "nobody", "run.start", START))), forbidden);
+    // in the name of the owner, by somebody else
+    let mut forged = signed(next + 2, "nobody", "run.start", START);
+    for (name, value) in &mut forged.headers {
+        if name == "ce_keyid" {
+            *value = Bytes::from_static(b"owner");
+        }
+    }
+    assert_eq!(code(&one(&mut book, &forged)), forbidden);
+    // a good signature, and other data
+    let mut changed = signed(next + 3, "owner", "run.start", START);
+    changed.value = Some(Bytes::from(START.replace("acme", "acme2")));
+    assert_eq!(code(&one(&mut book, &changed)), forbidden);
+    let good = signed(next + 4, "owner", "run.start", START);
+    assert_eq!(code(&one(&mut book, &good)), None);
+    // and once more, as somebody who has read the log would
+    let again = Record { offset: next + 5, ..good };
+    assert!(matches!(one(&mut book, &again).answers[0].decided, Decided::Duplicate { .. }));
+    let half = Record {
+        offset: next + 6,
+        headers: vec![
+            ("ce_specversion".to_owned(), Bytes::from_static(b"1.0")),
+            ("ce_type".to_owned(), Bytes::from_static(b"run.start")),
+            ("ce_keyid".to_owned(), Bytes::from_static(b"owner")),
+        ],
+        ..again
+    };
+    assert!(matches!(one(&mut book, &half).answers[0].decided, Decided::Dead(_)));
+}
+
+#[test]
+fn tasks_are_signed() {
+    let signer = secret("decider");
+    let (mut book, next) = with_owner(Some(signer.clone()));
+    let draft = one(&mut book, &signed(next, "owner", "run.start", START));
+    let Decided::Accepted { facts, .. } = &draft.answers[0].decided else { panic!("{:?}", draft.answers[0].decided) };
+    assert_eq!(facts.len(), 4, "a run, a batch, a task and a timer");
+    let run = book.state.runs().iter().next().unwrap();
+    let told = book.state.runs().hosts().next().unwrap();
+    let package = task::package_of(run, told).and_then(|id| book.state.packages().get(&id));
+    let document = task::document(run, told, package).unwrap();
+    let read = task::read(&document, &told.signature.unwrap(), &[signer.public()]).unwrap().unwrap();
+    assert_eq!((read.attempt, read.expires_ms), (1, NOW + 600_000));
+    let written = facts.iter().filter_map(|fact| fact.written.value.as_ref()).filter(|value| {
+        let text = String::from_utf8_lossy(value);
+        text.contains(&told.signature.unwrap().to_string())
+    });
+    assert_eq!(written.count(), 1, "it is in the fact");
+    // what is answered is signed no more
+    let data = format!(r#"{{"run":"{}","server":"{}","attempt":1,"state":"succeeded"}}"#, run.id, told.server);
+    one(&mut book, &record(next + 1, NOW, "report", "run.report", &data));
+    assert_eq!(book.state.runs().hosts().next().unwrap().signature, None);
 }

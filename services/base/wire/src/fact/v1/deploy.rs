@@ -56,7 +56,7 @@ pub struct Package {
 }
 
 /// What a host does with a package.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     #[schemars(with = "shape::Hooks")]
     pub hooks: BTreeMap<String, String>,
@@ -67,8 +67,14 @@ pub struct Manifest {
     pub health: Option<Health>,
 }
 
+impl Manifest {
+    pub fn of(manifest: &loki_domain::Manifest) -> Self {
+        asked::write_manifest(manifest).into()
+    }
+}
+
 /// When a release is good.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     pub check: Check,
     pub stays_ms: u32,
@@ -76,7 +82,7 @@ pub struct Health {
 }
 
 /// What is asked on the host itself.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Check {
     Http {
@@ -299,7 +305,7 @@ pub(super) fn write(entity: &Entity) -> Option<serde_json::Result<Vec<u8>>> {
             sha256: package.sha256.to_string(),
             size: package.size,
             minisign: package.minisign.as_ref().map(ToString::to_string),
-            manifest: asked::write_manifest(&package.manifest).into(),
+            manifest: Manifest::of(&package.manifest),
             withdrawn: text(&package.withdrawn),
         }),
         Entity::Template(template) => serde_json::to_vec(&Template {
