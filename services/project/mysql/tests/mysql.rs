@@ -207,7 +207,7 @@ type Column = (String, String, &'static str, bool, bool);
 
 #[tokio::test]
 async fn both_dialects_have_the_same_tables_and_columns() {
-    dialects_agree(Database::Loki, 40, 12).await;
+    dialects_agree(Database::Loki, 70, 20).await;
     dialects_agree(Database::CdnSystem, 15, 3).await;
 }
 

@@ -5,6 +5,7 @@ use loki_runner::{Projection, Target};
 use loki_wire::Change;
 
 use super::World;
+use super::deploys;
 use super::given::*;
 use crate::{Projected, outcome_lines};
 
@@ -22,13 +23,14 @@ pub async fn a_dump_equals_a_fold(world: &dyn World) {
         let mut changes = Vec::new();
         for _ in 0..=roll(3) {
             let (a, b) = (roll(200) as u8, roll(200) as u8);
-            let entity = match roll(5) {
+            let entity = match roll(5 + deploys::KINDS) {
                 0 => Entity::Node(node(a, b, &format!("n{b}"))),
                 1 => Entity::Server(server(a, &format!("s{b}"), loki_domain::ServerState::Online)),
                 2 => Entity::Mount(mount(a, b)),
                 3 => Entity::Membership(membership(a, b)),
                 // not its business
-                _ => Entity::Domain(domain(a, b, &format!("d{b}.example"))),
+                4 => Entity::Domain(domain(a, b, &format!("d{b}.example"))),
+                of => deploys::entity(of - 5, a, b),
             };
             changes.push(if roll(5) == 0 { remove(entity.key()) } else { Change::Set(entity) });
         }

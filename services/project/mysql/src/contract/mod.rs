@@ -1,6 +1,7 @@
 //! The suite that the store must pass on every database: each case is one promise of `loki_runner::Projection` or of [`crate::port`], run
 //! against a [`World`] by [`mysql_contract!`].
 
+mod deploys;
 mod domains;
 mod dump;
 mod emptied;

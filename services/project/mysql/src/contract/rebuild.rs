@@ -97,7 +97,7 @@ pub async fn projections_are_rebuilt_alone(world: &dyn World) {
 pub async fn all_ways_make_the_same_tables(world: &dyn World) {
     migrate(&world.config()).await.expect("migrated");
     let names = world.tables().await;
-    assert_eq!(names.len(), 9, "{names:?}");
+    assert_eq!(names.len(), 15, "{names:?}");
     let mut shapes = Vec::new();
     for name in &names {
         shapes.push(world.shape(name).await);
@@ -132,8 +132,23 @@ pub async fn nothing_is_left_of_a_rebuild(world: &dyn World) {
     for _ in 0..3 {
         told(world, &story).await;
     }
-    let expected =
-        ["entity_change", "history_position", "membership", "mount", "node", "outcome", "schema_version", "server", "state_position"];
+    let expected = [
+        "batch",
+        "entity_change",
+        "history_position",
+        "membership",
+        "mount",
+        "node",
+        "outcome",
+        "package",
+        "run",
+        "schema_version",
+        "server",
+        "state_position",
+        "task",
+        "template",
+        "token",
+    ];
     assert_eq!(world.tables().await, expected);
 }
 
