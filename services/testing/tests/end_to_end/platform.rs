@@ -17,6 +17,8 @@ const READY: Duration = Duration::from_secs(90);
 
 /// How long an operators' command may take.
 const COMMAND: Duration = Duration::from_secs(300);
+/// How long a process may take to say what it does.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What a decider needs for each command, for a day: it remembers the answer to its id, in the words of the rejection where it was rejected, as most
 /// wild ones are.
@@ -330,9 +332,13 @@ impl Platform {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// All that a process logged.
-    pub(crate) fn said(&self, name: &str) -> String {
-        std::fs::read_to_string(self.file(name, "log")).unwrap_or_default()
+    /// A process that is ready says so a little later.
+    pub(crate) async fn until_said(&self, name: &str, text: &str) {
+        let started = Instant::now();
+        while !std::fs::read_to_string(self.file(name, "log")).unwrap_or_default().contains(text) {
+            assert!(started.elapsed() < PATIENCE, "`{name}` does not say `{text}`: {}", self.log(name));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     fn file(&self, name: &str, extension: &str) -> PathBuf {

@@ -26,7 +26,7 @@ async fn the_same_commands_run_all_or_one_service_each() {
     prepare(&platform);
 
     platform.start("all").await;
-    assert!(platform.said("all").contains("(real backends)"), "{}", platform.log("all"));
+    platform.until_said("all", "(real backends)").await;
     let commands = format!("{}loki.commands", platform.prefix);
     let plain = r#"{"type":"node.create","data":{"path":"/acme/shop","parents":true}}"#;
     kcat::produce(&backends.kafka, &commands, &[], format!("{plain}\n").into_bytes()).await;
