@@ -32,21 +32,24 @@ pub struct Document {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Wanted {
     /// This release of a package is the one that serves.
-    Release {
-        name: String,
-        /// The package's id, and the release's name on the host.
-        release: String,
-        version: String,
-        url: String,
-        sha256: String,
-        size: u64,
-        minisign: Option<String>,
-        manifest: Manifest,
-    },
+    Release(Box<Release>),
     /// No release of the package serves.
     Nothing { name: String },
     /// The script has run once.
     Script { script: String, user: Option<String>, output_bytes_max: u32 },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    pub name: String,
+    /// The package's id, and the release's name on the host.
+    pub release: String,
+    pub version: String,
+    pub url: String,
+    pub sha256: String,
+    pub size: u64,
+    pub minisign: Option<String>,
+    pub manifest: Manifest,
 }
 
 /// The document of a task; `package`: the one that [`package_of`] names. `None` where it is missing.
@@ -55,7 +58,7 @@ pub fn document(run: &Run, task: &Task, package: Option<&Package>) -> Option<Vec
         (Job::Script { script, user, output_bytes_max }, _) => {
             Wanted::Script { script: script.to_string(), user: user.as_ref().map(Text::to_string), output_bytes_max: *output_bytes_max }
         }
-        (Job::Deploy { .. }, Some(package)) if package_of(run, task) == Some(package.id) => Wanted::Release {
+        (Job::Deploy { .. }, Some(package)) if package_of(run, task) == Some(package.id) => Wanted::Release(Box::new(Release {
             name: package.name.to_string(),
             release: package.id.to_string(),
             version: package.version.to_string(),
@@ -64,7 +67,7 @@ pub fn document(run: &Run, task: &Task, package: Option<&Package>) -> Option<Vec
             size: package.size,
             minisign: package.minisign.as_ref().map(ToString::to_string),
             manifest: Manifest::of(&package.manifest),
-        },
+        })),
         (Job::Deploy { name, .. }, None) if package_of(run, task).is_none() => Wanted::Nothing { name: name.to_string() },
         (Job::Deploy { .. }, _) => return None,
     };
@@ -175,7 +178,7 @@ mod tests {
         let read_by = |bytes: &[u8], keys: &[PublicKey]| read(bytes, &signature, keys).unwrap();
         let found = read_by(&document, &[other.public(), secret.public()]).unwrap();
         assert_eq!((found.attempt, found.expires_ms), (1, 6_000));
-        assert!(matches!(&found.wanted, Wanted::Release { release, .. } if *release == PackageId::MAX.to_string()));
+        assert!(matches!(&found.wanted, Wanted::Release(wanted) if wanted.release == PackageId::MAX.to_string()));
         assert_eq!(read_by(&document, &[other.public()]), None);
         assert_eq!(read_by(&document, &[]), None);
         let forged = String::from_utf8(document).unwrap().replace(r#""attempt":1"#, r#""attempt":2"#);
@@ -190,7 +193,7 @@ mod tests {
         let wanted = |run: &Run, package: Option<&Package>| {
             document(run, &back, package).map(|bytes| serde_json::from_slice::<Document>(&bytes).unwrap().wanted)
         };
-        assert!(matches!(wanted(&run(Some(PackageId::MIN)), Some(&there)), Some(Wanted::Release { .. })));
+        assert!(matches!(wanted(&run(Some(PackageId::MIN)), Some(&there)), Some(Wanted::Release(_))));
         assert_eq!(wanted(&run(None), None), Some(Wanted::Nothing { name: "web".to_owned() }));
         // not this one, and not without it
         assert_eq!(wanted(&run(Some(PackageId::MIN)), Some(&package(PackageId::MAX))), None);

@@ -36,7 +36,7 @@ pub(super) fn entity(kind: u64, a: u8, b: u8) -> Entity {
             size: 1,
             minisign: None,
             manifest: Manifest::default(),
-            withdrawn: (b % 2 == 0).then(|| text("broken")),
+            withdrawn: b.is_multiple_of(2).then(|| text("broken")),
         })),
         2 => Entity::Template(Box::new(Template {
             id: TemplateId::from_digest(&digest(a)),
