@@ -119,6 +119,7 @@ impl World {
         match run.state {
             RunState::Succeeded => {
                 let allowed = run.plan.failures.of(run.servers as usize) as u32 + run.forgiven;
+                assert!(run.forgiven <= forward.bad(), "more is forgiven than failed: {}", self.told());
                 assert!(forward.all() == run.servers && back.all() == 0, "not everybody was told: {}", self.told());
                 assert!(forward.open() == 0 && forward.bad() <= allowed, "too many are bad: {}", self.told());
                 assert_eq!(*good, Some(*package), "{}", self.told());
@@ -292,6 +293,9 @@ fn a_large_batch_takes_several_commands() {
         ..Settings::default()
     };
     assert!(world.ask(&Command::RunStart { node: NodeRef::Id(NODE), template: "standard-deploy".parse().unwrap(), settings }));
+    // the lists of its batches are enough for the first command
+    assert!(world.open().is_empty());
+    world.settle();
     let mut told = Vec::new();
     while !world.open().is_empty() {
         let open = world.open();

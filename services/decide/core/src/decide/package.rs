@@ -32,7 +32,8 @@ pub(super) fn register(state: &State, new: Package, origin: &Origin<'_>, at_ms: 
 }
 
 pub(super) fn withdraw(state: &State, name: &PackageName, version: &Version, reason: &Text, origin: &Origin<'_>, at_ms: i64) -> Decided {
-    permit::anywhere(state, origin, at_ms, Use::Deploy)?;
+    // it is taken from everybody
+    permit::check(state, origin, at_ms, Use::Deploy, None)?;
     if reason.as_str().is_empty() {
         return Err(Rejection::new(Code::Invalid, "reason", "say why: whoever would deploy it is told"));
     }

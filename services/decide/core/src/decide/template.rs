@@ -24,6 +24,9 @@ pub(super) fn set(
     }
     check(settings, kind)?;
     let old = state.templates().on(node.id, name);
+    if let Some(old) = old {
+        permit::check(state, origin, at_ms, use_of(old.kind), Some(node.id))?;
+    }
     let id = old.map_or_else(|| NewIds::of(*origin).template(|id| state.templates().get(id).is_some()), |old| old.id);
     let new = Template { id, node: node.id, name: name.clone(), kind, settings: settings.clone() };
     if old == Some(&new) {

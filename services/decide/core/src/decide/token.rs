@@ -59,16 +59,19 @@ pub(super) fn create(state: &State, new: New<'_>, origin: &Origin<'_>, at_ms: i6
 pub(super) fn remove(state: &State, name: &TokenName, origin: &Origin<'_>, at_ms: i64) -> Decided {
     let not_there = || Rejection::new(Code::NotFound, "name", format!("there is no token `{name}`"));
     let token = state.tokens().named(name).ok_or_else(not_there)?;
-    permit::check(state, origin, at_ms, Use::Grant, token.node)?;
+    let remover = permit::check(state, origin, at_ms, Use::Grant, token.node)?;
+    if let Some(more) = token.uses.iter().find(|one| !remover.uses.has(*one)) {
+        return Err(permit::forbidden(format!("token `{}` is not for `{more}`, as the one is that it would remove", remover.name)));
+    }
     if is_owner(token) && !state.tokens().iter().any(|other| other.id != token.id && is_owner(other)) {
-        let message = format!("`{name}` is the last token that may make tokens everywhere, for ever: make another one first");
+        let message = format!("`{name}` is the last token for everything, everywhere, for ever: make another one first");
         return Err(Rejection::new(Code::Limit, "name", message));
     }
     Ok(Decision::facts(vec![gone(Key::Token(token.id))]))
 }
 
 fn is_owner(token: &Token) -> bool {
-    token.node.is_none() && token.expires_ms.is_none() && token.uses.has(Use::Grant)
+    token.node.is_none() && token.expires_ms.is_none() && Use::ALL.into_iter().all(|one| token.uses.has(one))
 }
 
 fn taken(token: &Token, field: &str, message: String) -> Rejection {

@@ -48,6 +48,8 @@ pub(in super::super) fn operate(state: &State, run: RunId, operation: Operation,
             }
             step.run.again_ms = Some(at_ms);
             step.run.since_ms = at_ms;
+            // no failure is forgiven that may fail once more, and no batch begins beside what is tried again
+            (step.run.forgiven, step.run.next_ms) = (0, None);
         }
         (Operation::Retry, _) => return Err(wrong_state(run, "only what is running or paused is tried once more")),
 

@@ -103,7 +103,10 @@ fn plan(settings: &Settings) -> Plan {
         on_failure: settings.on_failure.unwrap_or(OnFailure::Pause),
         pause_ms: settings.pause_ms.unwrap_or(PAUSE_MS),
         timeout_ms: settings.timeout_ms.unwrap_or(TIMEOUT_MS),
-        progress_ms: settings.progress_ms.unwrap_or(PROGRESS_MS),
+        // whoever gives a server longer waits for it as long
+        progress_ms: settings
+            .progress_ms
+            .unwrap_or_else(|| settings.timeout_ms.map_or(PROGRESS_MS, |timeout_ms| timeout_ms.max(PROGRESS_MS))),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::state::Tally;
 
 /// Servers that one command changes at most: 400 facts of some 500 bytes are well within what a command may have.
 pub(super) const AT_ONCE: usize = 400;
+/// A run of more servers tells the first of them with its first follow-up.
+const LARGE: u32 = 2_000;
 
 /// A run, with what one command changes of it.
 pub(super) struct Step<'s> {
@@ -25,17 +27,31 @@ pub(super) struct Step<'s> {
     told: BTreeMap<u32, u32>,
     /// More is to be done than one command may.
     more: bool,
+    /// The lists of its batches are enough for one command.
+    holds: bool,
 }
 
 impl<'s> Step<'s> {
     pub(super) fn of(state: &'s State, run: Run, at_ms: i64) -> Self {
         let (forward, back) = (state.runs().tally(run.id, Direction::Forward), state.runs().tally(run.id, Direction::Back));
-        Self { state, at_ms, run, hosts: BTreeMap::new(), forward, back, batches: Vec::new(), told: BTreeMap::new(), more: false }
+        Self {
+            state,
+            at_ms,
+            run,
+            hosts: BTreeMap::new(),
+            forward,
+            back,
+            batches: Vec::new(),
+            told: BTreeMap::new(),
+            more: false,
+            holds: false,
+        }
     }
 
     /// Of a run that is only being made.
     pub(super) fn first(state: &'s State, run: Run, batches: Vec<Batch>, at_ms: i64) -> Self {
-        Self { batches, ..Self::of(state, run, at_ms) }
+        let is_large = run.servers > LARGE;
+        Self { batches, more: is_large, holds: is_large, ..Self::of(state, run, at_ms) }
     }
 
     /// Changes a host; what the tallies say follows.
@@ -79,7 +95,9 @@ impl<'s> Step<'s> {
 
     /// Everything that is due, and what is written.
     pub(super) fn decided(mut self) -> Decision {
-        self.advance();
+        if !self.holds {
+            self.advance();
+        }
         let due_ms = self.due_ms();
         let run = self.run.id;
         let mut facts: Vec<Fact> = Vec::new();
@@ -140,7 +158,9 @@ impl<'s> Step<'s> {
     }
 
     fn end_unknown(&mut self, host: Task, why: &str) {
-        self.set_task(Task { state: TaskState::Unknown, message: said(why), changed_ms: self.at_ms, signature: None, ..host });
+        // what a host has said can be long, and many end at once
+        let (state, message) = (TaskState::Unknown, said(why));
+        self.set_task(Task { state, step: None, message, changed_ms: self.at_ms, signature: None, ..host });
     }
 
     /// Whether there may be another turn.
@@ -148,6 +168,7 @@ impl<'s> Step<'s> {
         if self.retry(Direction::Forward) {
             return false;
         }
+        self.run.forgiven = self.run.forgiven.min(self.bad());
         let allowed = self.run.plan.failures.of(self.run.servers as usize);
         let bad = self.bad().saturating_sub(self.run.forgiven) as usize;
         if bad > allowed {
@@ -155,7 +176,7 @@ impl<'s> Step<'s> {
             self.give_up(&format!("{} of {of} servers failed or did not answer, {allowed} may", self.bad()));
             return true;
         }
-        if self.is_stalled() {
+        if self.is_stalled(Direction::Forward) {
             self.give_up(&format!("no server got done within {} s", self.run.plan.progress_ms / 1_000));
             return true;
         }
@@ -285,10 +306,9 @@ impl<'s> Step<'s> {
         if self.retry(Direction::Back) {
             return false;
         }
-        if self.is_stalled() {
-            self.run.why = said(&format!("rolling back, no server got done within {} s", self.run.plan.progress_ms / 1_000));
-            self.end(RunState::Failed);
-            return true;
+        // nobody is waited for any longer, and the others still go back
+        if self.is_stalled(Direction::Back) && self.give_open_up(Direction::Back, "no server got back for too long") {
+            return false;
         }
         if let Some(next_ms) = self.run.next_ms {
             if next_ms > self.at_ms {
@@ -347,6 +367,11 @@ impl<'s> Step<'s> {
     }
 
     fn succeed(&mut self) {
+        if self.forward.succeeded == 0 {
+            self.run.why = said("no server succeeded");
+            self.end(RunState::Failed);
+            return;
+        }
         if let Job::Deploy { package, good, .. } = &mut self.run.job {
             *good = Some(*package);
         }
@@ -364,22 +389,37 @@ impl<'s> Step<'s> {
     /// What an ended run had asked for is asked for no more. Never another turn.
     fn leave(&mut self) -> bool {
         for direction in Direction::ALL {
-            for state in [TaskState::Pending, TaskState::Running] {
-                for host in self.in_state(direction, state, self.left() + 1, |_| true) {
-                    if self.left() == 0 {
-                        self.more = true;
-                        return false;
-                    }
-                    self.end_unknown(host, "the run ended before it said what became of it");
-                }
+            if self.give_open_up(direction, "the run ended before it said what became of it") {
+                break;
             }
         }
         false
     }
 
-    /// Nobody got done for too long, and that was no pause.
-    fn is_stalled(&self) -> bool {
-        self.run.next_ms.is_none() && self.progress_ms() + i64::from(self.run.plan.progress_ms) <= self.at_ms
+    /// Waits for nobody any longer. Whether some are left for a follow-up.
+    fn give_open_up(&mut self, direction: Direction, why: &str) -> bool {
+        for state in [TaskState::Pending, TaskState::Running] {
+            for host in self.in_state(direction, state, self.left() + 1, |_| true) {
+                if self.left() == 0 {
+                    self.more = true;
+                    return true;
+                }
+                self.end_unknown(host, why);
+            }
+        }
+        false
+    }
+
+    /// Some are under way, and nobody got done for too long.
+    fn is_stalled(&self, direction: Direction) -> bool {
+        self.open(direction) > 0 && self.progress_ms() + i64::from(self.run.plan.progress_ms) <= self.at_ms
+    }
+
+    fn open(&self, direction: Direction) -> u32 {
+        match direction {
+            Direction::Forward => self.forward.open(),
+            Direction::Back => self.back.open(),
+        }
     }
 
     /// When a server got done for the last time, or had its chance begin.
@@ -405,7 +445,8 @@ impl<'s> Step<'s> {
             Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, TaskState::Pending), oldest(direction, TaskState::Running)]);
         let timed_out = open.flatten().min().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
         let is_moving = matches!(self.run.state, RunState::Running | RunState::RollingBack);
-        let stalled = (is_moving && self.run.next_ms.is_none()).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));
+        let direction = if self.run.state == RunState::RollingBack { Direction::Back } else { Direction::Forward };
+        let stalled = (is_moving && self.open(direction) > 0).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));
         let next = self.run.next_ms.filter(|_| is_moving);
         [timed_out, stalled, next].into_iter().flatten().min()
     }
