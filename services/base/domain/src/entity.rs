@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::ids::Numbered;
+use crate::name::words;
 use crate::{
     Batch, Domain, DomainId, Invalid, Membership, MembershipId, Mount, Node, NodeId, Package, PackageId, Run, RunId, Server, ServerId,
     Task, Template, TemplateId, Timer, Token, TokenId,
@@ -59,21 +60,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Kind {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::ALL
-            .into_iter()
-            .find(|k| k.as_str() == text)
-            .ok_or_else(|| Invalid::new(format!("`{}` is no kind of entity", text.escape_default())))
-    }
-}
+words!(Kind, "kind of entity");
 
 /// The key of an entity, and of its facts in the log. Written `node/<id>`, `mount/<node id>.<server id>`, `batch/<run id>.<number as an id>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

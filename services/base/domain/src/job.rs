@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use smol_str::SmolStr;
 
-use crate::name::text;
+use crate::name::{PLAIN_MAX, check_plain, text, words};
 use crate::{Batches, Invalid, NodeId, PackageName, Script, ServerName, TemplateId, Text, Version};
 
 /// The longest that a host may have for its part: a day.
@@ -35,19 +35,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Kind {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        known.ok_or_else(|| Invalid::new(format!("`{}` is no kind of job: use standard-deploy or script", text.escape_default())))
-    }
-}
+words!(Kind, "kind of job: use standard-deploy or script");
 
 /// How many servers may fail before the run stops to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -231,7 +219,7 @@ text!(TemplateName);
 impl FromStr for TemplateName {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        crate::name::check_plain(text, "a template's name")?;
+        check_plain(text, PLAIN_MAX, "a template's name")?;
         Ok(Self(SmolStr::new(text)))
     }
 }

@@ -38,26 +38,18 @@ impl FromStr for NodeName {
 impl FromStr for ServerName {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if !(1..=253).contains(&text.len()) {
-            return Err(Invalid::new(format!("a server's name has 1 to 253 characters, this has {}", text.len())));
-        }
-        if let Some(letter) = text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_'))) {
-            return Err(Invalid::new(format!(
-                "`{}` may not be in a server's name: use a-z, 0-9, `.`, `-` and `_`",
-                letter.escape_default()
-            )));
-        }
-        if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return Err(Invalid::new("a server's name begins with a letter or a digit"));
-        }
+        check_plain(text, 253, "a server's name")?;
         Ok(Self(SmolStr::new(text)))
     }
 }
 
+/// The longest plain name but a server's.
+pub(crate) const PLAIN_MAX: usize = 63;
+
 /// Names that may become names of files: they begin with a letter or a digit, and hold no separator.
-pub(crate) fn check_plain(text: &str, what: &str) -> Result<(), Invalid> {
-    if !(1..=63).contains(&text.len()) {
-        return Err(Invalid::new(format!("{what} has 1 to 63 characters, this has {}", text.len())));
+pub(crate) fn check_plain(text: &str, max: usize, what: &str) -> Result<(), Invalid> {
+    if !(1..=max).contains(&text.len()) {
+        return Err(Invalid::new(format!("{what} has 1 to {max} characters, this has {}", text.len())));
     }
     if let Some(letter) = text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_'))) {
         return Err(Invalid::new(format!("`{}` may not be in {what}: use a-z, 0-9, `.`, `-` and `_`", letter.escape_default())));
@@ -89,6 +81,25 @@ macro_rules! text {
     };
 }
 pub(crate) use text;
+
+/// What all enumerations have that are written as words: `as_str`, and `ALL` of them.
+macro_rules! words {
+    ($name:ident, $what:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+        impl FromStr for $name {
+            type Err = Invalid;
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                let known = Self::ALL.into_iter().find(|one| one.as_str() == text);
+                known.ok_or_else(|| Invalid::new(format!(concat!("`{}` is no ", $what), text.escape_default())))
+            }
+        }
+    };
+}
+pub(crate) use words;
 
 text!(NodeName);
 text!(ServerName);

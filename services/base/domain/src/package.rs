@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use smol_str::SmolStr;
 
-use crate::name::text;
+use crate::name::{PLAIN_MAX, check_plain, text, words};
 use crate::token::Sha256;
 use crate::{Invalid, PackageId, Text};
 
@@ -44,7 +44,7 @@ text!(PackageName);
 impl FromStr for PackageName {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        crate::name::check_plain(text, "a package's name")?;
+        check_plain(text, PLAIN_MAX, "a package's name")?;
         Ok(Self(SmolStr::new(text)))
     }
 }
@@ -182,19 +182,7 @@ impl Hook {
     }
 }
 
-impl fmt::Display for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Hook {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let known = Self::ALL.into_iter().find(|hook| hook.as_str() == text);
-        known.ok_or_else(|| Invalid::new(format!("`{}` is no hook: use prepare, stop, start, test or finish", text.escape_default())))
-    }
-}
+words!(Hook, "hook: use prepare, stop, start, test or finish");
 
 /// A release is good once its check has passed without a break for `stays_ms`, which has to be so `within_ms`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::job::{Failures, OnFailure};
+use crate::name::words;
 use crate::{Batches, Invalid, NodeId, PackageId, PackageName, RunId, Script, ServerId, Signature, TemplateName, Text, TokenName};
 
 /// How many servers a run has at most.
@@ -200,23 +201,6 @@ impl Direction {
 pub struct Timer {
     pub run: RunId,
     pub due_ms: i64,
-}
-
-macro_rules! words {
-    ($name:ident, $what:literal) => {
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-        impl FromStr for $name {
-            type Err = Invalid;
-            fn from_str(text: &str) -> Result<Self, Invalid> {
-                let known = Self::ALL.into_iter().find(|one| one.as_str() == text);
-                known.ok_or_else(|| Invalid::new(format!(concat!("`{}` is no ", $what), text.escape_default())))
-            }
-        }
-    };
 }
 
 words!(RunState, "state of a run");

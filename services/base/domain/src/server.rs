@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::name::words;
 use crate::{Invalid, Labels, ServerId, ServerName, Text};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,18 +43,4 @@ impl ServerState {
     }
 }
 
-impl fmt::Display for ServerState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ServerState {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.as_str() == text)
-            .ok_or_else(|| Invalid::new(format!("`{}` is no state: use in_stock, online, offline or maintenance", text.escape_default())))
-    }
-}
+words!(ServerState, "state: use in_stock, online, offline or maintenance");

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use smol_str::SmolStr;
 
-use crate::name::text;
+use crate::name::{PLAIN_MAX, check_plain, text, words};
 use crate::{Invalid, NodeId, TokenId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ text!(TokenName);
 impl FromStr for TokenName {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        crate::name::check_plain(text, "a token's name")?;
+        check_plain(text, PLAIN_MAX, "a token's name")?;
         Ok(Self(SmolStr::new(text)))
     }
 }
@@ -67,19 +67,7 @@ impl Use {
     }
 }
 
-impl fmt::Display for Use {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Use {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let known = Self::ALL.into_iter().find(|one| one.as_str() == text);
-        known.ok_or_else(|| Invalid::new(format!("`{}` is no use of a token: use deploy, script or grant", text.escape_default())))
-    }
-}
+words!(Use, "use of a token: use deploy, script or grant");
 
 /// At least one use, each once, in order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

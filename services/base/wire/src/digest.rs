@@ -23,16 +23,7 @@ pub fn to_hex(digest: &[u8]) -> String {
 }
 
 pub fn from_hex(text: &str) -> Option<Digest> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 64 {
-        return None;
-    }
-    let mut digest = [0u8; 32];
-    for (byte, pair) in digest.iter_mut().zip(bytes.chunks_exact(2)) {
-        let digit = |letter: u8| (letter as char).to_digit(16).filter(|_| !letter.is_ascii_uppercase());
-        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
-    }
-    Some(digest)
+    text.parse::<loki_domain::Sha256>().ok().map(|digest| digest.0)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use crate::state::Tally;
 
 /// Servers that one command changes at most: 400 facts of some 500 bytes are well within what a command may have.
 pub(super) const AT_ONCE: usize = 400;
+/// The states of a task that is under way.
+const OPEN: [TaskState; 2] = [TaskState::Pending, TaskState::Running];
 /// A run of more servers tells the first of them with its first follow-up.
 const LARGE: u32 = 2_000;
 
@@ -85,6 +87,26 @@ impl<'s> Step<'s> {
         old.chain(new).filter(|host| is_meant(host)).take(max).cloned().collect()
     }
 
+    /// Does this with each server of a direction and these states that is meant, as far as one command may. Whether some are left for a follow-up.
+    fn each(
+        &mut self,
+        direction: Direction,
+        states: &[TaskState],
+        is_meant: impl Fn(&Task) -> bool,
+        mut act: impl FnMut(&mut Self, Task),
+    ) -> bool {
+        for state in states {
+            for host in self.in_state(direction, *state, self.left() + 1, &is_meant) {
+                if self.left() == 0 {
+                    self.more = true;
+                    return true;
+                }
+                act(self, host);
+            }
+        }
+        false
+    }
+
     fn left(&self) -> usize {
         AT_ONCE.saturating_sub(self.hosts.len())
     }
@@ -145,14 +167,9 @@ impl<'s> Step<'s> {
     fn time_out(&mut self) {
         let before_ms = self.at_ms - i64::from(self.run.plan.timeout_ms);
         for direction in Direction::ALL {
-            for state in [TaskState::Pending, TaskState::Running] {
-                for host in self.in_state(direction, state, self.left() + 1, |host| host.told_ms <= before_ms) {
-                    if self.left() == 0 {
-                        self.more = true;
-                        return;
-                    }
-                    self.end_unknown(host, "it did not say in time what became of it");
-                }
+            let is_late = |host: &Task| host.told_ms <= before_ms;
+            if self.each(direction, &OPEN, is_late, |step, host| step.end_unknown(host, "it did not say in time what became of it")) {
+                return;
             }
         }
     }
@@ -228,27 +245,17 @@ impl<'s> Step<'s> {
                 self.more = true;
                 return true;
             }
-            let first = Task {
-                run,
-                server,
-                batch: number,
-                attempt: 0,
-                direction: Direction::Forward,
-                state: TaskState::Pending,
-                step: None,
-                message: None,
-                told_ms: self.at_ms,
-                changed_ms: self.at_ms,
-                signature: None,
-            };
-            self.tell(first, Direction::Forward);
+            self.tell(server, number, 1, Direction::Forward);
         }
         false
     }
 
-    fn tell(&mut self, host: Task, direction: Direction) {
+    fn tell(&mut self, server: ServerId, batch: u32, attempt: u32, direction: Direction) {
         self.set_task(Task {
-            attempt: host.attempt + 1,
+            run: self.run.id,
+            server,
+            batch,
+            attempt,
             direction,
             state: TaskState::Pending,
             step: None,
@@ -256,21 +263,19 @@ impl<'s> Step<'s> {
             told_ms: self.at_ms,
             changed_ms: self.at_ms,
             signature: None,
-            ..host
         });
+    }
+
+    fn tell_again(&mut self, host: &Task, direction: Direction) {
+        self.tell(host.server, host.batch, host.attempt + 1, direction);
     }
 
     /// Tries once more what had failed when somebody asked for it. Whether some are left for a follow-up.
     fn retry(&mut self, direction: Direction) -> bool {
         let Some(again_ms) = self.run.again_ms else { return false };
-        for state in [TaskState::Failed, TaskState::Unknown] {
-            for host in self.in_state(direction, state, self.left() + 1, |host| host.changed_ms <= again_ms && host.told_ms < again_ms) {
-                if self.left() == 0 {
-                    self.more = true;
-                    return true;
-                }
-                self.tell(host, direction);
-            }
+        let is_meant = |host: &Task| host.changed_ms <= again_ms && host.told_ms < again_ms;
+        if self.each(direction, &[TaskState::Failed, TaskState::Unknown], is_meant, |step, host| step.tell_again(&host, direction)) {
+            return true;
         }
         self.run.again_ms = None;
         false
@@ -338,16 +343,8 @@ impl<'s> Step<'s> {
 
     /// Tells the servers of this batch and the later ones to go back. Whether some are left for a follow-up.
     fn tell_back(&mut self, from_batch: u32) -> bool {
-        for state in TaskState::ALL {
-            for host in self.in_state(Direction::Forward, state, self.left() + 1, |host| host.batch >= from_batch) {
-                if self.left() == 0 {
-                    self.more = true;
-                    return true;
-                }
-                self.tell(host, Direction::Back);
-            }
-        }
-        false
+        let is_meant = |host: &Task| host.batch >= from_batch;
+        self.each(Direction::Forward, &TaskState::ALL, is_meant, |step, host| step.tell_again(&host, Direction::Back))
     }
 
     /// Everybody has said, or has not, that it is back.
@@ -398,21 +395,16 @@ impl<'s> Step<'s> {
 
     /// Waits for nobody any longer. Whether some are left for a follow-up.
     fn give_open_up(&mut self, direction: Direction, why: &str) -> bool {
-        for state in [TaskState::Pending, TaskState::Running] {
-            for host in self.in_state(direction, state, self.left() + 1, |_| true) {
-                if self.left() == 0 {
-                    self.more = true;
-                    return true;
-                }
-                self.end_unknown(host, why);
-            }
-        }
-        false
+        self.each(direction, &OPEN, |_| true, |step, host| step.end_unknown(host, why))
     }
 
     /// Some are under way, and nobody got done for too long.
     fn is_stalled(&self, direction: Direction) -> bool {
         self.open(direction) > 0 && self.progress_ms() + i64::from(self.run.plan.progress_ms) <= self.at_ms
+    }
+
+    fn direction(&self) -> Direction {
+        if self.run.state == RunState::RollingBack { Direction::Back } else { Direction::Forward }
     }
 
     fn open(&self, direction: Direction) -> u32 {
@@ -424,10 +416,7 @@ impl<'s> Step<'s> {
 
     /// When a server got done for the last time, or had its chance begin.
     fn progress_ms(&self) -> i64 {
-        let direction = match self.run.state {
-            RunState::RollingBack => Direction::Back,
-            _ => Direction::Forward,
-        };
+        let direction = self.direction();
         let done = self.state.runs().in_state(self.run.id, direction, TaskState::Succeeded).next_back().map(|host| host.changed_ms);
         let new = self.hosts.values().filter(|host| host.direction == direction && host.state == TaskState::Succeeded);
         let new = new.map(|host| host.changed_ms).max();
@@ -445,8 +434,7 @@ impl<'s> Step<'s> {
             Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, TaskState::Pending), oldest(direction, TaskState::Running)]);
         let timed_out = open.flatten().min().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
         let is_moving = matches!(self.run.state, RunState::Running | RunState::RollingBack);
-        let direction = if self.run.state == RunState::RollingBack { Direction::Back } else { Direction::Forward };
-        let stalled = (is_moving && self.open(direction) > 0).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));
+        let stalled = (is_moving && self.open(self.direction()) > 0).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));
         let next = self.run.next_ms.filter(|_| is_moving);
         [timed_out, stalled, next].into_iter().flatten().min()
     }
