@@ -134,4 +134,8 @@ fn the_limits_are_the_same_to_the_letter() {
     check("domain.set", domain("expect", json!({ "within_ms": 30_000 })), domain("expect", json!({ "within_ms": 30_001 })));
     check("domain.set", domain("expect", json!({ "within_ms": 1 })), domain("expect", json!({ "within_ms": 0 })));
     check("domain.set", domain("expect", json!({})), domain("expect", json!([["2xx"]])));
+    let health = |health: Value| json!({ "name": "a", "version": "1", "url": "artifact", "sha256": "0".repeat(64), "size": 1, "manifest": { "health": health } });
+    let tcp = json!({ "type": "tcp", "port": 1 });
+    check("package.register", health(json!({ "check": tcp })), health(json!([tcp])));
+    check("package.register", health(Value::Null), health(json!({ "check": ["tcp", 1] })));
 }

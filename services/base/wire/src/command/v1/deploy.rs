@@ -89,7 +89,7 @@ pub struct PackageManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<shape::Text>")]
     pub unit: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::object_or_null", skip_serializing_if = "Option::is_none")]
     pub health: Option<PackageHealth>,
 }
 
@@ -97,6 +97,7 @@ pub struct PackageManifest {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageHealth {
+    #[serde(deserialize_with = "json::object")]
     pub check: HealthCheck,
     #[serde(default = "stays_ms")]
     #[schemars(with = "shape::Milliseconds")]
