@@ -62,7 +62,7 @@ pub async fn replay(
     for (partition, bounds) in ends {
         let allowance = Allowance::new(config.rings_bytes_max);
         let mut replayer = Replayer::new(partition.number, config, allowance);
-        let mut reader = patiently(|| log.reader(&partition, bounds.start), shutdown).await?;
+        let mut reader = patiently(|| log.frugal_reader(&partition, bounds.start), shutdown).await?;
         let mut position = bounds.start;
         while position < bounds.end {
             go_on(shutdown)?;

@@ -189,6 +189,8 @@ impl Course {
                 }
                 // a log without an id is none yet: projections wait for it with what they have
                 _ if world.log.end(&World::only(&world.topics.facts)) == 0 => "nothing".to_owned(),
+                // of a transaction that was under way in the copy, and is undone there, a store may have had everything: only its content tells
+                _ if world.log.is_writing() => "nothing".to_owned(),
                 _ => {
                     // as of the last check
                     let commands = self.load.ledger.book().commands.len();

@@ -105,7 +105,7 @@ impl Config {
     /// Reads without a group, little at a time: the whole client stays within a few megabytes.
     pub(super) fn frugal_reader(&self) -> ClientConfig {
         let mut config = self.base_reader();
-        config.set("queued.min.messages", "1000").set("queued.max.messages.kbytes", "1024").set("fetch.message.max.bytes", "1048576");
+        config.set("queued.min.messages", "1000").set("queued.max.messages.kbytes", "512").set("fetch.message.max.bytes", "262144");
         self.with_options(config)
     }
 
@@ -134,8 +134,10 @@ impl Config {
         let mut config = self.base_reader();
         config
             .set("group.id", group)
-            // Each of its partitions has a queue of this size.
-            .set("queued.max.messages.kbytes", "16384")
+            // Each of its partitions has a queue of this size. An answer stays in memory as a whole while a record of any of its partitions waits, so
+            // that it must not be large either.
+            .set("queued.max.messages.kbytes", "1024")
+            .set("fetch.message.max.bytes", "262144")
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", millis(self.session_timeout))

@@ -103,6 +103,11 @@ impl MemoryLog {
         self.lock().is_committing()
     }
 
+    /// There is a transaction with records that nobody can see yet.
+    pub fn is_writing(&self) -> bool {
+        self.lock().is_writing()
+    }
+
     /// Removes records that do not fit.
     pub fn compact(&self, partition: &Partition, keep: impl Fn(&Record) -> bool) {
         self.change(partition, |part| part.keep(keep));

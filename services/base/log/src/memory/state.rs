@@ -297,6 +297,10 @@ impl State {
         self.producers.values().any(|producer| producer.decided.is_some())
     }
 
+    pub(super) fn is_writing(&self) -> bool {
+        self.producers.values().any(|producer| producer.open.is_some() || producer.decided.is_some())
+    }
+
     /// What was decided becomes visible.
     fn carry_out(&mut self, name: &str) {
         let Some(Decided { open, consumed, .. }) = self.producers.get_mut(name).and_then(|producer| producer.decided.take()) else {

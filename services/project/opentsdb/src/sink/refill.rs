@@ -73,7 +73,7 @@ async fn refill(common: &Common, partition: &Partition, beginning: u64, points: 
     let refill_ms = i64::try_from(common.config.refill.as_millis()).unwrap_or(i64::MAX);
     let since_ms = log_ms_at(common, partition, beginning).await?.saturating_sub(refill_ms);
     let Some(from) = common.log.offset_at(partition, since_ms).await?.filter(|from| *from < beginning) else { return Ok(()) };
-    let mut reader = common.log.reader(partition, from).await?;
+    let mut reader = common.log.frugal_reader(partition, from).await?;
     let mut records = 0;
     while reader.position() < beginning {
         let batch = reader.read(READ_RECORDS, READ_WAIT).await?;

@@ -28,13 +28,15 @@ pub(super) struct CaughtUp {
     pub(super) memory: u64,
 }
 
-pub(super) async fn catch_up(stand: &mut Stand) -> Result<CaughtUp> {
+/// Each time by series of its own: those of an earlier time have points up to now, and none can be of the time to come.
+pub(super) async fn catch_up(stand: &mut Stand, round: usize) -> Result<CaughtUp> {
+    let by = format!("lag{round}");
     let begin = stand.ends().await?;
     let mut parts = Vec::new();
     for part in (0..SECONDS).step_by(APPENDED) {
-        let backlog = stand.points_since("lag", SECONDS, APPENDED.min(SECONDS - part))?;
+        let backlog = stand.points_since(&by, SECONDS, APPENDED.min(SECONDS - part))?;
         stand.append(stand.records(&backlog)).await?;
-        parts.push((backlog.points(), backlog.count_question("by=lag", "")));
+        parts.push((backlog.points(), backlog.count_question(&format!("by={by}"), "")));
     }
     let points: usize = parts.iter().map(|(points, _)| points).sum();
     let goal = Goal { ends: stand.ends().await?, taken: 0, stored: points as u64 };

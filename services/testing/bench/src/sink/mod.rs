@@ -68,7 +68,7 @@ pub(crate) async fn run_behind() -> Result<Vec<Figure>> {
         if round == 0 {
             continue;
         }
-        let caught_up = lag::catch_up(&mut stand).await?;
+        let caught_up = lag::catch_up(&mut stand, round).await?;
         let lag::CaughtUp { points, from_start, from_first, .. } = caught_up;
         println!(
             "round {round}: {points} points at {from_first:.0}/s, {from_start:.0}/s from when it was started, {} MiB",

@@ -24,8 +24,8 @@ pub(super) struct Stand {
     store: Store,
     http: reqwest::Client,
     partitions: u32,
-    /// The first second of each carrier's next points.
-    next: HashMap<&'static str, i64>,
+    /// The first second of the next points, by whose they are.
+    next: HashMap<String, i64>,
     folder: TempDir,
 }
 
@@ -83,14 +83,14 @@ impl Stand {
     }
 
     /// Points of the next seconds.
-    pub(super) fn next_points(&mut self, by: &'static str, seconds: usize) -> Result<Backlog> {
+    pub(super) fn next_points(&mut self, by: &str, seconds: usize) -> Result<Backlog> {
         self.points_since(by, BEGINS_BEFORE, seconds)
     }
 
     /// Likewise; the first of them are of so many seconds ago.
-    pub(super) fn points_since(&mut self, by: &'static str, before: usize, seconds: usize) -> Result<Backlog> {
+    pub(super) fn points_since(&mut self, by: &str, before: usize, seconds: usize) -> Result<Backlog> {
         let earliest = Clock::system().now_ms() / 1_000 - i64::try_from(before)?;
-        let next = self.next.entry(by).or_default();
+        let next = self.next.entry(by.to_owned()).or_default();
         let backlog = Backlog::make(by, earliest.max(*next), seconds)?;
         *next = backlog.seconds.1 + 1;
         Ok(backlog)
