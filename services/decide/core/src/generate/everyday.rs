@@ -115,6 +115,9 @@ impl Everyday {
     fn weigh(&mut self) -> Command {
         let (node, _) = self.mounted();
         let servers = self.mounts.get(&node).cloned().unwrap_or_default();
+        if servers.is_empty() {
+            return mount(self.servers[0], node);
+        }
         let fixed = servers.len() > 1 && self.random.chance(30);
         let drained = self.random.below(servers.len());
         let mounts = servers.into_iter().take(16).enumerate().map(|(at, server)| Weigh {
