@@ -141,6 +141,8 @@ async fn fill(folder: &Path, commands: Vec<Asked>) -> Result<()> {
     for some in commands.chunks(5_000) {
         log.append(&partition, some.iter().map(record).collect()).await?;
     }
+    // the process that comes next has the folder for itself
+    log.close().await;
     Ok(())
 }
 
