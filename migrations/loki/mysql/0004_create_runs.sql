@@ -62,5 +62,5 @@ CREATE TABLE IF NOT EXISTS task (
     json MEDIUMTEXT NOT NULL,
     PRIMARY KEY (id),
     KEY task_by_run (run, server),
-    KEY task_by_server (server)
+    KEY task_by_server (server, state)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;

@@ -71,4 +71,4 @@ CREATE TABLE IF NOT EXISTS task (
 
 CREATE INDEX IF NOT EXISTS task_by_run ON task (run, server);
 
-CREATE INDEX IF NOT EXISTS task_by_server ON task (server);
+CREATE INDEX IF NOT EXISTS task_by_server ON task (server, state);

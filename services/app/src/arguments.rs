@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run every service in this process; on embedded backends unless configured otherwise.
     All {
-        /// Also mount this machine in the tree, under `/machines`, unless it is mounted already.
+        /// Also mount this machine in the tree, under `/machines`, unless it is mounted already; and make the owner's token, unless there is a token.
         #[arg(long)]
         this_machine: bool,
     },
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Prober,
     /// Run the decider: commands become facts and outcomes.
     Decider,
+    /// Run the clock: timers of deploys are fired when they are due.
+    Clock,
     /// Run the projector of MySQL: current state, history and audit, and domains in `cdn_system`.
     Mysql,
     /// Run the projector of ZooKeeper: the tree.
@@ -58,7 +60,7 @@ pub(crate) enum Command {
     /// Print a script that completes this command line, as in `source <(loki completions bash)`.
     Completions { shell: clap_complete::Shell },
     #[command(flatten)]
-    Client(loki_cli::Command),
+    Client(Box<loki_cli::Command>),
 }
 
 impl Command {

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use loki_agent::Agent;
+use anyhow::{Context, anyhow};
+use loki_agent::{Agent, Deploys};
+use loki_domain::PublicKey;
 use loki_prober::{Fixed, Prober};
 use loki_runtime::Clock;
 use loki_telemetry::Health;
@@ -15,20 +17,45 @@ pub(crate) fn api(settings: &Settings, own: Option<SocketAddr>) -> String {
     own.map_or_else(|| settings.agent.api.clone(), |address| format!("http://{address}"))
 }
 
-/// `node`: where a server is mounted that is mounted nowhere.
-pub(crate) fn agent(settings: &Settings, api: String, node: Option<String>, drain: Duration, health: &Health) -> anyhow::Result<Agent> {
+/// What only a process with all services knows of its agent.
+#[derive(Default)]
+pub(crate) struct Own {
+    /// Where a server is mounted that is mounted nowhere.
+    pub(crate) node: Option<String>,
+    /// Of the decider beside it.
+    pub(crate) key: Option<PublicKey>,
+}
+
+pub(crate) fn agent(settings: &Settings, api: String, own: Own, drain: Duration, health: &Health) -> anyhow::Result<Agent> {
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
     let config = loki_agent::Config {
         token: settings.api.token.clone(),
         server: given(&settings.agent.server),
         register: settings.agent.register,
-        node: node.or_else(|| given(&settings.agent.node)),
+        node: own.node.or_else(|| given(&settings.agent.node)),
         every: settings.agent.every.0,
         spool_bytes_max: settings.agent.spool_max.0,
+        deploys: deploys(settings, own.key)?,
         drain,
         ..loki_agent::Config::new(api, settings.data_dir.join("agent"))
     };
     Ok(Agent::new(config, health.component("agent"), Clock::system())?)
+}
+
+/// `None`: no key is known, and nothing is carried out.
+fn deploys(settings: &Settings, own: Option<PublicKey>) -> anyhow::Result<Option<Deploys>> {
+    let given = settings.agent.task_keys.iter().map(|key| key.parse::<PublicKey>().map_err(|why| anyhow!("`agent.task_keys`: {why}")));
+    let keys = given.chain(own.map(Ok)).collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let root = match settings.agent.deploys.as_str() {
+        "" => settings.data_dir.join("deploys"),
+        root => root.into(),
+    };
+    let root = std::path::absolute(&root).with_context(|| format!("`agent.deploys` is `{}`", root.display()))?;
+    let minisign = Some(settings.agent.minisign.clone()).filter(|key| !key.is_empty());
+    Ok(Some(Deploys { root, keys, minisign }))
 }
 
 /// `own`: the API of this process, which is probed beside the domains of the tree.

@@ -4,6 +4,7 @@ mod admin;
 mod arguments;
 mod backends;
 mod collectors;
+mod keys;
 mod process;
 mod run;
 mod service;
@@ -62,6 +63,7 @@ async fn dispatch(arguments: Arguments, settings: Settings) -> anyhow::Result<Ex
         Command::Agent => run::alone(settings, Service::Agent).await?,
         Command::Prober => run::alone(settings, Service::Prober).await?,
         Command::Decider => run::run(settings, service(Service::Decider)).await?,
+        Command::Clock => run::run(settings, service(Service::Clock)).await?,
         Command::Mysql => run::run(settings, service(Service::Mysql)).await?,
         Command::Zookeeper => run::run(settings, service(Service::Zookeeper)).await?,
         Command::Redis => run::run(settings, service(Service::Redis)).await?,
@@ -72,7 +74,7 @@ async fn dispatch(arguments: Arguments, settings: Settings) -> anyhow::Result<Ex
         Command::Migrate => admin::migrate::migrate(&settings, &mut out).await?,
         Command::Series { action } => return admin::series::run(&settings, action, &mut out).await,
         Command::Topics { action } => return admin::topics::run(&settings, action, &mut out).await,
-        Command::Client(command) => return admin::client::run(command, arguments.client, &settings).await,
+        Command::Client(command) => return admin::client::run(*command, arguments.client, &settings).await,
     }
     Ok(ExitCode::SUCCESS)
 }

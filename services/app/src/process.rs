@@ -116,6 +116,7 @@ pub(crate) fn describe_metrics() {
     loki_log::metrics::describe();
     loki_intake::metrics::describe();
     loki_decider::metrics::describe();
+    loki_clock::metrics::describe();
     loki_runner::metrics::describe();
     describe(loki_opentsdb::metrics::ALL);
     describe(loki_redis::metrics::ALL);
@@ -127,5 +128,6 @@ pub(crate) fn describe_metrics() {
 pub(crate) fn describe_collectors() {
     describe(&loki_telemetry::metrics::ALL);
     describe(&loki_agent::metrics::ALL);
+    describe(&loki_executor::metrics::ALL);
     describe(&loki_prober::metrics::ALL);
 }

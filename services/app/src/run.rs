@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use loki_api::{Api, Sources};
+use loki_artifacts::Artifacts;
+use loki_clock::TimerService;
 use loki_decider::Decider;
 use loki_intake::{Intake, Telnet};
 use loki_log::{Cleanup, Topic};
@@ -14,14 +16,16 @@ use loki_redis::samples::SamplesConfig;
 use loki_runner::{Projection, Runner, RunnerConfig};
 use loki_runtime::{Clock, Shutdown, task};
 use loki_telemetry::Health;
+use loki_wire::signature;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::admin::operations::{self, Controls};
 use crate::backends::{Backends, Chosen, Set};
-use crate::collectors;
+use crate::collectors::Own;
 use crate::process::{FRONT_PART, Process, describe_collectors, describe_metrics};
 use crate::service::Service;
 use crate::settings::Settings;
+use crate::{collectors, keys};
 
 /// Where `loki all --this-machine` mounts this machine.
 const MACHINES: &str = "/machines";
@@ -78,12 +82,19 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
             process.spawn_back("redis", servers.run(process.back.clone()));
         }
     }
+    let signer = if plan.services.contains(&Service::Decider) { keys::signer(&settings, set)? } else { None };
     if plan.services.contains(&Service::Decider) {
         let mut config = loki_decider::Config::new(&settings.topic_prefix);
         config.batch_commands = settings.decider.batch_commands;
         config.batch_wait = settings.decider.batch_wait.0;
+        config.signer.clone_from(&signer);
         let decider = Decider::new(config, backends.log.clone(), process.health.component("decider"));
         process.spawn_front("decider", decider.run(process.front.clone()));
+    }
+    if plan.services.contains(&Service::Clock) {
+        let config = loki_clock::Config::new(&settings.topic_prefix);
+        let timers = TimerService::new(config, backends.log.clone(), Clock::system(), process.health.component("clock"));
+        process.spawn_front("clock", timers.run(process.front.clone()));
     }
     let mut address = None;
     if plan.services.contains(&Service::Api) {
@@ -93,11 +104,13 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
             intake: backends.samples.intake.clone(),
             series: backends.samples.reader.clone(),
             state: readers.state,
+            deploys: readers.deploys,
             history: readers.history,
             domains: backends.domain_reader()?,
             tree: backends.tree_reader(&process.health, &process.shutdown),
             servers: backends.samples.servers_reader()?,
             live: backends.samples.live_reader(),
+            artifacts: artifacts(&settings, set)?,
         };
         let operations =
             if all { operations::router(backends.clone(), controls.clone(), process.front.clone()) } else { OpenApiRouter::new() };
@@ -114,9 +127,9 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
         address = Some(api.address()?);
         process.spawn_front("api", api.run());
         if plan.services.contains(&Service::Agent) {
-            let node = plan.this_machine.then(|| MACHINES.to_owned());
+            let own = Own { node: plan.this_machine.then(|| MACHINES.to_owned()), key: signer.as_ref().map(signature::Secret::public) };
             let agent =
-                collectors::agent(&settings, collectors::api(&settings, address), node, settings.drain.0 / FRONT_PART / 2, &process.health);
+                collectors::agent(&settings, collectors::api(&settings, address), own, settings.drain.0 / FRONT_PART / 2, &process.health);
             match agent {
                 Ok(agent) => process.spawn_front("agent", agent.run(process.front.clone())),
                 // the rest of the platform does not need it
@@ -140,7 +153,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
         process.telemetry(&settings).await?;
     }
     if let Some(address) = address {
-        announce(&settings, set, &process.health, address, &process.front);
+        announce(&settings, set, plan.this_machine, &process.health, address, &process.front);
     }
 
     let ended = process.until_ended().await;
@@ -158,7 +171,7 @@ pub(crate) async fn alone(settings: Settings, service: Service) -> anyhow::Resul
     let api = collectors::api(&settings, None);
     match service {
         Service::Agent => {
-            let agent = collectors::agent(&settings, api, None, settings.drain.0 / FRONT_PART, &process.health)?;
+            let agent = collectors::agent(&settings, api, Own::default(), settings.drain.0 / FRONT_PART, &process.health)?;
             process.spawn_front("agent", agent.run(process.front.clone()));
         }
         Service::Prober => {
@@ -199,11 +212,24 @@ fn sized_runner<P: Projection>(
     Runner::new(projection, backends.log.clone(), sized(config), Clock::system(), health)
 }
 
+/// The store of archives, if there is one.
+fn artifacts(settings: &Settings, set: Set) -> anyhow::Result<Option<Artifacts>> {
+    match (settings.artifacts.url.as_str(), set) {
+        ("", Set::Real) => Ok(None),
+        ("", Set::Embedded) => Ok(Some(Artifacts::in_folder(&settings.data_dir.join("artifacts"))?)),
+        (url, _) => {
+            let options = settings.artifacts.options.iter().map(|(name, value)| (name.clone(), value.clone()));
+            Ok(Some(Artifacts::open(url, options).context("`artifacts.url`")?))
+        }
+    }
+}
+
 fn api_config(settings: &Settings) -> anyhow::Result<loki_api::Config> {
     Ok(loki_api::Config {
         listen: settings.api.listen.parse().context("`api.listen`")?,
         token: settings.api.token.clone(),
         body_max: usize::try_from(settings.api.body_max.0).unwrap_or(usize::MAX),
+        artifact_max: settings.artifacts.size_max.0,
         wait_max: settings.api.wait_max.0,
         concurrency_max: settings.api.concurrency_max,
         connections_max: settings.api.connections_max,
@@ -232,9 +258,9 @@ async fn telnet(settings: &Settings, intake: Intake, all: bool) -> anyhow::Resul
 }
 
 /// Says where the API is as soon as everything is ready.
-fn announce(settings: &Settings, set: Set, health: &Health, address: std::net::SocketAddr, shutdown: &Shutdown) {
-    let (health, shutdown) = (health.clone(), shutdown.clone());
-    let place = match set {
+fn announce(settings: &Settings, set: Set, this_machine: bool, health: &Health, address: std::net::SocketAddr, shutdown: &Shutdown) {
+    let (settings, health, shutdown) = (settings.clone(), health.clone(), shutdown.clone());
+    let mut place = match set {
         Set::Embedded => format!("embedded backends in {}", settings.data_dir.display()),
         Set::Real => "real backends".to_owned(),
     };
@@ -242,6 +268,14 @@ fn announce(settings: &Settings, set: Set, health: &Health, address: std::net::S
         while !health.report().ready {
             if shutdown.unless(task::sleep(Duration::from_millis(20))).await.is_none() {
                 return;
+            }
+        }
+        if this_machine && set == Set::Embedded {
+            match shutdown.unless(keys::owner(&settings, address)).await {
+                Some(Ok(Some(file))) => place += &format!(", the owner's token in {}", file.display()),
+                Some(Ok(None)) => {}
+                Some(Err(error)) => tracing::warn!(error = format!("{error:#}"), "there is no owner's token"),
+                None => return,
             }
         }
         tracing::info!(address = %address, "ready");

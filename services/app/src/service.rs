@@ -9,6 +9,8 @@ pub(crate) enum Service {
     Prober,
     /// Turns commands into facts and outcomes.
     Decider,
+    /// Fires the timers of runs.
+    Clock,
     /// Projects facts into the relational store, and outcomes into its history.
     Mysql,
     /// Projects facts into the tree's store.
@@ -23,6 +25,6 @@ pub(crate) enum Service {
 
 impl Service {
     /// What `loki all` starts.
-    pub(crate) const ALL: [Self; 8] =
-        [Self::Agent, Self::Prober, Self::Decider, Self::Mysql, Self::Zookeeper, Self::Redis, Self::Opentsdb, Self::Api];
+    pub(crate) const ALL: [Self; 9] =
+        [Self::Agent, Self::Prober, Self::Decider, Self::Clock, Self::Mysql, Self::Zookeeper, Self::Redis, Self::Opentsdb, Self::Api];
 }

@@ -6,18 +6,20 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates of production code and the crates of Loki that they may name.
-const EDGES: [(&str, &[&str]); 20] = [
+const EDGES: [(&str, &[&str]); 23] = [
     ("loki-domain", &[]),
     ("loki-wire", &["loki-domain"]),
     ("loki-runtime", &[]),
     ("loki-log", &["loki-runtime"]),
     ("loki-telemetry", &["loki-runtime"]),
     ("loki-client", &["loki-runtime", "loki-telemetry"]),
-    ("loki-agent", &["loki-client", "loki-domain", "loki-runtime", "loki-telemetry"]),
+    ("loki-agent", &["loki-client", "loki-domain", "loki-executor", "loki-runtime", "loki-telemetry"]),
+    ("loki-executor", &["loki-domain", "loki-runtime", "loki-telemetry", "loki-wire"]),
     ("loki-intake", &["loki-domain", "loki-log", "loki-runtime", "loki-telemetry", "loki-wire"]),
     ("loki-prober", &["loki-client", "loki-domain", "loki-runtime", "loki-telemetry"]),
     ("loki-core", &["loki-domain"]),
     ("loki-decider", &["loki-core", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
+    ("loki-clock", &["loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     ("loki-runner", &["loki-domain", "loki-log", "loki-runtime", "loki-telemetry", "loki-wire"]),
     ("loki-mysql", &["loki-runner", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
     ("loki-zookeeper", &["loki-runner", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
@@ -25,10 +27,12 @@ const EDGES: [(&str, &[&str]); 20] = [
     // knows no log, so that it can be read and tested for itself
     ("loki-series", &["loki-domain", "loki-runtime"]),
     ("loki-opentsdb", &["loki-runner", "loki-series", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
+    ("loki-artifacts", &["loki-domain"]),
     // the readers of all stores, and from the runner only the words for a store's position
     (
         "loki-api",
         &[
+            "loki-artifacts",
             "loki-domain",
             "loki-intake",
             "loki-log",
@@ -42,15 +46,19 @@ const EDGES: [(&str, &[&str]); 20] = [
             "loki-zookeeper",
         ],
     ),
-    ("loki-cli", &["loki-client", "loki-domain", "loki-runtime"]),
+    // makes keys, and signs as what it sends is signed
+    ("loki-cli", &["loki-client", "loki-domain", "loki-runtime", "loki-wire"]),
     (
         "loki",
         &[
             "loki-agent",
             "loki-api",
+            "loki-artifacts",
             "loki-cli",
+            "loki-clock",
             "loki-decider",
             "loki-domain",
+            "loki-executor",
             "loki-intake",
             "loki-log",
             "loki-mysql",

@@ -144,9 +144,11 @@ fn operators_are_named_by_the_topics_that_their_commands_read() {
 fn services_have_the_files_that_the_map_promises() {
     let promised = [
         ("collect/agent", "config error metrics service"),
+        ("collect/executor", "config error"),
         ("collect/intake", "error metrics"),
         ("collect/prober", "config error metrics service"),
         ("decide/decider", "config error metrics service"),
+        ("decide/clock", "config error metrics service"),
         ("project/runner", "config error metrics runner"),
         ("project/mysql", "config error metrics port contract read write"),
         ("project/zookeeper", "config error metrics port contract read zookeeper"),

@@ -13,6 +13,8 @@
       (list "zookeeper" "servers" "zookeeper.servers") (list "zookeeper" "chroot" "zookeeper.chroot")
       (list "opentsdb" "addresses" "opentsdb.addresses") (list "agent" "spool_max" "agent.spoolMebibytes")
       (list "api" "listen" "listenHost") (list "telemetry" "listen" "listenHost")
+      (list "decider" "signing_key" "deploys.existingSecret")
+      (list "artifacts" "url" "artifacts.url") (list "artifacts" "options" "artifacts.existingSecret")
       (list "telnet" "listen" "api.telnet.enabled") (list "telnet" "open" "api.telnet.enabled") -}}
 {{- range $owned -}}
 {{- if hasKey (get $.Values.settings (index . 0) | default dict) (index . 1) -}}
@@ -33,6 +35,7 @@ data_dir = "/tmp/loki"
       "kafka" (dict "brokers" .Values.kafka.brokers "replication" .Values.kafka.replication)
       "zookeeper" (dict "servers" .Values.zookeeper.servers "chroot" .Values.zookeeper.chroot)
       "opentsdb" (dict "addresses" .Values.opentsdb.addresses)
+      "artifacts" (dict "url" .Values.artifacts.url)
       "prober" (dict "vantage" (include "loki-ops.fullname" .))
       "agent" (dict "api" (include "loki-ops.apiAddress" .) "spool_max" (printf "%dMiB" (int .Values.agent.spoolMebibytes))) -}}
 {{- range $section, $keys := mergeOverwrite $sections (deepCopy .Values.settings) }}
@@ -134,17 +137,30 @@ http://{{ include "loki-ops.fullname" . }}-api:{{ int .Values.api.service.port }
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $signing := list -}}
+{{- with $values.deploys -}}
+{{- if .existingSecret -}}
+{{- $signing = list (dict "name" "LOKI__DECIDER__SIGNING_KEY" "secret" .existingSecret "key" .existingSecretKey) -}}
+{{- end -}}
+{{- end -}}
+{{- $artifacts := list -}}
+{{- with $values.artifacts -}}
+{{- if .existingSecret -}}
+{{- $artifacts = list (dict "name" "LOKI__ARTIFACTS__OPTIONS" "secret" .existingSecret "key" .existingSecretKey) -}}
+{{- end -}}
+{{- end -}}
 {{- $redis := dict "name" "LOKI__REDIS__URL" "secret" $values.redis.existingSecret "key" $values.redis.existingSecretKey -}}
 {{- $token := dict "name" "LOKI__API__TOKEN" "secret" $values.api.existingSecret "key" $values.api.existingSecretKey -}}
 {{- dict
-      "decider" $kafka
+      "decider" (concat $kafka $signing)
+      "clock" $kafka
       "mysql" (concat $kafka $url)
       "zookeeper" (concat $kafka $zookeeper)
       "redis" (append $kafka $redis)
       "opentsdb" $kafka
       "prober" (list $token)
       "agent" (list $token)
-      "api" (concat $kafka $zookeeper $reader (list $redis $token))
+      "api" (concat $kafka $zookeeper $reader $artifacts (list $redis $token))
       "migrate" $migrate
       "topics" $kafka
       "test" (list $token) | toYaml -}}
@@ -174,6 +190,8 @@ http://{{ include "loki-ops.fullname" . }}-api:{{ int .Values.api.service.port }
       "LOKI__ZOOKEEPER__AUTH" "digest credentials `user:password`"
       "LOKI__MYSQL__URL" "`mysql://user:password@host:3306/database`"
       "LOKI__CDN_SYSTEM__URL" "`mysql://user:password@host:3306/database` of domains"
+      "LOKI__DECIDER__SIGNING_KEY" "the secret half of what `loki admin key` makes"
+      "LOKI__ARTIFACTS__OPTIONS" "options of the store of archives as an inline TOML table"
       "LOKI__REDIS__URL" "`redis://user:password@host:6379/0`"
       "LOKI__API__TOKEN" "the bearer token that every request to the API needs") .name -}}
 {{- end -}}

@@ -54,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) telnet: Telnet,
     pub(crate) decider: Decider,
     pub(crate) projectors: Projectors,
+    pub(crate) artifacts: Artifacts,
     pub(crate) api: Api,
 }
 
@@ -142,6 +143,9 @@ pub(crate) struct Agent {
     pub(crate) node: String,
     pub(crate) every: Time,
     pub(crate) spool_max: Size,
+    pub(crate) task_keys: Vec<String>,
+    pub(crate) deploys: String,
+    pub(crate) minisign: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -168,6 +172,7 @@ pub(crate) struct Telnet {
 pub(crate) struct Decider {
     pub(crate) batch_commands: usize,
     pub(crate) batch_wait: Time,
+    pub(crate) signing_key: Secret,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -175,6 +180,14 @@ pub(crate) struct Decider {
 pub(crate) struct Projectors {
     pub(crate) batch_records: usize,
     pub(crate) rebuild_batch_records: usize,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Artifacts {
+    pub(crate) url: String,
+    pub(crate) options: BTreeMap<String, String>,
+    pub(crate) size_max: Size,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -275,11 +288,25 @@ impl Settings {
             need((1..=max).contains(&value), format!("`{key}` must be 1 to {max}, not {value}"));
         }
         need((1024..=1 << 30).contains(&self.api.body_max.0), format!("`api.body_max` must be 1KiB to 1GiB, not `{}`", self.api.body_max));
+        need(
+            (1..=160 << 30).contains(&self.artifacts.size_max.0),
+            format!("`artifacts.size_max` must be 1B to 160GiB, not `{}`", self.artifacts.size_max),
+        );
         need(self.drain.0.as_secs() <= 600, format!("`drain` must be at most 10m, not `{}`", self.drain));
         need(
             self.api.token.expose().chars().all(|c| c.is_ascii_graphic()),
             "`api.token` may have visible ASCII characters only, no spaces and no line ends: no request could carry it".to_owned(),
         );
+        let key = self.decider.signing_key.expose();
+        need(
+            key.is_empty() || key.parse::<loki_wire::signature::Secret>().is_ok(),
+            "`decider.signing_key` is `loki_` and 64 of 0-9 and a-f, as `loki admin key` makes one".to_owned(),
+        );
+        for key in &self.agent.task_keys {
+            if let Err(why) = key.parse::<loki_domain::PublicKey>() {
+                need(false, format!("`agent.task_keys`: {why}"));
+            }
+        }
         need(!self.api.token.is_masked(), "`api.token` is what is printed in its place, which everybody knows".to_owned());
         mistakes.extend(logs::check(&self.logs.filter).err().map(|error| error.to_string()));
         mistakes.extend(self.refused_by_adapters());
@@ -311,7 +338,7 @@ impl Settings {
     /// The effective settings as TOML, secrets masked.
     pub(crate) fn print(&self) -> Result<String, toml::ser::Error> {
         let mut masked = self.clone();
-        for (key, value) in &mut masked.kafka.options {
+        for (key, value) in masked.kafka.options.iter_mut().chain(&mut masked.artifacts.options) {
             if SECRET_ENDS.iter().any(|end| key.to_lowercase().ends_with(end)) {
                 "***".clone_into(value);
             }

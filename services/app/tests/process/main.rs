@@ -3,6 +3,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests look at the clock")]
 
 mod backends_away;
+mod ci;
+mod deploys;
 mod logs;
 mod loki;
 mod operations;

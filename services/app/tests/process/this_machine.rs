@@ -17,7 +17,7 @@ struct Registered {
 /// Starts it, waits until it has done all that it does by itself, and ends it.
 async fn run(folder: &std::path::Path, name: &str) -> (Registered, Vec<Value>) {
     let mut loki = Running::start_with(folder, &["all", "--this-machine"], &[("LOKI__AGENT__REGISTER", "true")]);
-    let ready = format!("loki is ready: http://{} (embedded backends in ./data)\n", loki.address);
+    let ready = format!("loki is ready: http://{} (embedded backends in ./data, the owner's token in ./data/owner.token)\n", loki.address);
     loki.says(&ready).await;
     assert_eq!(loki.get("/readyz").await.map(|(status, _)| status), Some(200));
     loki.says("this machine is registered").await;
@@ -68,7 +68,8 @@ async fn this_machine_is_the_first_server_and_is_registered_once() {
     let told = |audit: &[Value]| audit.iter().map(|line| json!([line["actor"], line["type"], line["outcome"]])).collect::<Vec<_>>();
     let mut kinds: Vec<_> = told(&audit);
     kinds.sort_by_key(ToString::to_string);
-    assert_eq!(kinds, ["node.create", "server.mount", "server.register"].map(|kind| json!(["agent", kind, "accepted"])));
+    let expected = [("agent", "node.create"), ("agent", "server.mount"), ("agent", "server.register"), ("owner", "token.create")];
+    assert_eq!(kinds, expected.map(|(actor, kind)| json!([actor, kind, "accepted"])));
 
     // the second looks, and finds nothing to say
     let (second, again) = run(home.path(), &name).await;

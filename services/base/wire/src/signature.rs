@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use loki_domain::{Invalid, PublicKey, Signature, TokenName};
+use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use crate::digest::{from_hex, sha256, to_hex};
@@ -28,6 +29,13 @@ impl Secret {
     /// Of 32 random bytes.
     pub fn new(seed: [u8; 32]) -> Self {
         Self(seed)
+    }
+
+    /// A new one; `None` when the system gives no random bytes.
+    pub fn random() -> Option<Self> {
+        let mut seed = [0; 32];
+        SystemRandom::new().fill(&mut seed).ok()?;
+        Some(Self(seed))
     }
 
     pub fn reveal(&self) -> String {
@@ -171,6 +179,12 @@ mod tests {
         assert_eq!(field(Envelope { signature: None, ..envelope.clone() }).as_deref(), Some("signature"));
         assert_eq!(field(Envelope { signature: Some("ab".to_owned()), ..envelope.clone() }).as_deref(), Some("signature"));
         assert_eq!(Signed::read(&Envelope { keyid: None, signature: None, ..envelope }), Ok(None));
+    }
+
+    #[test]
+    fn random_secrets_differ() {
+        let (one, other) = (Secret::random().unwrap(), Secret::random().unwrap());
+        assert!(one != other && one.public() != other.public());
     }
 
     /// The first test vector of RFC 8032, section 7.1: the key; and that a secret is never shown by chance.

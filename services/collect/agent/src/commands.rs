@@ -38,6 +38,11 @@ impl Outcome {
         self.code.as_deref() == Some("already_exists")
     }
 
+    /// Code and message of what was not accepted.
+    pub(crate) fn reason(&self) -> String {
+        format!("{}: {}", self.code.as_deref().unwrap_or("no code"), self.message.as_deref().unwrap_or_default())
+    }
+
     fn is_pending(&self) -> bool {
         self.outcome == "pending"
     }

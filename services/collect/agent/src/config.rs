@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use loki_domain::{NodePath, ServerName};
+use loki_domain::{NodePath, PublicKey, ServerId, ServerName};
 use loki_runtime::Secret;
+
+use crate::error::Error;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -24,12 +26,42 @@ pub struct Config {
     pub spool_dir: PathBuf,
     /// The spool takes no more room than this: then its oldest samples are dropped, and counted.
     pub spool_bytes_max: u64,
+    /// Absent: this host carries out nothing.
+    pub deploys: Option<Deploys>,
     /// How often what the API knows of this server is compared with the machine.
     pub refresh: Duration,
     /// How long one request may take.
     pub timeout: Duration,
     /// How long the last samples may take at shutdown; what is not sent by then goes to the spool.
     pub drain: Duration,
+}
+
+/// How tasks of deploys and scripts are carried out.
+#[derive(Debug, Clone)]
+pub struct Deploys {
+    /// Where releases lie, `/var/lib/loki/deploys`; made when it is missing.
+    pub root: PathBuf,
+    /// Of the decider: tasks that none of them has signed are refused.
+    pub keys: Vec<PublicKey>,
+    /// The public key of minisign; with it, archives that it has not signed are refused.
+    pub minisign: Option<String>,
+}
+
+impl Deploys {
+    /// What the executor is told, once the server's id is known.
+    pub(crate) fn executor(&self, server: &str, api: &str, token: &Secret) -> Result<loki_executor::Config, Error> {
+        let server = server.parse().map_err(|why| Error::Config(vec![format!("the API calls this server `{server}`: {why}")]))?;
+        let mut config = loki_executor::Config::new(&self.root, server, self.keys.clone(), api);
+        config.minisign.clone_from(&self.minisign);
+        config.fetch.token = token.clone();
+        Ok(config)
+    }
+
+    /// With any server.
+    fn problems(&self, api: &str, token: &Secret) -> Vec<String> {
+        let config = self.executor(&ServerId::MIN.to_string(), api, token);
+        config.map_or_else(|error| vec![error.to_string()], |config| config.problems())
+    }
 }
 
 /// Below this the spool would drop what it has just taken.
@@ -46,6 +78,7 @@ impl Config {
             every: Duration::from_secs(10),
             spool_dir: spool_dir.into(),
             spool_bytes_max: 64 << 20,
+            deploys: None,
             refresh: Duration::from_secs(300),
             timeout: Duration::from_secs(5),
             drain: Duration::from_secs(5),
@@ -65,6 +98,10 @@ impl Config {
             if duration.as_millis() == 0 {
                 problems.push(format!("`{name}` must be at least a millisecond"));
             }
+        }
+        if let Some(deploys) = &self.deploys {
+            let known: Vec<_> = problems.clone();
+            problems.extend(deploys.problems(&self.api, &self.token).into_iter().filter(|problem| !known.contains(problem)));
         }
         if self.spool_bytes_max < SPOOL_BYTES_MIN {
             problems.push(format!("`spool_bytes_max` must be at least {} KiB", SPOOL_BYTES_MIN >> 10));

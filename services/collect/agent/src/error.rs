@@ -19,6 +19,8 @@ pub enum Error {
     SpoolTaken { path: PathBuf },
     #[error("what this host is cannot be measured: {0}")]
     Measure(String),
+    #[error(transparent)]
+    Executor(#[from] loki_executor::Error),
     #[error("a part of the agent has panicked: {0}")]
     Panicked(&'static str),
 }

@@ -6,7 +6,7 @@ use loki_telemetry::Metric;
 use metrics::{counter, gauge, histogram};
 
 pub const REGISTERED: Metric = Metric::gauge("lokiops_agent_registered", "1 when the API knows this machine as the server that it is");
-/// Label `part`: `register` or `samples`.
+/// Label `part`: `register`, `samples` or `tasks`.
 pub const FAILED: Metric =
     Metric::counter("lokiops_agent_failed_requests_total", "Requests that the API did not answer as it should, by part");
 pub const MEASURE_SECONDS: Metric = Metric::histogram("lokiops_agent_measure_seconds", "How long one reading of this host took");
@@ -24,14 +24,33 @@ pub const DROPPED: Metric = Metric::counter("lokiops_agent_dropped_points_total"
 pub const TORN: Metric =
     Metric::counter("lokiops_agent_spool_torn_bytes_total", "Bytes of the spool that could not be read and were left out");
 
+/// Label `reason`: a code of `loki_executor::Refused`.
+pub const REFUSED_TASKS: Metric = Metric::counter(
+    "lokiops_agent_refused_tasks_total",
+    "Tasks that were not carried out, as they are forged, not ours, late or old, by reason",
+);
+
 /// The spool had no room left, and its oldest points went.
 pub const CAUSE_SPOOL_FULL: &str = "spool_full";
 /// The spool could not be written, or not be read again.
 pub const CAUSE_SPOOL_FAILED: &str = "spool_failed";
 
 /// All of them, for the recorder.
-pub const ALL: [Metric; 12] =
-    [REGISTERED, FAILED, MEASURE_SECONDS, MISSED, SEND_SECONDS, SENT, REFUSED, SPOOLED, SPOOL_BYTES, SPOOL_POINTS, DROPPED, TORN];
+pub const ALL: [Metric; 13] = [
+    REGISTERED,
+    FAILED,
+    MEASURE_SECONDS,
+    MISSED,
+    SEND_SECONDS,
+    SENT,
+    REFUSED,
+    SPOOLED,
+    SPOOL_BYTES,
+    SPOOL_POINTS,
+    DROPPED,
+    TORN,
+    REFUSED_TASKS,
+];
 
 pub(crate) fn registered(is: bool) {
     gauge!(REGISTERED.name).set(if is { 1.0 } else { 0.0 });
@@ -76,4 +95,8 @@ pub(crate) fn dropped(cause: &'static str, points: u64) {
 
 pub(crate) fn torn(bytes: u64) {
     counter!(TORN.name).increment(bytes);
+}
+
+pub(crate) fn task_refused(reason: &'static str) {
+    counter!(REFUSED_TASKS.name, "reason" => reason).increment(1);
 }

@@ -13,6 +13,7 @@ use crate::identity;
 use crate::measure::Measuring;
 use crate::register::Registration;
 use crate::spool::Spool;
+use crate::tasks::Tasks;
 
 /// Rounds that are measured and not yet taken to be sent: a request takes less time than a round, so that one waits at most, and a few more cost
 /// nothing.
@@ -24,6 +25,8 @@ pub struct Agent {
     registration: Option<Registration>,
     measuring: Measuring,
     delivery: Delivery,
+    /// Absent when this host carries out nothing.
+    tasks: Option<Tasks>,
 }
 
 impl Agent {
@@ -45,9 +48,13 @@ impl Agent {
         let (sender, batches) = mpsc::channel(ROUNDS_WAITING);
         let registration =
             config.register.then(|| Registration::new(&config, client.clone(), server.clone(), standing.part("register", "not done yet")));
+        let tasks = config.deploys.clone().map(|deploys| {
+            let part = standing.part("tasks", "none was asked for yet");
+            Tasks::new(&config, deploys, client.clone(), server.clone(), clock.clone(), part)
+        });
         let measuring = Measuring::new(&config, server.clone(), clock, sender, standing.part("measure", "not done yet"));
         let delivery = Delivery::new(&config, client, spool, batches, standing.part("samples", "none was sent yet"));
-        Ok(Self { server, registration, measuring, delivery })
+        Ok(Self { server, registration, measuring, delivery, tasks })
     }
 
     /// The name that this machine goes by, also in the tag `host`.
@@ -66,8 +73,14 @@ impl Agent {
                 None => Ok(()),
             }
         };
+        let tasks = async {
+            match self.tasks {
+                Some(tasks) => tasks.run(shutdown.clone()).await,
+                None => Ok(()),
+            }
+        };
         // delivery ends when measuring has, and all is sent or spooled
-        let parts = tokio::try_join!(register, self.measuring.run(shutdown.clone()), self.delivery.run(shutdown.clone()));
+        let parts = tokio::try_join!(register, tasks, self.measuring.run(shutdown.clone()), self.delivery.run(shutdown.clone()));
         parts.map(|_| ())
     }
 }

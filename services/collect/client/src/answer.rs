@@ -13,6 +13,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 pub struct Answer {
     pub status: u16,
     pub body: Vec<u8>,
+    /// Which position it is true at, `f42`; where it says so.
+    pub position: Option<String>,
     retry_after: Option<Duration>,
 }
 
@@ -60,6 +62,7 @@ impl Answer {
     pub(crate) async fn read(mut response: reqwest::Response, limit: usize) -> reqwest::Result<Option<Self>> {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        let position = response.headers().get("loki-position").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await? {
             if body.len() + piece.len() > limit {
@@ -67,7 +70,7 @@ impl Answer {
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Some(Self { status, body, retry_after }))
+        Ok(Some(Self { status, body, position, retry_after }))
     }
 
     pub fn is_success(&self) -> bool {
@@ -125,7 +128,7 @@ pub fn innermost(error: &reqwest::Error) -> String {
 #[cfg(test)]
 impl Answer {
     pub(crate) fn of(status: u16, body: &str) -> Self {
-        Self { status, body: body.as_bytes().to_vec(), retry_after: Some(Duration::from_secs(1)) }
+        Self { status, body: body.as_bytes().to_vec(), position: None, retry_after: Some(Duration::from_secs(1)) }
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Config {
     /// When set, every route but the health ones asks for it.
     pub token: Secret,
     pub body_max: usize,
+    /// The largest archive.
+    pub artifact_max: u64,
     /// The most that a request waits for `?wait=` and `?after=`, whatever it asks for.
     pub wait_max: Duration,
     pub concurrency_max: usize,

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use loki_runtime::Secret;
 
-use crate::auth;
+use crate::auth::{Doors, Seen};
 use crate::limit::Requests;
 use crate::observe::Observed;
 use crate::origin;
 
 pub(crate) struct Gate {
-    pub(crate) token: Secret,
+    pub(crate) doors: Doors,
     /// Requests that name another host are refused.
     pub(crate) for_this_machine: bool,
     pub(crate) requests: Requests,
@@ -28,8 +27,13 @@ pub(crate) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
 
 impl Gate {
     async fn admit(&self, mut request: Request, next: Next) -> Response {
-        if let Some(refused) = auth::refusal(&self.token, &request) {
-            return refused;
+        match self.doors.look(&request) {
+            Seen::Welcome => {}
+            Seen::Named(secret) => match self.doors.named(secret).await {
+                Ok(signer) => drop(request.extensions_mut().insert(signer)),
+                Err(refused) => return refused,
+            },
+            Seen::Refused(refused) => return refused,
         }
         let foreign = if self.for_this_machine { origin::foreign_host(request.headers()) } else { None };
         if let Some(problem) = foreign.or_else(|| origin::cross_site(&request)) {

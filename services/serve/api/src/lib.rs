@@ -4,12 +4,14 @@
 //! letters, and the removal of one that was replayed or dropped, to the log; never to a store. Promise: a command is acknowledged only when it is
 //! durable; an answer is never older than one given before, and while a store cannot tell the truth the answer is 503.
 
+mod artifact;
 mod auth;
 mod command;
 pub mod config;
 mod connections;
 mod console;
 mod dead;
+mod deploy;
 mod domain;
 mod entity;
 pub mod error;

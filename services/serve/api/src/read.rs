@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use loki_domain::{Position, Stream};
+use loki_domain::{Invalid, NodeRef, Position, Stream};
 use loki_mysql::port::{Page, ReadError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -102,6 +102,12 @@ pub(crate) fn page(limit: Option<usize>, cursor: Option<String>) -> Result<Page>
         return Err(Problem::bad_parameter("limit", format!("`limit` must be 1 to {}", Page::LIMIT_MAX)));
     }
     Ok(Page { cursor, limit })
+}
+
+/// A node by path or id.
+pub(crate) fn node(field: &str, text: &str) -> Result<NodeRef> {
+    let read = if text.starts_with('/') { text.parse().map(NodeRef::Path) } else { text.parse().map(NodeRef::Id) };
+    read.map_err(|invalid: Invalid| Problem::bad_parameter(field, format!("`{field}`: {invalid}")))
 }
 
 /// The next offset of a store as the position of the last record in it.

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use axum::http::{StatusCode, Uri};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use loki_runtime::Clock;
 use loki_telemetry::{Metrics, routes as process};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::auth::Doors;
 use crate::gate::{self, Gate};
 use crate::limit::Requests;
 use crate::observe::{self, Observed};
 use crate::openapi::finish;
 use crate::problem::Problem;
-use crate::{App, command, console, dead, domain, events, history, node, origin, sample, series, server, status, tree};
+use crate::{App, artifact, command, console, dead, deploy, domain, events, history, node, origin, sample, series, server, status, tree};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -37,6 +39,16 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(server::get::get_server))
         .routes(routes!(sample::list::list_samples))
         .routes(routes!(domain::list::list_domains))
+        .routes(routes!(deploy::tokens::list_tokens))
+        .routes(routes!(deploy::packages::list_packages))
+        .routes(routes!(deploy::packages::get_package))
+        .routes(routes!(deploy::templates::list_templates))
+        .routes(routes!(deploy::runs::list_runs))
+        .routes(routes!(deploy::run::get_run))
+        .routes(routes!(deploy::run::list_batches))
+        .routes(routes!(deploy::run::list_tasks))
+        .routes(routes!(deploy::told::list_told))
+        .routes(routes!(artifact::get::get_artifact, artifact::put::put_artifact))
         .routes(routes!(history::audit::list_audit))
         .routes(routes!(history::diff::list_differences))
         .routes(routes!(history::undo::plan_undo))
@@ -64,7 +76,7 @@ pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> R
     let description = Json(finish(description));
     let observed = Observed::default();
     let gate = Arc::new(Gate {
-        token: app.config.token.clone(),
+        doors: Doors::new(app.config.token.clone(), Arc::clone(&app.deploys), Clock::system()),
         for_this_machine: origin::is_for_this_machine(app.config.listen, &app.config.token),
         requests: Requests::new(app.config.concurrency_max),
         body_max: app.config.body_max,

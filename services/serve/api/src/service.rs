@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
+use loki_artifacts::Artifacts;
 use loki_intake::Intake;
 use loki_log::{Log, Partition, Topic};
-use loki_mysql::port::{DomainReader, HistoryReader, StateReader};
+use loki_mysql::port::{DeployReader, DomainReader, HistoryReader, StateReader};
 use loki_opentsdb::SeriesReader;
 use loki_redis::facts::ServersReader;
 use loki_redis::samples::Reader;
@@ -45,11 +46,13 @@ pub struct Shared {
     pub streams: Streams,
     pub undecided: Counted,
     pub state: Arc<dyn StateReader>,
+    pub deploys: Arc<dyn DeployReader>,
     pub history: Arc<dyn HistoryReader>,
     pub domains: Arc<dyn DomainReader>,
     pub tree: Arc<dyn TreeReader>,
     pub servers: Option<Arc<dyn ServersReader>>,
     pub live: Reader,
+    pub artifacts: Option<Artifacts>,
     pub health: Health,
     pub shutdown: Shutdown,
 }
@@ -61,6 +64,7 @@ pub struct Sources {
     pub intake: Intake,
     pub series: Arc<dyn SeriesReader>,
     pub state: Arc<dyn StateReader>,
+    pub deploys: Arc<dyn DeployReader>,
     pub history: Arc<dyn HistoryReader>,
     pub domains: Arc<dyn DomainReader>,
     pub tree: Arc<dyn TreeReader>,
@@ -68,6 +72,8 @@ pub struct Sources {
     pub servers: Option<Arc<dyn ServersReader>>,
     /// Last values and presence.
     pub live: Reader,
+    /// Archives of packages.
+    pub artifacts: Option<Artifacts>,
 }
 
 pub struct Api {
@@ -108,11 +114,13 @@ impl Api {
             streams: Streams::default(),
             undecided: Counted::default(),
             state: sources.state,
+            deploys: sources.deploys,
             history: sources.history,
             domains: sources.domains,
             tree: sources.tree,
             servers: sources.servers,
             live: sources.live,
+            artifacts: sources.artifacts,
             health,
             shutdown,
         });

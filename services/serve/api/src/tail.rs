@@ -14,6 +14,8 @@ use loki_wire::digest::Digest;
 use loki_wire::{Outcome, outcome};
 use tokio::sync::watch;
 
+use crate::deploy::changed::Changed;
+
 /// How many outcomes are kept, and how many bytes of them.
 const COUNT_MAX: usize = 20_000;
 const BYTES_MAX: usize = 64 << 20;
@@ -35,6 +37,7 @@ struct Shared {
     kept: Mutex<Kept>,
     /// The next offset of the outcomes' topic that was not seen yet; `None` until the end was reached for the first time.
     next: watch::Sender<Option<u64>>,
+    changed: Changed,
 }
 
 #[derive(Default)]
@@ -54,7 +57,7 @@ struct Kept {
 
 impl Default for Tail {
     fn default() -> Self {
-        Self(Arc::new(Shared { kept: Mutex::default(), next: watch::channel(None).0 }))
+        Self(Arc::new(Shared { kept: Mutex::default(), next: watch::channel(None).0, changed: Changed::default() }))
     }
 }
 
@@ -192,6 +195,11 @@ impl Tail {
         (*first <= offset).then(|| kept.by_offset.range(offset..).take(max).map(|(_, placed)| placed.clone()).collect())
     }
 
+    /// Which servers' tasks have changed.
+    pub(crate) fn changed(&self) -> &Changed {
+        &self.0.changed
+    }
+
     /// Changes whenever something was added.
     pub fn changes(&self) -> watch::Receiver<Option<u64>> {
         self.0.next.subscribe()
@@ -206,6 +214,7 @@ impl Tail {
         kept.bytes += placed.json.len();
         kept.decided = kept.decided.max(command + 1);
         kept.by_id.insert(placed.outcome.id.clone(), command);
+        self.0.changed.read(&placed.outcome);
         let placed = Arc::new(placed);
         // after a failure the same records come again
         if let Some(before) = kept.by_command.insert(command, placed.clone()) {
@@ -228,6 +237,7 @@ impl Tail {
         let generation = kept.generation + 1;
         *kept = Kept { generation, ..Kept::default() };
         drop(kept);
+        self.0.changed.clear();
         self.0.next.send_replace(None);
     }
 

@@ -4,7 +4,7 @@ use crate::exit::{Exit, Failure};
 use crate::flags::{Common, Session};
 use crate::operations::{Operations, OverHttp};
 use crate::output::Output;
-use crate::{audit, dead, emit, events, rebuild, servers, status, tree, undo, verify};
+use crate::{admin, audit, dead, deploy, emit, events, package, rebuild, servers, status, tree, undo, verify};
 
 /// The commands of operators and of CI.
 #[derive(Debug, clap::Subcommand)]
@@ -17,6 +17,9 @@ pub enum Command {
     Status(status::Options),
     Undo(undo::Options),
     Dead(dead::Options),
+    Package(package::Options),
+    Deploy(deploy::Options),
+    Admin(admin::Options),
     Verify(verify::Options),
     Rebuild(rebuild::Options),
 }
@@ -54,6 +57,9 @@ impl Command {
             Self::Status(options) => options.run(session).await,
             Self::Undo(options) => options.run(session).await,
             Self::Dead(options) => options.run(session).await,
+            Self::Package(options) => options.run(session).await,
+            Self::Deploy(options) => options.run(session).await,
+            Self::Admin(options) => options.run(session).await,
             Self::Verify(options) => {
                 let over_http = OverHttp::new(&session.client);
                 options.run(&mut session.out, operations.unwrap_or(&over_http)).await

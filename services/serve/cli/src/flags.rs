@@ -24,8 +24,8 @@ pub struct Common {
     /// File with the authorities' certificates (PEM) that an `https://` address is believed by, instead of the system's
     #[arg(long, global = true, env = "LOKI_CA_FILE", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// File with the API's bearer token; without it the variable `LOKI__API__TOKEN` is used
-    #[arg(long, global = true, value_name = "FILE")]
+    /// File with the API's bearer token, or the secret of a named token; without it the variable `LOKI__API__TOKEN` is used
+    #[arg(long, global = true, env = "LOKI_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// How to print what was asked for: for people, or for programs
     #[arg(short, long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]

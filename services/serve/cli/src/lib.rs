@@ -6,10 +6,12 @@
 //! The binary flattens [`Command`] into its own subcommands and [`Common`] into its flags, and calls [`Command::run`]. Where it can verify and
 //! rebuild stores itself it hands an implementation of [`Operations`] to [`Command::run_with`].
 
+mod admin;
 mod audit;
 pub mod client;
 mod command;
 mod dead;
+mod deploy;
 mod duration;
 mod emit;
 mod events;
@@ -19,6 +21,7 @@ pub mod import;
 pub mod operations;
 mod outcome;
 mod output;
+mod package;
 mod rebuild;
 mod servers;
 mod status;
@@ -26,6 +29,7 @@ mod tree;
 mod undo;
 mod verify;
 
+pub use admin::{create_owner, write_secret};
 pub use client::Client;
 pub use command::Command;
 pub use exit::{EXIT_CODES, Exit, Failure};

@@ -34,12 +34,14 @@ fn tour() -> Result<usize> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let steps = steps(&std::fs::read_to_string(root.join("README.md"))?);
     ensure!(!steps.is_empty(), "README.md has no ```console block");
-    let loki = Loki::start(&root)?;
-    for step in &steps {
-        loki.settle(&root)?;
-        let printed = loki.run(&root, &step.command)?;
-        if let Some(difference) = difference(&step.expected, &printed) {
-            bail!("`{}` (README.md line {}) {difference}\nit printed:\n{printed}", step.command, step.line);
+    for this_machine in [false, true] {
+        let loki = Loki::start(&root, this_machine)?;
+        for step in steps.iter().filter(|step| step.this_machine == this_machine) {
+            loki.settle(&root)?;
+            let printed = loki.run(&root, &step.command)?;
+            if let Some(difference) = difference(&step.expected, &printed) {
+                bail!("`{}` (README.md line {}) {difference}\nit printed:\n{printed}", step.command, step.line);
+            }
         }
     }
     Ok(steps.len())
@@ -51,13 +53,20 @@ struct Step {
     line: usize,
     command: String,
     expected: Vec<String>,
+    /// It needs a platform in which this machine is a server, as `make run` starts it.
+    this_machine: bool,
 }
+
+/// From this line on.
+const THIS_MACHINE: &str = "<!-- tour: this machine -->";
 
 fn steps(text: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let (mut inside, mut continued) = (false, false);
+    let (mut inside, mut continued, mut this_machine) = (false, false, false);
     for (index, line) in text.lines().enumerate() {
-        if line.starts_with("```") {
+        if line == THIS_MACHINE {
+            this_machine = true;
+        } else if line.starts_with("```") {
             inside = line == "```console";
             continued = false;
         } else if inside {
@@ -68,7 +77,7 @@ fn steps(text: &str) -> Vec<Step> {
                     continued = line.ends_with('\\');
                 }
                 (Some(command), _) => {
-                    steps.push(Step { line: index + 1, command: command.to_owned(), expected: Vec::new() });
+                    steps.push(Step { line: index + 1, command: command.to_owned(), expected: Vec::new(), this_machine });
                     continued = command.ends_with('\\');
                 }
                 (None, Some(step)) => step.expected.push(line.to_owned()),
@@ -133,7 +142,7 @@ struct Loki {
 }
 
 impl Loki {
-    fn start(root: &Path) -> Result<Self> {
+    fn start(root: &Path, this_machine: bool) -> Result<Self> {
         let binaries = std::env::current_exe()?.parent().context("no folder")?.to_owned();
         ensure!(binaries.join("loki").exists(), "`loki` is not built: run `cargo build -p loki`");
         let home = tempfile::Builder::new().prefix("loki-tour-").tempdir()?;
@@ -141,26 +150,29 @@ impl Loki {
         let log = File::create(home.path().join("log"))?;
         let mut command = child::bound(binaries.join("loki"))?;
         command
-            .arg("all")
+            .args(if this_machine { &["all", "--this-machine"][..] } else { &["all"] })
             .env("LOKI__DATA_DIR", home.path().join("data"))
             .env("LOKI__API__LISTEN", &address)
             // the README's figures are of an empty platform
-            .env("LOKI__AGENT__REGISTER", "false")
+            .env("LOKI__AGENT__REGISTER", this_machine.to_string())
             .env("LOKI__TELNET__LISTEN", "")
             .current_dir(root)
             .stdin(Stdio::null())
             .stdout(Stdio::from(log.try_clone()?))
             .stderr(Stdio::from(log));
         let loki = Self { home, address, binaries, child: child::spawn(command)? };
-        loki.wait()?;
+        loki.wait("loki is ready")?;
+        if this_machine {
+            loki.wait("this machine is registered")?;
+        }
         Ok(loki)
     }
 
-    fn wait(&self) -> Result<()> {
+    fn wait(&self, words: &str) -> Result<()> {
         let started = Instant::now();
         let log = self.home.path().join("log");
-        while !std::fs::read_to_string(&log)?.contains("loki is ready") {
-            ensure!(started.elapsed() < Duration::from_secs(60), "loki is not ready:\n{}", std::fs::read_to_string(&log)?);
+        while !std::fs::read_to_string(&log)?.contains(words) {
+            ensure!(started.elapsed() < Duration::from_secs(60), "it does not say `{words}`:\n{}", std::fs::read_to_string(&log)?);
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
@@ -185,6 +197,8 @@ impl Loki {
             .args(["120", "bash", "-c", &command.replace(ADDRESS, &self.address)])
             .env("PATH", path)
             .env("LOKI_API", format!("http://{}", self.address))
+            // without the file there is no token to send
+            .envs(Some(self.home.path().join("data/owner.token")).filter(|file| file.exists()).map(|file| ("LOKI_TOKEN_FILE", file)))
             .current_dir(root)
             .stdin(Stdio::null())
             .output()?;
@@ -207,10 +221,10 @@ mod tests {
 
     #[test]
     fn a_readme_is_read() {
-        let text = "# x\n```console\n$ a \\\n  b\nout …\n$ c\n```\n```sh\n$ no\n```\n";
+        let text = "# x\n```console\n$ a \\\n  b\nout …\n```\n```sh\n$ no\n```\n<!-- tour: this machine -->\n```console\n$ c\n```\n";
         let expected = vec![
-            Step { line: 3, command: "a \\\n  b".to_owned(), expected: vec!["out …".to_owned()] },
-            Step { line: 6, command: "c".to_owned(), expected: vec![] },
+            Step { line: 3, command: "a \\\n  b".to_owned(), expected: vec!["out …".to_owned()], this_machine: false },
+            Step { line: 12, command: "c".to_owned(), expected: vec![], this_machine: true },
         ];
         assert_eq!(steps(text), expected);
     }

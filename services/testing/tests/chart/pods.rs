@@ -51,7 +51,7 @@ fn each_service_has_a_deployment_that_runs_its_subcommand() {
     for (variant, manifests) in variants() {
         let mut run: Vec<_> = of(manifests, "Deployment").map(|manifest| manifest.pod().unwrap().arguments().join(" ")).collect();
         run.sort();
-        assert_eq!(run, ["api", "decider", "mysql", "opentsdb", "prober", "redis", "zookeeper"], "{variant}");
+        assert_eq!(run, ["api", "clock", "decider", "mysql", "opentsdb", "prober", "redis", "zookeeper"], "{variant}");
     }
     let mut others: Vec<_> =
         pods(variant("defaults")).filter(|pod| !pod.owner.starts_with("Deployment/")).map(|pod| pod.arguments()).collect();
@@ -91,6 +91,7 @@ fn each_pod_is_given_the_secrets_that_it_needs_and_no_other() {
     let defaults = [
         ("api", &[token, url, redis][..]),
         ("decider", &[]),
+        ("clock", &[]),
         ("mysql", &[url]),
         ("zookeeper", &[]),
         ("redis", &[redis]),
@@ -106,9 +107,18 @@ fn each_pod_is_given_the_secrets_that_it_needs_and_no_other() {
     let secured = [
         (
             "api",
-            &[token, "LOKI__CDN_SYSTEM__URL=loki-cdn-system/reader", kafka, "LOKI__MYSQL__URL=loki-mysql/reader", redis, zookeeper][..],
+            &[
+                token,
+                "LOKI__ARTIFACTS__OPTIONS=loki-s3/options",
+                "LOKI__CDN_SYSTEM__URL=loki-cdn-system/reader",
+                kafka,
+                "LOKI__MYSQL__URL=loki-mysql/reader",
+                redis,
+                zookeeper,
+            ][..],
         ),
-        ("decider", &[kafka]),
+        ("decider", &["LOKI__DECIDER__SIGNING_KEY=loki-signing/key", kafka]),
+        ("clock", &[kafka]),
         ("mysql", &["LOKI__CDN_SYSTEM__URL=loki-cdn-system/writer", kafka, "LOKI__MYSQL__URL=loki-mysql/writer"]),
         ("zookeeper", &[kafka, zookeeper]),
         ("redis", &[kafka, redis]),

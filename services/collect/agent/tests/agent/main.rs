@@ -5,3 +5,4 @@ mod registers;
 mod samples;
 mod spools;
 mod stub;
+mod tasks;

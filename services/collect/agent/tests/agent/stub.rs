@@ -15,6 +15,9 @@ use axum::{Json, Router};
 use loki_runtime::{Shutdown, task};
 use serde_json::{Value, json};
 
+/// The id by which the API knows the server.
+pub(crate) const SERVER: &str = "0123456789abcdef";
+
 /// How `/api/put` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Put {
@@ -47,6 +50,14 @@ pub(crate) struct Seen {
     pub(crate) tokens: BTreeSet<String>,
     /// How often the server was looked at.
     pub(crate) looked: usize,
+    /// Documents with their signatures.
+    pub(crate) tasks: Vec<(String, String)>,
+    /// Moves with each change of the tasks.
+    pub(crate) fact: u64,
+    /// The questions for tasks.
+    pub(crate) asked_tasks: Vec<String>,
+    /// Reports are not taken.
+    pub(crate) reports_fail: bool,
 }
 
 /// Cheap to clone. What it has seen outlives its being away.
@@ -70,6 +81,7 @@ impl Stub {
             .route("/v1/commands", post(command))
             .route("/v1/commands/{position}", get(outcome))
             .route("/v1/servers/{name}", get(server))
+            .route("/v1/servers/{name}/tasks", get(tasks))
             .route("/api/put", post(put))
             .with_state(self.clone());
         let shutdown = Shutdown::new();
@@ -103,6 +115,9 @@ async fn command(State(stub): State<Stub>, RawQuery(query): RawQuery, headers: H
     let (kind, data) = (body["type"].as_str().unwrap().to_owned(), body["data"].clone());
     assert_eq!(body["actor"], "agent");
     let mut seen = stub.seen();
+    if kind == "run.report" && seen.reports_fail {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     seen.tokens.extend(headers.get("authorization").map(|token| token.to_str().unwrap().to_owned()));
     seen.commands.push((kind.clone(), data.clone()));
     let rejected = |field: &str| json!({"id": body["id"], "outcome": "rejected", "position": "c1", "code": "already_exists", "field": field, "message": "it is there already"});
@@ -126,7 +141,7 @@ async fn command(State(stub): State<Stub>, RawQuery(query): RawQuery, headers: H
                 }
             }
         }
-        "node.create" => {}
+        "node.create" | "run.report" => {}
         "server.mount" => {
             if !seen.mounts.insert((text("server"), text("node"))) {
                 return Json(rejected("server")).into_response();
@@ -164,6 +179,22 @@ async fn server(State(stub): State<Stub>, Path(name): Path<String>) -> Response 
         }
         None => (StatusCode::NOT_FOUND, Json(json!({ "code": "not_found", "detail": "no such server" }))).into_response(),
     }
+}
+
+/// Waits a moment where nothing is new.
+async fn tasks(State(stub): State<Stub>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let (position, items) = {
+        let mut seen = stub.seen();
+        seen.asked_tasks.push(format!("{name}?{query}"));
+        let item = |(document, signature): &(String, String)| json!({ "document": document, "signature": signature });
+        (format!("f{}", seen.fact), seen.tasks.iter().map(item).collect::<Vec<_>>())
+    };
+    if query.contains(&format!("seen={position}&")) {
+        task::sleep(Duration::from_millis(20)).await;
+        return (StatusCode::NO_CONTENT, [("loki-position", position)]).into_response();
+    }
+    ([("loki-position", position)], Json(json!({ "server": SERVER, "items": items }))).into_response()
 }
 
 async fn put(State(stub): State<Stub>, RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> Response {

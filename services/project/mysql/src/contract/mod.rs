@@ -10,6 +10,7 @@ mod history;
 mod nodes;
 mod readiness;
 mod rebuild;
+mod runs;
 mod servers;
 mod step;
 mod texts;
@@ -23,6 +24,7 @@ pub use self::history::*;
 pub use self::nodes::*;
 pub use self::readiness::*;
 pub use self::rebuild::*;
+pub use self::runs::*;
 pub use self::servers::*;
 pub use self::step::*;
 pub use self::texts::*;
@@ -98,6 +100,12 @@ macro_rules! mysql_contract {
             a_server_says_where_it_is_mounted
             servers_come_in_pages
             servers_are_filtered
+            tokens_come_in_pages
+            packages_are_found_by_name_and_version
+            a_node_has_the_nearest_templates
+            runs_come_newest_first_and_are_filtered
+            a_run_says_what_came_of_it
+            a_server_is_told_its_signed_open_tasks
             an_outcome_of_each_kind_comes_back
             outcomes_are_found_by_id
             the_audit_is_newest_first_in_pages

@@ -1,6 +1,7 @@
 //! Answering: one snapshot per question, its position first.
 
 mod audit;
+mod deploys;
 mod domains;
 mod dump;
 mod history;
@@ -21,16 +22,17 @@ use loki_domain::Stream;
 use crate::config::{Config, Place};
 use crate::database::Database;
 use crate::error::ConfigError;
-use crate::port::{DomainReader, HistoryReader, ReadError, StateReader};
+use crate::port::{DeployReader, DomainReader, HistoryReader, ReadError, StateReader};
 use crate::sql::Pool;
 use crate::tables::{CDN_SYSTEM, HISTORY, STATE};
 use crate::{mysql, sqlite};
 use snapshot::Source;
 
-/// Both readers of the database `loki`, on one pool. Cheap to clone. Nothing is connected before the first question.
+/// The readers of the database `loki`, on one pool. Cheap to clone. Nothing is connected before the first question.
 #[derive(Clone)]
 pub struct Readers {
     pub state: Arc<dyn StateReader>,
+    pub deploys: Arc<dyn DeployReader>,
     pub history: Arc<dyn HistoryReader>,
 }
 
@@ -40,7 +42,11 @@ impl Readers {
         let pool = pool(config)?;
         let state = Source::new(Arc::<Pool>::clone(&pool), &STATE, Stream::Fact);
         let history = Source::new(pool, &HISTORY, Stream::Outcome);
-        Ok(Self { state: Arc::new(state::State::new(state)), history: Arc::new(history::History::new(history)) })
+        Ok(Self {
+            deploys: Arc::new(deploys::Deploys::new(Arc::clone(&state))),
+            state: Arc::new(state::State::new(state)),
+            history: Arc::new(history::History::new(history)),
+        })
     }
 }
 

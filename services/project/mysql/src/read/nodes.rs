@@ -98,16 +98,30 @@ async fn memberships(snapshot: &mut Snapshot, sql: &'static str, node: String) -
     rows.iter().map(read).collect()
 }
 
-/// The paths of these nodes, at least one. The statement has as many places as the next power of two: few different ones are prepared.
+/// The paths of these nodes, at least one.
 pub(super) async fn paths(
     snapshot: &mut Snapshot,
     nodes: &BTreeSet<NodeId>,
 ) -> Result<impl Fn(NodeId) -> Result<NodePath, Fault> + use<>, ReadError> {
+    let nodes = with_all_above(snapshot, nodes).await?;
+    Ok(move |id| Ok(inherit::path(&upwards(&nodes, id)?)))
+}
+
+/// The same for nodes that may be gone by now: their path is `None`.
+pub(super) async fn paths_if_there(
+    snapshot: &mut Snapshot,
+    nodes: &BTreeSet<NodeId>,
+) -> Result<impl Fn(NodeId) -> Result<Option<NodePath>, Fault> + use<>, ReadError> {
+    let nodes = with_all_above(snapshot, nodes).await?;
+    Ok(move |id| if nodes.contains_key(&id) { Ok(Some(inherit::path(&upwards(&nodes, id)?))) } else { Ok(None) })
+}
+
+/// The statement has as many places as the next power of two: few different ones are prepared.
+async fn with_all_above(snapshot: &mut Snapshot, nodes: &BTreeSet<NodeId>) -> Result<BTreeMap<NodeId, Placed>, ReadError> {
     let count = nodes.len().max(1).next_power_of_two();
     let filled = nodes.iter().copied().chain(std::iter::repeat(NodeId::MIN)).take(count);
     let rows = snapshot.query(upwards_of(count), filled.map(|id| Value::text(id.to_string())).collect()).await?;
-    let nodes = by_id(&rows)?;
-    Ok(move |id| Ok(inherit::path(&upwards(&nodes, id)?)))
+    Ok(by_id(&rows)?)
 }
 
 fn upwards_of(count: usize) -> String {

@@ -1,9 +1,11 @@
 //! `POST /v1/commands`: checks a command, appends it, and if asked waits for its outcome.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use loki_log::{Class, NewRecord, Partition};
+use loki_runtime::Clock;
 use loki_telemetry::fields;
 use loki_telemetry::trace::TraceParent;
 use loki_wire::envelope::check_id;
@@ -14,6 +16,7 @@ use utoipa::IntoParams;
 
 use super::{answer, get};
 use crate::App;
+use crate::auth::Signer;
 use crate::extract::{Body, Query};
 use crate::problem::{Problem, Result};
 use crate::wait;
@@ -33,7 +36,8 @@ pub(crate) struct Parameters {
 /// Answers 202 with its id and position as soon as it is durable, or with `wait` its outcome when that is there in time. The same id (field `id`
 /// or header `Idempotency-Key`) with the same data is answered with the first outcome for 24 hours. A 503 names the `id`, given or made here: the
 /// command may be in the log all the same, and is sent again with that id. The trace is that of the header `traceparent`, else of the body's field,
-/// else a new one; `source` is kept as it was sent, and is `loki/api` when it was not.
+/// else a new one; `source` is kept as it was sent, and is `loki/api` when it was not. What comes with the secret of a named token as bearer token is
+/// signed with it, unless it is signed already, and has ten minutes to be decided in, unless it says otherwise.
 #[utoipa::path(
     post, path = "/v1/commands", tag = "commands",
     params(Parameters, ("Idempotency-Key" = Option<String>, Header, description = "The command's id, when the body has none"),
@@ -51,12 +55,16 @@ pub(crate) struct Parameters {
 pub(crate) async fn post_command(
     State(app): State<App>,
     Query(parameters): Query<Parameters>,
+    signer: Option<Extension<Signer>>,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response> {
     let limit = parameters.wait.as_deref().map(|text| wait::duration("wait", text, app.config.wait_max)).transpose()?;
     let mut envelope = Envelope::read_body(&body)?;
     identify(&mut envelope, &headers)?;
+    if let Some(Extension(signer)) = signer {
+        signer.sign(&mut envelope, Clock::system().now_ms())?;
+    }
     // the decider reads it again; here a mistake is answered at once
     Intake::read(&envelope)?;
     Signed::read(&envelope)?;

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use loki_domain::{Invalid, NodeRef};
 use loki_mysql::port::{DomainFilter, DomainView};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -73,18 +72,13 @@ pub(crate) async fn list_domains(
     if parameters.node.is_none() && parameters.recursive.is_some() {
         return Err(Problem::bad_parameter("recursive", "`recursive` needs `node`"));
     }
-    let node = parameters.node.as_deref().map(reference).transpose()?;
+    let node = parameters.node.as_deref().map(|text| read::node("node", text)).transpose()?;
     let filter = DomainFilter { node, recursive: parameters.recursive.unwrap_or(false) };
     let page = read::page(parameters.limit, parameters.cursor)?;
     let at_least = read::domains_after(&app, parameters.after.as_deref(), &headers).await?;
     let answer = app.domains.domains(&filter, &page, at_least).await?;
     let part = answer.value.ok_or_else(|| Problem::not_found(format!("no node `{}`", parameters.node.unwrap_or_default())))?;
     Ok(read::listed(read::last_fact(answer.stored.position), &uri, part.items.into_iter().map(domain).collect(), part.next))
-}
-
-fn reference(text: &str) -> Result<NodeRef> {
-    let read = if text.starts_with('/') { text.parse().map(NodeRef::Path) } else { text.parse().map(NodeRef::Id) };
-    read.map_err(|invalid: Invalid| Problem::bad_parameter("node", format!("`node`: {invalid}")))
 }
 
 fn domain(DomainView { domain: loki_domain::Domain { id, site, node, expect }, path, fact: _ }: DomainView) -> Domain {

@@ -7,6 +7,7 @@
 //! The offset is read again now and then. What it says then counts one reading later: a copy that a reader is given may be a little behind the
 //! store that the projector writes. A lower one counts at once, because the log itself may have been set back and the store filled from it again.
 
+mod deploys;
 mod domains;
 mod history;
 mod readiness;
@@ -27,6 +28,7 @@ use loki_runtime::{Backoff, task};
 use loki_wire::Topics;
 use tokio::sync::Notify;
 
+use self::deploys::DeploysAbove;
 use self::domains::DomainsAbove;
 use self::history::HistoryAbove;
 use self::readiness::watch;
@@ -89,11 +91,13 @@ impl Floors {
             intake: sources.intake,
             series: sources.series,
             state: Arc::new(StateAbove { inner: sources.state, floor: self.state.clone() }),
+            deploys: Arc::new(DeploysAbove { inner: sources.deploys, floor: self.state.clone() }),
             history: Arc::new(HistoryAbove { inner: sources.history, floor: self.history.clone() }),
             domains: Arc::new(DomainsAbove { inner: sources.domains, floor: self.domains.clone() }),
             tree: Arc::new(TreeAbove { inner: sources.tree, floor: self.tree.clone() }),
             servers: sources.servers.map(|inner| Arc::new(ServersAbove { inner, floor: self.servers.clone() }) as Arc<dyn ServersReader>),
             live: sources.live,
+            artifacts: sources.artifacts,
         }
     }
 

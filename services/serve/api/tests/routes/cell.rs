@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use loki_api::{Api, Config, Sources};
+use loki_artifacts::Artifacts;
 use loki_decider::Decider;
 use loki_domain::{Instant, Sample, Series};
 use loki_intake::Intake;
@@ -122,7 +123,9 @@ impl Cell {
             series: series.clone().map_or_else(|| Arc::new(NoSeries) as Arc<dyn SeriesReader>, |series| Arc::new(series)),
             servers: None,
             live: Reader::new(Arc::new(samples.clone())),
+            artifacts: Some(Artifacts::in_folder(&home.path().join("artifacts")).unwrap()),
             state: readers.state,
+            deploys: readers.deploys,
             history: readers.history,
             domains: domain_reader(&cdn_system).unwrap(),
             tree: Arc::new(memory.clone()),
@@ -195,11 +198,13 @@ impl Cell {
             log,
             series: Arc::new(NoSeries),
             state: readers.state,
+            deploys: readers.deploys,
             history: readers.history,
             domains,
             tree,
             servers: None,
             live: Reader::new(Arc::new(self.samples.clone())),
+            artifacts: None,
         };
         serve(sources, Setting::default(), Health::new(), self.shutdown.clone()).await.0
     }
@@ -320,6 +325,7 @@ pub(crate) async fn serve(
         listen: "127.0.0.1:0".parse().unwrap(),
         token: Secret::new(setting.token),
         body_max: 1 << 20,
+        artifact_max: 1 << 20,
         wait_max: setting.wait_max,
         concurrency_max: setting.concurrency_max,
         connections_max: setting.connections_max,

@@ -94,11 +94,24 @@ async fn every_documented_path_answers_as_documented() {
     // OpenTSDB's routes are described by OpenTSDB
     let point = r#"{"metric":"host.up","timestamp":1700000000,"value":1,"tags":{"host":"web1"}}"#;
     assert_eq!(cell.client.post("/api/put", point).await.status, 204);
+    let owner = loki_wire::signature::Secret::new([1; 32]);
+    let key = owner.public().to_string();
+    cell.client.accept("token.create", json!({ "name": "owner", "uses": ["deploy", "script", "grant"], "key": key })).await;
+    until("the token is there", async || !cell.client.get("/v1/tokens").await.body["items"][0].is_null()).await;
+    let signed = cell.client.with_token(&owner.reveal());
+    signed
+        .accept("package.register", json!({ "name": "web", "version": "1", "url": "artifact", "sha256": "00".repeat(32), "size": 7 }))
+        .await;
+    let settings = json!({ "package": "web", "version": "1" });
+    signed.accept("template.set", json!({ "node": "/acme", "name": "web", "kind": "standard-deploy", "settings": settings })).await;
+    let started = signed.accept("run.start", json!({ "node": "/acme/shop", "template": "web" })).await;
+    let facts = started["facts"].as_array().unwrap();
+    let run = facts.iter().find_map(|fact| fact["key"].as_str().unwrap().strip_prefix("run/")).unwrap();
     until("everything decided is applied", async || cell.client.get("/v1/status").await.body["undecided"] == 0).await;
 
     let (letter, other) = ("loki.commands%2F0%2F5%2F0", "loki.commands%2F0%2F6%2F0");
     let command = r#"{"type":"node.create","data":{"path":"/new"}}"#;
-    let asked: [(&str, &str, &str, &str, u16); 36] = [
+    let asked: [(&str, &str, &str, &str, u16); 53] = [
         ("post", "/v1/commands", "/v1/commands", command, 202),
         ("post", "/v1/commands", "/v1/commands?wait=60s", command, 200),
         ("post", "/v1/commands", "/v1/commands?wait=x", command, 400),
@@ -123,6 +136,23 @@ async fn every_documented_path_answers_as_documented() {
         ("get", "/v1/domains", "/v1/domains?node=/no", "", 404),
         ("get", "/v1/samples", "/v1/samples?metric=host.cpu.usage", "", 200),
         ("get", "/v1/samples", "/v1/samples?metric=a%20b", "", 400),
+        ("get", "/v1/servers/{name}/tasks", "/v1/servers/web1/tasks", "", 200),
+        ("get", "/v1/servers/{name}/tasks", "/v1/servers/web1/tasks?wait=1s", "", 400),
+        ("get", "/v1/servers/{name}/tasks", "/v1/servers/web2/tasks", "", 404),
+        ("put", "/v1/artifacts/{sha256}", "/v1/artifacts/SHA256", "abc", 403),
+        ("get", "/v1/artifacts/{sha256}", "/v1/artifacts/SHA256", "", 404),
+        ("get", "/v1/tokens", "/v1/tokens", "", 200),
+        ("get", "/v1/packages", "/v1/packages?name=web", "", 200),
+        ("get", "/v1/packages/{name}/{version}", "/v1/packages/web/1", "", 200),
+        ("get", "/v1/packages/{name}/{version}", "/v1/packages/web/2", "", 404),
+        ("get", "/v1/templates", "/v1/templates?node=/acme/shop", "", 200),
+        ("get", "/v1/templates", "/v1/templates?node=/no", "", 404),
+        ("get", "/v1/runs", "/v1/runs?node=/acme", "", 200),
+        ("get", "/v1/runs", "/v1/runs?node=/no", "", 404),
+        ("get", "/v1/runs/{run}", "/v1/runs/RUN", "", 200),
+        ("get", "/v1/runs/{run}", "/v1/runs/0000000000000000", "", 404),
+        ("get", "/v1/runs/{run}/batches", "/v1/runs/RUN/batches", "", 200),
+        ("get", "/v1/runs/{run}/tasks", "/v1/runs/RUN/tasks", "", 200),
         ("get", "/v1/audit", "/v1/audit?limit=3", "", 200),
         ("get", "/v1/audit", "/v1/audit?limit=0", "", 400),
         ("get", "/v1/history/diff", "/v1/history/diff?from=c0&to=c3", "", 200),
@@ -142,8 +172,10 @@ async fn every_documented_path_answers_as_documented() {
     for (method, template, path, body, status) in asked {
         let operation = &description["paths"][template][method];
         assert!(operation.is_object(), "{method} {template} is documented");
-        let request =
-            cell.client.request(method.to_uppercase().parse::<Method>().unwrap(), &path.replace("ID", letter).replace("OTHER", other));
+        let request = cell.client.request(
+            method.to_uppercase().parse::<Method>().unwrap(),
+            &path.replace("ID", letter).replace("OTHER", other).replace("RUN", run).replace("SHA256", &"0".repeat(64)),
+        );
         let answer = cell.client.ask(request.body(body)).await;
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
         check(description, operation, status, answer.header("content-type"), &answer.body, path);

@@ -2,11 +2,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests start tasks and look at the clock")]
 
+mod artifacts;
 mod browsers;
 mod cell;
 mod client;
 mod commands;
 mod dead;
+mod deploys;
 mod documented;
 mod domains;
 mod events;

@@ -13,6 +13,7 @@ mod problem;
 mod request;
 mod retry;
 mod tls;
+mod upload;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,6 +2,7 @@
 //! `memory`, a small Loki that decides with the real rules.
 
 mod dead;
+mod deploy;
 mod emit;
 mod events;
 mod import;

@@ -143,7 +143,8 @@ fn help_has_examples_and_nothing_is_ambiguous() {
     command.clone().debug_assert();
     command.build();
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let expected = ["emit", "tree", "servers", "audit", "events", "status", "undo", "dead", "verify", "rebuild", "help"];
+    let expected =
+        ["emit", "tree", "servers", "audit", "events", "status", "undo", "dead", "package", "deploy", "admin", "verify", "rebuild", "help"];
     assert_eq!(names, expected);
     for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help" && sub.get_name() != "tree") {
         let help = sub.render_long_help().to_string();

@@ -1,0 +1,207 @@
+//! Waits at the API for tasks of this server, has them carried out, and tells what becomes of them.
+//!
+//! What is to be done is in signed documents, which [`loki_executor`] checks, remembers and carries out; nothing here can make it do anything
+//! else. A task goes on whether the API is there or not. Its end is told until the API has taken it; what could not be told before this process
+//! ended is told by the next, as the executor remembers it.
+
+mod got;
+mod report;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use loki_client::{Client, Failure, Part};
+use loki_domain::{RunId, ServerName};
+use loki_executor::{Accepted, Executor, Outcome, Task};
+use loki_runtime::{Backoff, Clock, Secret, Shutdown, task};
+use tokio::task::JoinSet;
+
+use self::got::{Got, Item};
+use self::report::Reporter;
+use crate::commands::Commands;
+use crate::config::{Config, Deploys};
+use crate::error::Error;
+use crate::metrics;
+
+/// Between two tries while the API is away.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+/// How long the API is asked to wait for something new.
+const WAIT: Duration = Duration::from_secs(30);
+/// An API that answers at once that nothing is new is asked not more often than this.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub(crate) struct Tasks {
+    client: Client,
+    commands: Commands,
+    name: ServerName,
+    deploys: Deploys,
+    api: String,
+    token: Secret,
+    clock: Clock,
+    part: Part,
+    /// From the first answer on, which names this server's id.
+    executor: Option<Executor>,
+    /// The position of the answer that we have.
+    seen: Option<String>,
+    server: Option<String>,
+    at_work: AtWork,
+    working: JoinSet<()>,
+}
+
+/// What the API has answered.
+enum Asked {
+    Tasks(Got),
+    /// Since the answer before.
+    NothingNew,
+    /// There is no server of this name.
+    NoServer,
+}
+
+/// Which attempts are being carried out, or their ends told.
+#[derive(Clone, Default)]
+struct AtWork(Arc<Mutex<BTreeSet<(RunId, u32)>>>);
+
+impl AtWork {
+    /// Whether it was not yet.
+    fn begin(&self, task: (RunId, u32)) -> bool {
+        self.lock().insert(task)
+    }
+
+    fn end(&self, task: (RunId, u32)) {
+        self.lock().remove(&task);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(RunId, u32)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tasks {
+    pub(crate) fn new(config: &Config, deploys: Deploys, client: Client, name: ServerName, clock: Clock, part: Part) -> Self {
+        Self {
+            commands: Commands::new(client.clone()),
+            client,
+            name,
+            deploys,
+            api: config.api.clone(),
+            token: config.token.clone(),
+            clock,
+            part,
+            executor: None,
+            seen: None,
+            server: None,
+            at_work: AtWork::default(),
+            working: JoinSet::new(),
+        }
+    }
+
+    /// Goes on until shutdown. What is at work then is left where it is, and gone on with by the next process.
+    pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
+        while !shutdown.has_begun() {
+            let Some(asked) = shutdown.unless(self.ask()).await else { break };
+            let pause = match asked {
+                Ok(asked) => {
+                    self.part.ready();
+                    match asked {
+                        Asked::Tasks(got) => self.take(got, &shutdown)?,
+                        Asked::NothingNew => {}
+                        Asked::NoServer => {
+                            // nothing can be told to it; it may be registered by somebody else, and never
+                            shutdown.unless(backoff.wait()).await;
+                            continue;
+                        }
+                    }
+                    backoff.reset();
+                    PAUSE
+                }
+                Err(failure) => {
+                    metrics::failed("tasks");
+                    self.part.failed(format!("tasks of `{}` cannot be asked for: {failure}", self.name));
+                    backoff.step().max(failure.retry_after())
+                }
+            };
+            while self.working.try_join_next().is_some() {}
+            if shutdown.unless(task::sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        while self.working.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn ask(&self) -> Result<Asked, Failure> {
+        // by its id, once that is known: then waiting costs nobody anything
+        let name = self.server.as_ref().map_or_else(|| self.name.to_string(), |id| format!("id:{id}"));
+        let mut request = self.client.request(reqwest::Method::GET, &["v1", "servers", &name, "tasks"]);
+        if let Some(seen) = &self.seen {
+            request = request.with("seen", seen).waiting(WAIT);
+        }
+        let answer = self.client.send(request).await?;
+        match answer.status {
+            204 => Ok(Asked::NothingNew),
+            // another program's 404 is a failure
+            404 if answer.has_code("not_found") => Ok(Asked::NoServer),
+            _ if answer.is_success() => got::read(&answer).map(Asked::Tasks),
+            _ => Err(answer.failure()),
+        }
+    }
+
+    fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<(), Error> {
+        if self.server.as_ref() != Some(&got.server) {
+            // another one of this name: what it has to do is no longer ours
+            self.executor = None;
+            self.server = Some(got.server.clone());
+        }
+        self.seen = got.position;
+        let executor = match &self.executor {
+            Some(executor) => executor.clone(),
+            None => {
+                let config = self.deploys.executor(&got.server, &self.api, &self.token)?;
+                self.executor.insert(Executor::open(config)?).clone()
+            }
+        };
+        for item in &got.items {
+            self.begin(&executor, item, shutdown);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, executor: &Executor, item: &Item, shutdown: &Shutdown) {
+        let accepted = match executor.accept(&item.document, &item.signature, self.clock.now_ms()) {
+            Ok(accepted) => accepted,
+            Err(refused) => {
+                metrics::task_refused(refused.code());
+                tracing::warn!(reason = refused.code(), error = %refused, "a task is refused");
+                return;
+            }
+        };
+        let Some(id) = item.id().filter(|id| self.at_work.begin(*id)) else { return };
+        let reporter = Reporter::new(self.commands.clone(), self.server.clone().unwrap_or_default(), id);
+        let (executor, at_work, shutdown) = (executor.clone(), self.at_work.clone(), shutdown.clone());
+        self.working.spawn(async move {
+            let outcome = match accepted {
+                Accepted::Open(task) => carry_out(&executor, &task, &reporter, &shutdown).await,
+                Accepted::Ended(outcome) => Some(outcome),
+            };
+            if let Some(outcome) = outcome {
+                reporter.ended(&outcome, &shutdown).await;
+            }
+            at_work.end(id);
+        });
+    }
+}
+
+/// `None` when shutdown came first.
+async fn carry_out(executor: &Executor, task: &Task, reporter: &Reporter, shutdown: &Shutdown) -> Option<Outcome> {
+    let (steps, begun) = tokio::sync::watch::channel(None);
+    let told = move |step: loki_executor::Step| {
+        steps.send_replace(Some(step.as_str()));
+    };
+    // steps are told as long as it is carried out, and not after its end
+    tokio::select! {
+        outcome = executor.carry_out(task, told, shutdown) => outcome,
+        () = reporter.follow(begun, shutdown) => None,
+    }
+}

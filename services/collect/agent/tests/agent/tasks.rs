@@ -1,0 +1,112 @@
+//! Tasks are carried out once and their ends told, whatever becomes of the API and of the agent.
+
+use std::path::Path;
+
+use loki_agent::{Config, Deploys};
+use loki_domain::RunId;
+use loki_runtime::Clock;
+use loki_wire::signature::Secret;
+use loki_wire::task::{self as wire, Document, Wanted};
+use serde_json::{Value, json};
+
+use crate::agent::{Running, config, free_address, start, until};
+use crate::stub::{SERVER, Stub};
+
+fn secret() -> Secret {
+    Secret::new([5; 32])
+}
+
+fn script(run: RunId, lines: &str) -> Document {
+    let wanted = Wanted::Script { script: lines.to_owned(), user: None, output_bytes_max: 1 << 10 };
+    let (run, server) = (run.to_string(), SERVER.to_owned());
+    Document { run, server, attempt: 1, expires_ms: Clock::system().now_ms() + 600_000, timeout_ms: 60_000, wanted }
+}
+
+fn give(stub: &Stub, document: &Document, by: &Secret) {
+    let text = serde_json::to_string(document).unwrap();
+    let signature = wire::sign(by, text.as_bytes()).to_string();
+    let mut seen = stub.seen();
+    seen.tasks.push((text, signature));
+    seen.fact += 1;
+}
+
+fn with_tasks(config: Config, folder: &Path) -> Config {
+    let deploys = Deploys { root: folder.join("deploys"), keys: vec![secret().public()], minisign: None };
+    Config { deploys: Some(deploys), ..config }
+}
+
+async fn running(stub: &Stub, folder: &Path) -> Running {
+    let (address, _) = stub.listen(free_address()).await;
+    let agent = start(with_tasks(config(address, &folder.join("spool")), folder));
+    agent.is_ready().await;
+    agent
+}
+
+fn reports(stub: &Stub) -> Vec<Value> {
+    stub.seen().commands.iter().filter(|(kind, _)| kind == "run.report").map(|(_, data)| data.clone()).collect()
+}
+
+fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).unwrap_or_default().lines().count()
+}
+
+#[tokio::test]
+async fn a_task_is_carried_out_once_and_its_end_told() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let counter = folder.path().join("counter");
+    let agent = running(&stub, folder.path()).await;
+    give(&stub, &script(RunId::MIN, &format!("echo ran >>{}", counter.display())), &secret());
+    give(&stub, &script(RunId::MAX, "echo no >&2; exit 3"), &secret());
+    until("both are told", || reports(&stub).len() == 2).await;
+    let mut told = reports(&stub);
+    told.sort_by_key(ToString::to_string);
+    let report = |run: RunId| json!({ "run": run.to_string(), "server": SERVER, "attempt": 1, "state": "succeeded" });
+    let failed = told.iter().find(|told| told["state"] == "failed").unwrap();
+    assert_eq!((&failed["run"], &failed["step"]), (&json!(RunId::MAX.to_string()), &json!("script")));
+    assert!(failed["message"].as_str().unwrap().contains('3'), "{failed}");
+    assert!(told.contains(&report(RunId::MIN)), "{told:?}");
+    // from the first answer on it asks by the id, and says what it has
+    until("it waits", || stub.seen().asked_tasks.last().unwrap() == &format!("id:{SERVER}?seen=f2&wait=30000ms")).await;
+    assert_eq!(stub.seen().asked_tasks[0], "web01?");
+    agent.stop().await;
+
+    // the tasks are still among those that are open: their ends are told again, and nothing runs again
+    let agent = running(&stub, folder.path()).await;
+    until("both are told again", || reports(&stub).len() >= 4).await;
+    agent.stop().await;
+    assert_eq!(lines(&counter), 1);
+}
+
+#[tokio::test]
+async fn what_no_key_has_signed_is_not_carried_out() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let counter = folder.path().join("counter");
+    let count = format!("echo ran >>{}", counter.display());
+    let agent = running(&stub, folder.path()).await;
+    give(&stub, &script(RunId::MIN, &count), &Secret::new([6; 32]));
+    let other = Document { server: "fedcba9876543210".to_owned(), ..script(RunId::MIN, &count) };
+    give(&stub, &other, &secret());
+    let late = Document { expires_ms: 1, ..script(RunId::MIN, &count) };
+    give(&stub, &late, &secret());
+    give(&stub, &script(RunId::MAX, "true"), &secret());
+    until("the good one is told", || !reports(&stub).is_empty()).await;
+    assert_eq!(reports(&stub).iter().map(|report| &report["run"]).collect::<Vec<_>>(), [&json!(RunId::MAX.to_string())]);
+    agent.stop().await;
+    assert_eq!(lines(&counter), 0);
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_told_is_told_later() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let counter = folder.path().join("counter");
+    let agent = running(&stub, folder.path()).await;
+    stub.seen().reports_fail = true;
+    give(&stub, &script(RunId::MIN, &format!("echo ran >>{}", counter.display())), &secret());
+    until("it has run", || lines(&counter) == 1).await;
+    agent.kill().await;
+    stub.seen().reports_fail = false;
+    let agent = running(&stub, folder.path()).await;
+    until("it is told", || reports(&stub).iter().any(|report| report["state"] == "succeeded")).await;
+    agent.stop().await;
+    assert_eq!(lines(&counter), 1);
+}

@@ -1,0 +1,34 @@
+//! Scripts, which run once.
+
+use loki_executor::{Outcome, Step};
+use loki_wire::task::{Document, Wanted};
+
+use crate::host::{Host, document, failure, lines, run};
+
+fn script(host: &Host, number: u8, attempt: u32, lines: &str) -> Document {
+    let script = format!("echo $LOKI_RUN >>{}\n{lines}", host.path().join("log").display());
+    document(number, attempt, Wanted::Script { script, user: None, output_bytes_max: 20 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_runs_once() {
+    let host = Host::new();
+    assert_eq!(host.carry_out(&script(&host, 1, 1, "echo a >b; ls")).await, Outcome::Succeeded);
+    assert_eq!(host.told(), ["script"]);
+    // whose report was lost
+    assert_eq!(host.carry_out(&script(&host, 1, 2, "echo a >b; ls")).await, Outcome::Succeeded);
+    assert_eq!(lines(&host.path().join("log")), [run(1).to_string()]);
+    let output = host.executor.output(run(1)).unwrap();
+    assert_eq!((output.len(), lines(&output[0].path)), (1, vec!["b".to_owned()]));
+    assert!(!output[0].path.with_file_name("scratch").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_fails_is_tried_again_by_the_next_attempt() {
+    let host = Host::new();
+    let outcome = host.carry_out(&script(&host, 1, 1, "echo one two three four five six; exit 7")).await;
+    assert_eq!(failure(&outcome), (Step::Script, "`script` ended with 7: one two three four f"));
+    assert_eq!(lines(&host.executor.output(run(1)).unwrap()[0].path)[1], "[8 bytes more were left out]");
+    assert_eq!(host.carry_out(&script(&host, 1, 2, "true")).await, Outcome::Succeeded);
+    assert_eq!(lines(&host.path().join("log")).len(), 2);
+}

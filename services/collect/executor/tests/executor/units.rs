@@ -1,0 +1,42 @@
+//! Packages that are units of systemd, on a host that has it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use loki_executor::{Outcome, Step};
+
+use crate::host::{Host, Package, document, failure, lines};
+
+/// Makes systemd of a host: a `systemctl` that writes down what it is told, and refuses to start once where a file says so.
+pub(crate) fn make_systemd(host: &Host) {
+    let (told, refuses) = (host.path().join("told"), host.path().join("refuses"));
+    let lines = format!(
+        "#!/bin/sh\necho \"$@\" >>{}\nif [ $1 = start ] && [ -e {refuses} ]; then rm {refuses}; echo job failed >&2; exit 1; fi\n",
+        told.display(),
+        refuses = refuses.display()
+    );
+    std::fs::create_dir(host.path().join("systemd")).unwrap();
+    std::fs::write(host.path().join("systemctl"), lines).unwrap();
+    std::fs::set_permissions(host.path().join("systemctl"), PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+pub(crate) fn package(version: &'static str) -> Package {
+    let mut package = Package::new(version);
+    package.manifest.unit = Some("web.service".to_owned());
+    package
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_is_told_in_the_place_of_hooks() {
+    let host = Host::new();
+    make_systemd(&host);
+    assert_eq!(host.carry_out(&document(1, 1, package("1.0").wanted(&host))).await, Outcome::Succeeded);
+    assert_eq!(host.carry_out(&document(2, 1, package("2.0").wanted(&host))).await, Outcome::Succeeded);
+    let told = host.path().join("told");
+    assert_eq!(lines(&told), ["start -- web.service", "stop -- web.service", "start -- web.service"]);
+    assert_eq!(host.log(), ["1.0 prepare", "1.0 test", "1.0 finish", "2.0 prepare", "2.0 test", "2.0 finish"]);
+    std::fs::write(host.path().join("refuses"), "").unwrap();
+    let outcome = host.carry_out(&document(3, 1, package("3.0").wanted(&host))).await;
+    assert_eq!(failure(&outcome), (Step::Start, "`systemctl start web.service` has failed: job failed; `2.0` serves again"));
+    assert_eq!(lines(&told)[3..], ["stop", "start", "stop", "start"].map(|verb| format!("{verb} -- web.service")));
+    assert_eq!(host.serves().as_deref(), Some("2.0"));
+}

@@ -1,0 +1,26 @@
+//! `/v1/artifacts/{sha256}`: archives of packages, for whoever has no place of their own for them.
+
+pub(crate) mod get;
+pub(crate) mod put;
+
+use loki_artifacts::Artifacts;
+use loki_domain::Sha256;
+
+use crate::App;
+use crate::problem::{Problem, Result};
+
+fn store(app: &App) -> Result<&Artifacts> {
+    app.artifacts.as_ref().ok_or_else(|| {
+        Problem::new(axum::http::StatusCode::NOT_FOUND, "no_artifacts", "there is no store of archives here: set `artifacts.url`")
+    })
+}
+
+fn digest(text: &str) -> Result<Sha256> {
+    text.parse().map_err(|invalid| Problem::bad_parameter("sha256", format!("`sha256`: {invalid}")))
+}
+
+impl From<loki_artifacts::Error> for Problem {
+    fn from(error: loki_artifacts::Error) -> Self {
+        Problem::not_ready(error.to_string())
+    }
+}

@@ -1,0 +1,145 @@
+//! Named tokens as bearer tokens, and what is read of packages, templates and runs.
+
+use loki_wire::signature::Secret;
+use serde_json::{Value, json};
+
+use crate::cell::{Cell, Setting};
+use crate::client::Client;
+
+fn secret(number: u8) -> Secret {
+    Secret::new([number; 32])
+}
+
+fn token(name: &str, number: u8, uses: &[&str]) -> Value {
+    json!({ "name": name, "uses": uses, "key": secret(number).public().to_string() })
+}
+
+fn as_token(cell: &Cell, number: u8) -> Client {
+    cell.client.with_token(&secret(number).reveal())
+}
+
+fn after(outcome: &Value) -> String {
+    outcome["after"].as_str().unwrap().to_owned()
+}
+
+/// A node with two servers, and the owner's token.
+async fn given() -> Cell {
+    let cell = Cell::start().await;
+    cell.client.accept("node.create", json!({ "path": "/acme/shop", "parents": true })).await;
+    for name in ["web01", "web02"] {
+        cell.client.accept("server.register", json!({ "name": name, "state": "online" })).await;
+        cell.client.accept("server.mount", json!({ "server": name, "node": "/acme/shop" })).await;
+    }
+    let made = cell.client.accept("token.create", token("owner", 1, &["deploy", "script", "grant"])).await;
+    cell.client.get(&format!("/v1/tokens?after={}", after(&made))).await.good();
+    cell
+}
+
+#[tokio::test]
+async fn whoever_has_a_named_token_may_what_it_is_for() {
+    let cell = given().await;
+    let refused = cell.client.command("token.create", token("ci", 2, &["deploy"])).await;
+    assert_eq!((refused.status, &refused.body["code"]), (200, &json!("forbidden")), "{}", refused.text);
+    // a secret that no token has is told so at once, also where everybody may read
+    let detail = as_token(&cell, 2).get("/v1/status").await.problem(401, "unauthorized")["detail"].clone();
+    assert!(detail.as_str().unwrap().contains("loki admin token list"), "{detail}");
+
+    let mut ci = token("ci", 2, &["deploy"]);
+    ci["node"] = json!("/acme/shop");
+    let made = as_token(&cell, 1).accept("token.create", ci).await;
+    assert_eq!(made["actor"], "owner", "who names no actor is the token");
+    let listed = cell.client.get(&format!("/v1/tokens?after={}", after(&made))).await;
+    let items = listed.good()["items"].as_array().unwrap();
+    let names: Vec<_> = items.iter().map(|item| (&item["token"]["name"], &item["path"])).collect();
+    assert_eq!(names, [(&json!("ci"), &json!("/acme/shop")), (&json!("owner"), &json!(null))]);
+
+    // a token that is new is known within a second
+    let start = json!({ "node": "/acme/shop", "template": "script", "settings": { "script": "uptime" } });
+    let ci = as_token(&cell, 2);
+    let mut answer = ci.command("run.start", start.clone()).await;
+    while answer.status == 401 {
+        answer = ci.command("run.start", start.clone()).await;
+    }
+    assert_eq!(answer.body["code"], "forbidden", "it is for deploys alone: {}", answer.text);
+    // a signature of one's own stays
+    let named = json!({ "id": "a-1", "actor": "ann", "type": "run.start", "data": start, "keyid": "ci" });
+    let half = ci.post("/v1/commands?wait=60s", named.to_string()).await;
+    assert_eq!(half.problem(422, "bad_envelope")["field"], "signature");
+
+    let removed = as_token(&cell, 1).accept("token.remove", json!({ "name": "ci" })).await;
+    cell.client.get(&format!("/v1/tokens?after={}", after(&removed))).await.good();
+    // it counts as there for some seconds more, and is worth nothing
+    let gone = ci.command("package.withdraw", json!({ "name": "web", "version": "1", "reason": "no" })).await;
+    assert!(gone.status == 401 || gone.body["code"] == "forbidden", "{}", gone.text);
+}
+
+#[tokio::test]
+async fn a_named_token_opens_a_closed_door() {
+    let cell = Cell::start_with(Setting { token: "secret", ..Setting::default() }).await;
+    let by_setting = cell.client.with_token("secret");
+    let made = by_setting.accept("token.create", token("owner", 1, &["deploy", "script", "grant"])).await;
+    by_setting.get(&format!("/v1/tokens?after={}", after(&made))).await.good();
+    as_token(&cell, 1).get("/v1/status").await.good();
+    as_token(&cell, 3).get("/v1/status").await.problem(401, "unauthorized");
+    cell.client.get("/v1/status").await.problem(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn packages_templates_and_runs_are_read() {
+    let cell = given().await;
+    let owner = as_token(&cell, 1);
+    let package = |version: &str| json!({ "name": "web", "version": version, "url": "artifact", "sha256": "00".repeat(32), "size": 7 });
+    for version in ["1.0", "1.1"] {
+        owner.accept("package.register", package(version)).await;
+    }
+    owner.accept("package.withdraw", json!({ "name": "web", "version": "1.0", "reason": "it leaks" })).await;
+    let settings = json!({ "package": "web", "pause_ms": 0 });
+    owner.accept("template.set", json!({ "node": "/acme", "name": "web", "kind": "standard-deploy", "settings": settings })).await;
+    let script = json!({ "node": "/acme/shop", "template": "script", "settings": { "script": "uptime", "batches": "1" } });
+    owner.accept("run.start", script).await;
+    let start = json!({ "node": "/acme/shop", "template": "web", "settings": { "version": "1.1" } });
+    let started = owner.accept("run.start", start).await;
+    let after = after(&started);
+    let get = async |path: &str| {
+        let and = if path.contains('?') { '&' } else { '?' };
+        cell.client.get(&format!("{path}{and}after={after}")).await
+    };
+
+    let packages = get("/v1/packages?limit=1").await;
+    assert_eq!((&packages.good()["items"][0]["version"], packages.body["items"][0]["withdrawn"].is_null()), (&json!("1.0"), false));
+    let next = cell.client.get(&packages.link().unwrap()).await;
+    assert_eq!((&next.good()["items"][0]["version"], &next.body["next"]), (&json!("1.1"), &json!(null)));
+    assert_eq!(get("/v1/packages?name=api").await.good()["items"], json!([]));
+    assert_eq!(get("/v1/packages/web/1.1").await.good()["size"], 7);
+    get("/v1/packages/web/2").await.problem(404, "not_found");
+    get("/v1/packages/We%20b/2").await.names("name");
+
+    let templates = get("/v1/templates?node=/acme/shop").await;
+    let of: Vec<_> = templates.good()["items"].as_array().unwrap().iter().map(|item| (&item["template"]["name"], &item["path"])).collect();
+    assert_eq!(of, [(&json!("web"), &json!("/acme"))]);
+    get("/v1/templates?node=/no").await.problem(404, "not_found");
+    cell.client.get("/v1/templates").await.names("node");
+
+    let runs = get("/v1/runs?node=/acme&unfinished=true").await;
+    let items = runs.good()["items"].as_array().unwrap();
+    let of: Vec<_> = items.iter().map(|item| (&item["run"]["job"]["type"], &item["path"])).collect();
+    assert_eq!(of, [(&json!("deploy"), &json!("/acme/shop")), (&json!("script"), &json!("/acme/shop"))]);
+    assert_eq!(get("/v1/runs?state=failed").await.good()["items"], json!([]));
+    get("/v1/runs?state=done").await.names("state");
+    get("/v1/runs?node=/no").await.problem(404, "not_found");
+
+    let id = items[0]["run"]["id"].as_str().unwrap();
+    let run = get(&format!("/v1/runs/{id}")).await;
+    assert_eq!((&run.good()["package"]["version"], &run.body["from"]), (&json!("1.1"), &json!(null)));
+    assert_eq!(run.body["run"]["by"], "owner");
+    let batches = get(&format!("/v1/runs/{id}/batches")).await;
+    let sizes: Vec<_> =
+        batches.good()["items"].as_array().unwrap().iter().map(|batch| batch["servers"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [1, 1]);
+    let told = async || get(&format!("/v1/runs/{id}/tasks")).await.good()["items"].as_array().unwrap().clone();
+    assert!(told().await.iter().all(|task| task["name"] == "web01" || task["name"] == "web02"));
+    for path in ["/v1/runs/0000000000000000", "/v1/runs/0000000000000000/batches", "/v1/runs/0000000000000000/tasks"] {
+        get(path).await.problem(404, "not_found");
+    }
+    cell.client.get("/v1/runs/x").await.names("run");
+}

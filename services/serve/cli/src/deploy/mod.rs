@@ -1,0 +1,66 @@
+//! `loki deploy`: runs, from their plan to their end.
+
+mod list;
+mod operate;
+mod plan;
+mod settings;
+mod start;
+mod state;
+mod watch;
+
+use crate::exit::{Exit, Failure};
+use crate::flags::Session;
+
+const HELP: &str = "\
+Examples:
+  loki deploy plan /acme/shop/web --batches '1 25% *2'
+  loki deploy start /acme/shop/web --package web --version 1.4.2 --wait 30m
+  loki deploy watch 7rvn000000000001
+  loki deploy rollback 7rvn000000000001 --fast
+
+With `--wait` the exit code is that of the run: 0 when it has succeeded, 1 when it has not or waits for somebody, 124 when it goes on after that time.";
+
+/// Deploy packages and run scripts, batch by batch
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Options {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    Plan(plan::Options),
+    Start(start::Options),
+    Watch(watch::Options),
+    List(list::Options),
+    /// Have a run begin that waits for an approval
+    Approve(operate::Options),
+    /// Have a run tell no further server; those that were told go on
+    Pause(operate::Options),
+    /// Have a paused run go on, whatever has failed so far
+    Resume(operate::Options),
+    /// End a run where it is
+    Stop(operate::Options),
+    /// Try once more what has failed so far
+    Retry(operate::Options),
+    /// Have every server that was told go back to what was there before
+    Rollback(operate::Rollback),
+}
+
+impl Options {
+    pub(crate) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        match self.action {
+            Action::Plan(options) => options.run(session).await,
+            Action::Start(options) => options.run(session).await,
+            Action::Watch(options) => options.run(session).await,
+            Action::List(options) => options.run(session).await,
+            Action::Approve(options) => options.run("run.approve", session).await,
+            Action::Pause(options) => options.run("run.pause", session).await,
+            Action::Resume(options) => options.run("run.resume", session).await,
+            Action::Stop(options) => options.run("run.stop", session).await,
+            Action::Retry(options) => options.run("run.retry", session).await,
+            Action::Rollback(options) => options.run(session).await,
+        }
+    }
+}

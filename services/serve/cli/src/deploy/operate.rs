@@ -1,0 +1,60 @@
+//! `loki deploy pause` and what else can be done with a run that has begun.
+
+use serde_json::json;
+use serde_json::value::to_raw_value;
+
+use super::watch::{Patience, watch};
+use crate::client::{NewCommand, new_id};
+use crate::duration::Time;
+use crate::emit::tell;
+use crate::exit::{Exit, Failure};
+use crate::flags::Session;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The run's id
+    run: String,
+    /// Id by which a repetition of the command is known; a new one when absent
+    #[arg(long)]
+    id: Option<String>,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    options: Options,
+    /// Everywhere at once, and not batch by batch
+    #[arg(long)]
+    fast: bool,
+}
+
+/// How long the outcome may take: a decider that is taking over answers within this time.
+pub(super) const OUTCOME: Time = Time(std::time::Duration::from_secs(30));
+
+impl Options {
+    pub(super) async fn run(self, kind: &str, session: &mut Session) -> Result<Exit, Failure> {
+        let data = json!({ "run": self.run });
+        self.send(kind, data, session).await
+    }
+
+    async fn send(self, kind: &str, data: serde_json::Value, session: &mut Session) -> Result<Exit, Failure> {
+        let data = to_raw_value(&data).map_err(|error| Failure::usage(format!("the command cannot be written: {error}")))?;
+        let id = self.id.unwrap_or_else(new_id);
+        let command = NewCommand { id: &id, kind, actor: None, expires: None, data: &data };
+        let outcome = session.client.emit(&command, Some(OUTCOME.0)).await?;
+        let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
+        if !outcome.is_accepted() || !self.patience.waits() {
+            return Ok(exit);
+        }
+        watch(session, &self.run, outcome.after.as_deref(), self.patience).await
+    }
+}
+
+impl Rollback {
+    pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
+        let data = json!({ "run": self.options.run, "fast": self.fast });
+        self.options.send("run.roll_back", data, session).await
+    }
+}

@@ -1,0 +1,167 @@
+//! `loki deploy`, `loki package` and `loki admin`.
+
+use loki_cli::Exit;
+use loki_wire::signature::Secret;
+use serde_json::{Value, json};
+
+use crate::run::{check, loki};
+use crate::scripted::{Answer, Scripted};
+
+const POST: &str = "POST /v1/commands";
+const RUN: &str = "GET /v1/runs/0000000000000007";
+const TASKS: &str = "GET /v1/runs/0000000000000007/tasks";
+
+fn accepted(facts: &[&str]) -> Answer {
+    let facts: Vec<_> = facts.iter().map(|key| json!({ "key": key, "position": "f9", "data": null })).collect();
+    Answer::ok(json!({ "id": "x", "outcome": "accepted", "position": "c7", "after": "f9", "facts": facts }).to_string())
+}
+
+fn run(state: &str, batch: u32, why: Option<&str>, tasks: &Value) -> Answer {
+    let plan = json!({ "batches": "1", "failures": "0", "on_failure": "pause", "pause_ms": 0, "timeout_ms": 1, "progress_ms": 1 });
+    let job = json!({ "type": "script", "script": "uptime", "user": null, "output_bytes_max": 1 });
+    let run = json!({ "id": "0000000000000007", "node": "0000000000000001", "template": "script", "job": job, "plan": plan, "by": "ci",
+        "state": state, "why": why, "servers": 2, "batches": 2, "batch": batch, "begun_ms": 0, "since_ms": 0, "next_ms": null,
+        "forgiven": 0, "again_ms": null, "ended_ms": null });
+    Answer::ok(json!({ "run": run, "path": "/acme", "package": null, "from": null, "tasks": tasks }).to_string())
+}
+
+fn told(states: &[(&str, &str, Option<&str>)]) -> Answer {
+    let task = |(server, state, message): &(&str, &str, Option<&str>)| {
+        let task = json!({ "run": "0000000000000007", "server": server, "batch": 0, "attempt": 1, "direction": "forward", "state": state,
+            "step": null, "message": message, "told_ms": 0, "changed_ms": 0, "signature": null });
+        json!({ "task": task, "name": server })
+    };
+    Answer::ok(json!({ "items": states.iter().map(task).collect::<Vec<_>>(), "next": null }).to_string())
+}
+
+#[tokio::test]
+async fn a_run_is_followed_to_its_end() {
+    let api = Scripted::new([
+        (POST, vec![accepted(&["run/0000000000000007", "timer/0000000000000007"])]),
+        (RUN, vec![run("running", 0, None, &json!({ "pending": 1 })), run("succeeded", 1, None, &json!({ "succeeded": 2 }))]),
+        (TASKS, vec![told(&[("web01", "pending", None)]), told(&[("web01", "succeeded", None), ("web02", "succeeded", None)])]),
+    ])
+    .await;
+    let arguments = ["deploy", "start", "/acme", "--template", "script", "--script", "uptime", "--batches", "1 *2", "--wait", "1m"];
+    let expected = "accepted c7, to be read after f9\n  f9  run/0000000000000007\n  f9  timer/0000000000000007\nrun 0000000000000007\n\
+        script to /acme, by ci\n\
+        run 0000000000000007  running  batch 1 of 2  0 of 2 servers succeeded, 1 told\n  web01  pending\n\
+        run 0000000000000007  succeeded  2 of 2 servers succeeded\n  web01  succeeded\n  web02  succeeded\n";
+    check(&api.api, &arguments, expected).await;
+    let sent = api.seen()[0].json();
+    assert_eq!(sent["type"], "run.start");
+    assert_eq!(sent["data"], json!({ "node": "/acme", "template": "script", "settings": { "script": "uptime", "batches": "1 *2" } }));
+    assert!(api.lines()[1].ends_with("?after=f9"), "{:?}", api.lines());
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_somebody_ends_the_wait() {
+    let why = Some("1 server has failed, 0 may");
+    let api = Scripted::new([
+        (POST, vec![accepted(&[])]),
+        (RUN, vec![run("paused", 0, why, &json!({ "failed": 1 }))]),
+        (TASKS, vec![told(&[("web01", "failed", Some("no such port"))])]),
+    ])
+    .await;
+    let ran = loki(&api.api, &["deploy", "retry", "0000000000000007", "--wait", "--id", "a-1"]).await;
+    assert_eq!(ran.exit, Exit::Failed);
+    assert!(ran.out.ends_with("servers succeeded, 1 failed: 1 server has failed, 0 may\n  web01  failed: no such port\n"), "{}", ran.out);
+    assert!(ran.err.contains("loki deploy resume 0000000000000007"), "{}", ran.err);
+    assert_eq!((&api.seen()[0].json()["type"], &api.seen()[0].json()["id"]), (&json!("run.retry"), &json!("a-1")));
+    // without waiting it ends with the command
+    check(&api.api, &["deploy", "rollback", "0000000000000007", "--fast"], "accepted c7, it was so already\n").await;
+    let sent = api.seen().into_iter().rfind(|seen| seen.line.starts_with("POST")).unwrap().json();
+    assert_eq!((&sent["type"], &sent["data"]["fast"]), (&json!("run.roll_back"), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_is_said_how_to_come_back_to() {
+    let api = Scripted::new([(RUN, vec![run("running", 1, None, &json!({}))]), (TASKS, vec![told(&[])])]).await;
+    let ran = loki(&api.api, &["deploy", "watch", "0000000000000007", "--wait", "1ms"]).await;
+    assert_eq!(ran.exit, Exit::Timeout);
+    assert!(ran.err.contains("`loki deploy watch 0000000000000007` follows it again"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_plan_shows_batches_as_they_would_be() {
+    let servers = (0..7).map(|number| json!({ "name": format!("web{number}"), "state": if number == 3 { "offline" } else { "online" } }));
+    let template = json!({ "template": { "id": "1", "node": "1", "name": "web", "kind": "standard-deploy",
+        "settings": { "batches": "1 50%", "failures": "10%", "canaries": ["web5"] } }, "path": "/acme" });
+    let api = Scripted::new([
+        ("GET /v1/servers", vec![Answer::ok(json!({ "servers": servers.collect::<Vec<_>>() }).to_string())]),
+        ("GET /v1/templates", vec![Answer::ok(json!({ "items": [template], "next": null }).to_string())]),
+    ])
+    .await;
+    let expected = "template web of /acme\n6 servers in 3 batches; at most 10% may fail\n   1      1  web5\n   2      3  web0 … web2\n   3      2  web4, web6\n";
+    check(&api.api, &["deploy", "plan", "/acme/shop", "--template", "web"], expected).await;
+    let plain = "6 servers in 1 batch; at most 2 may fail\n   1      6  web0 … web6\n";
+    check(&api.api, &["deploy", "plan", "/acme/shop", "--batches", "100%", "--failures", "2"], plain).await;
+    let ran = loki(&api.api, &["deploy", "plan", "/acme/shop", "--template", "api"]).await;
+    assert_eq!(ran.exit, Exit::NotFound);
+    let ran = loki(&api.api, &["deploy", "plan", "/acme/shop", "--canary", "web3"]).await;
+    assert!(ran.err.contains("no online server `web3`"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_token_is_made_here_and_only_its_public_half_is_sent() {
+    let rejected = Answer::ok(r#"{"id":"x","outcome":"rejected","position":"c8","code":"forbidden","message":"no"}"#);
+    let api = Scripted::new([(POST, vec![accepted(&["token/0000000000000001"]), accepted(&[]), rejected])]).await;
+    let create = ["admin", "token", "create", "ci", "--node", "/acme", "--for", "deploy", "--expires", "90d"];
+    let ran = loki(&api.api, &create).await;
+    let secret: Secret = ran.out.trim().parse().unwrap();
+    let data = api.seen()[0].json()["data"].clone();
+    assert_eq!((&data["key"], &data["uses"]), (&json!(secret.public().to_string()), &json!(["deploy"])));
+    assert!(data["expires_ms"].as_i64().unwrap() > 1_000_000_000_000 && data["node"] == "/acme", "{data}");
+    assert!(!api.seen()[0].body.contains(&secret.reveal()));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ci.token");
+    let out = file.to_str().unwrap();
+    let ran = loki(&api.api, &[&create[..], &["--out", out]].concat()).await;
+    assert!(ran.exit == Exit::Ok && !ran.out.contains("loki_"), "{ran:?}");
+    assert!(std::fs::read_to_string(&file).unwrap().trim().parse::<Secret>().is_ok());
+    let ran = loki(&api.api, &[&create[..], &["--out", out]].concat()).await;
+    assert_eq!(ran.exit, Exit::Usage, "it is there already: {}", ran.err);
+    // a token that was not made leaves no secret behind
+    let other = folder.path().join("other.token");
+    let ran = loki(&api.api, &[&create[..], &["--out", other.to_str().unwrap()]].concat()).await;
+    assert!(ran.exit == Exit::Failed && !other.exists(), "{ran:?}");
+}
+
+#[tokio::test]
+async fn tokens_packages_and_runs_are_listed() {
+    let token = |name: &str, node: Option<&str>, path: Option<&str>| json!({ "token": { "name": name, "node": node, "uses": ["deploy", "grant"], "expires_ms": null }, "path": path });
+    let tokens = [token("ci", Some("01"), Some("/acme")), token("old", Some("02"), None), token("owner", None, None)];
+    let package = json!({ "id": "1", "name": "web", "version": "1.4.2", "branch": null, "url": "artifact", "sha256": "ab".repeat(32), "size": 7,
+        "minisign": null, "manifest": { "hooks": {}, "user": null, "unit": null, "health": null }, "withdrawn": "leaks" });
+    let api = Scripted::new([
+        ("GET /v1/tokens", vec![Answer::ok(json!({ "items": tokens, "next": null }).to_string())]),
+        ("GET /v1/packages", vec![Answer::ok(json!({ "items": [package], "next": null }).to_string())]),
+    ])
+    .await;
+    let expected = "NAME   FOR           NODE               EXPIRES\nci     deploy,grant  /acme              never\n\
+        old    deploy,grant  02, which is gone  never\nowner  deploy,grant  /                  never\n";
+    check(&api.api, &["admin", "token", "list"], expected).await;
+    let expected =
+        "NAME  VERSION  BRANCH  SIZE  SHA256        WITHDRAWN  URL\nweb   1.4.2    -       7     abababababab  leaks      artifact\n";
+    check(&api.api, &["package", "list", "web"], expected).await;
+    assert_eq!(api.lines()[1], "GET /v1/packages?name=web&limit=1000");
+}
+
+#[tokio::test]
+async fn a_package_is_registered_by_its_archive() {
+    let api = Scripted::new([(POST, vec![accepted(&["package/0000000000000001"])])]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("web.tar.gz"), "abc").unwrap();
+    std::fs::write(at("web.json"), r#"{"unit":"web.service"}"#).unwrap();
+    let register = ["package", "register", "web", "1.4.2", "--url", "https://dl.acme.example/web"];
+    let ran = loki(&api.api, &[&register[..], &["--file", &at("web.tar.gz"), "--manifest", &at("web.json")]].concat()).await;
+    assert_eq!(ran.exit, Exit::Ok, "{}", ran.err);
+    let data = api.seen()[0].json()["data"].clone();
+    assert_eq!((&data["size"], &data["manifest"]["unit"]), (&json!(3), &json!("web.service")));
+    assert!(data["sha256"].as_str().unwrap().starts_with("ba7816bf"), "{data}");
+    std::fs::write(at("web.json"), "no").unwrap();
+    let ran = loki(&api.api, &[&register[..], &["--file", &at("web.tar.gz"), "--manifest", &at("web.json")]].concat()).await;
+    assert!(ran.exit == Exit::Usage && ran.err.contains("`--manifest`"), "{}", ran.err);
+}
