@@ -82,7 +82,7 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let (known, unseen) = unseen_series().await?;
     Ok(vec![
         Figure::at_most("growth command", last.command / first.command, "times", FLAT),
-        Figure::at_most("growth one node", last.one / first.one, "times", FLAT),
+        Figure::at_most("growth one node", last.one / first.one / grown, "of linear", 1.0),
         Figure::at_most("growth start", last.start / first.start / grown, "of linear", 1.0),
         Figure::at_most("growth all servers", last.query / first.query / grown, "of linear", 1.0),
         Figure::told("growth known series", format!("{known:.0}/s")),
