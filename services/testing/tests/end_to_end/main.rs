@@ -5,6 +5,7 @@
 mod api;
 mod crash;
 mod dead;
+mod deploys;
 mod emptied;
 mod full_disk;
 mod hostile;

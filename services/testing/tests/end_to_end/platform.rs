@@ -245,6 +245,11 @@ impl Platform {
         self.processes[name].id()
     }
 
+    /// What is this test's own.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// Where the embedded set keeps its files.
     pub(crate) fn data(&self) -> PathBuf {
         self.home.path().join("data")

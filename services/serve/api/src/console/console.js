@@ -131,6 +131,30 @@ const drawServers = part("servers", async () => {
   $("hint").textContent = servers.length > SERVERS_MAX ? `The first ${SERVERS_MAX} are shown.` : "";
 });
 
+// The newest runs, of the chosen node or of all; those at work are asked how many of their servers are done.
+const drawRuns = part("runs", async () => {
+  const node = chosen;
+  const { items } = await ask(`/v1/runs?limit=10${node === null ? "" : `&node=${encodeURIComponent(node)}`}`);
+  const ENDED = ["succeeded", "failed", "rolled_back", "cancelled"];
+  const open = items.filter(({ run }) => !ENDED.includes(run.state));
+  const details = new Map(await Promise.all(open.map(async ({ run }) => [run.id, await ask(`/v1/runs/${run.id}`)])));
+  if (node !== chosen) return; // another was chosen meanwhile, and is drawn next
+  const body = $("runs").tBodies[0];
+  body.replaceChildren();
+  for (const { run, path } of items) {
+    const row = body.insertRow();
+    const tasks = details.get(run.id)?.tasks;
+    cell(row, new Date(run.begun_ms).toLocaleString());
+    cell(row, run.job.name || "script");
+    cell(row, run.state.replaceAll("_", " "), run.state === "succeeded" ? "good" : ["failed", "paused"].includes(run.state) ? "bad" : "");
+    cell(row, tasks ? `${tasks.succeeded} of ${run.servers}, batch ${run.batch + 1} of ${run.batches}` : String(run.servers));
+    cell(row, path || "(gone)");
+    cell(row, run.by);
+    cell(row, run.why, "bad");
+  }
+  $("runs").hidden = items.length === 0;
+});
+
 const drawProjections = part("projections", async () => {
   const { projections } = await ask("/v1/status");
   const body = $("projections").tBodies[0];
@@ -150,6 +174,7 @@ const drawProjections = part("projections", async () => {
 function draw() {
   drawTree();
   drawServers();
+  drawRuns();
   drawProjections();
 }
 
@@ -194,4 +219,5 @@ async function follow() {
 addEventListener("hashchange", () => { if (addressed() !== chosen) show(addressed()); });
 show(chosen);
 setInterval(drawProjections, 5000);
+setInterval(drawRuns, 5000);
 follow();
