@@ -25,9 +25,7 @@ pub(crate) fn pool(path: &Path, config: &Config) -> Pool {
     let pool = SqlitePoolOptions::new()
         .max_connections(config.connections_max)
         .acquire_timeout(config.connect_timeout)
-        .connect_lazy_with(
-            options(path, config).create_if_missing(false).pragma("query_only", "ON").pragma("mmap_size", MAPPED_BYTES),
-        );
+        .connect_lazy_with(options(path, config).create_if_missing(false).pragma("query_only", "ON").pragma("mmap_size", MAPPED_BYTES));
     Pool::new(RawPool::Sqlite(pool, path.to_owned()), config)
 }
 
