@@ -147,6 +147,12 @@ impl Runs {
         self.by_target.get(&(node, name.clone()))?.last().and_then(|(_, id)| self.get(id))
     }
 
+    /// The last run of a package at each node.
+    pub fn lasts_of<'r>(&'r self, name: &'r PackageName) -> impl Iterator<Item = &'r Run> {
+        let of_name = self.by_target.iter().filter(move |((_, other), _)| other == name);
+        of_name.filter_map(|(_, runs)| runs.last().and_then(|(_, id)| self.get(id)))
+    }
+
     /// The runs of a node that have not ended, in id order.
     pub fn unfinished_of(&self, node: NodeId) -> impl Iterator<Item = &Run> {
         let ids = self.unfinished.range((node, RunId::MIN)..).take_while(move |(at, _)| *at == node);

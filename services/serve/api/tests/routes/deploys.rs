@@ -143,3 +143,30 @@ async fn packages_templates_and_runs_are_read() {
     }
     cell.client.get("/v1/runs/x").await.names("run");
 }
+
+#[tokio::test]
+async fn a_run_at_a_node_above_goes_back_to_what_a_run_below_has_brought() {
+    let cell = given().await;
+    let owner = as_token(&cell, 1);
+    for version in ["1.0", "1.1"] {
+        let package = json!({ "name": "web", "version": version, "url": "artifact", "sha256": "00".repeat(32), "size": 7 });
+        owner.accept("package.register", package).await;
+    }
+    let run_of = |outcome: &Value| {
+        let facts = outcome["facts"].as_array().unwrap().iter();
+        facts.filter_map(|fact| fact["key"].as_str()?.strip_prefix("run/")).next().unwrap().to_owned()
+    };
+    let start = |node: &str, version: &str| json!({ "node": node, "settings": { "package": "web", "version": version, "batches": "2" } });
+    let below = owner.accept("run.start", start("/acme/shop", "1.0")).await;
+    let run = run_of(&below);
+    let tasks = cell.client.get(&format!("/v1/runs/{run}/tasks?after={}", after(&below))).await;
+    for task in tasks.good()["items"].as_array().unwrap() {
+        let report = json!({ "run": run, "server": task["task"]["server"], "attempt": 1, "state": "succeeded" });
+        cell.client.accept("run.report", report).await;
+    }
+    let above = owner.accept("run.start", start("/acme", "1.1")).await;
+    let detail = cell.client.get(&format!("/v1/runs/{}?after={}", run_of(&above), after(&above))).await;
+    assert_eq!((&detail.good()["package"]["version"], &detail.body["from"]["version"]), (&json!("1.1"), &json!("1.0")));
+    let refused = owner.command("run.roll_back", json!({ "run": run })).await;
+    assert_eq!((&refused.body["code"], &refused.body["outcome"]), (&json!("wrong_state"), &json!("rejected")), "{}", refused.text);
+}

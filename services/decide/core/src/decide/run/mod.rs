@@ -7,6 +7,7 @@
 //! **What is good.** Of all runs of a package at a node only the last may be unfinished, and only the last says which release is good
 //! (`Job::Deploy::good`): the one before, until this run has succeeded.
 
+mod before;
 mod operate;
 mod report;
 mod start;

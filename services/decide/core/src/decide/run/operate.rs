@@ -3,7 +3,8 @@
 use loki_domain::command::Operation;
 use loki_domain::{Code, Job, Key, Rejection, Run, RunId, RunState, ServerId};
 
-use super::super::{Decided, Decision, permit};
+use super::super::{Decided, Decision, lookup, permit};
+use super::before;
 use super::start::check_free;
 use super::step::Step;
 use super::{said, use_of, wrong_state};
@@ -91,6 +92,10 @@ fn check_way_back(state: &State, run: &Run) -> Result<(), Rejection> {
         _ if run.state.is_ended() => {
             let batches = (0..run.batches).filter_map(|number| state.runs().batch(run.id, number));
             let servers: Vec<ServerId> = batches.flat_map(|batch| batch.servers.iter().copied()).collect();
+            if let Some(later) = before::others(state, run.node, name, &servers, run.begun_ms).next() {
+                let message = format!("a later run at `{}` has deployed `{name}` to some of its servers", lookup::path(state, later.node));
+                return Err(Rejection::new(Code::WrongState, "run", message).in_the_way(Key::Run(later.id)));
+            }
             check_free(state, run.node, name, &servers, Some(run.id))
         }
         _ => Ok(()),

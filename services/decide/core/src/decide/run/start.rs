@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use loki_domain::run::{BATCHES_MAX, SERVERS_MAX};
 use loki_domain::{
-    Batch, Batches, Code, Failures, Job, Key, Node, NodeId, NodeRef, OnFailure, PackageName, Plan, Rejection, Run, RunId, RunState,
+    Batch, Batches, Code, Failures, Job, Key, NodeId, NodeRef, OnFailure, PackageId, PackageName, Plan, Rejection, Run, RunId, RunState,
     ServerId, ServerName, ServerState, Settings, TemplateName, job,
 };
 
 use super::super::{Decided, lookup, package, permit, template};
+use super::before;
 use super::step::Step;
 use crate::State;
 use crate::identity::{NewIds, Origin};
@@ -32,8 +33,9 @@ pub(in super::super) fn start(
     let token = permit::check(state, origin, at_ms, template::use_of(kind), Some(node.id))?;
     let settings = given.over(&settings);
     template::check(&settings, kind)?;
-    let job = job(state, node, kind, &settings)?;
+    let wanted = wanted(state, kind, &settings)?;
     let servers = servers(state, node.id, settings.canaries.as_deref().unwrap_or_default())?;
+    let job = job(state, node.id, wanted, &servers);
     if let Job::Deploy { name, .. } = &job {
         check_free(state, node.id, name, &servers, None)?;
     }
@@ -70,7 +72,13 @@ pub(in super::super) fn start(
     Ok(Step::first(state, run, batches, at_ms).decided())
 }
 
-fn job(state: &State, node: &Node, kind: job::Kind, settings: &Settings) -> Result<Job, Rejection> {
+/// What is to be done, whatever is there.
+enum Wanted {
+    Deploy { package: PackageId, name: PackageName },
+    Script(Job),
+}
+
+fn wanted(state: &State, kind: job::Kind, settings: &Settings) -> Result<Wanted, Rejection> {
     let missing = |field: &str| Rejection::new(Code::Invalid, format!("settings.{field}"), format!("`{kind}` needs it: nobody has set it"));
     match kind {
         job::Kind::Deploy => {
@@ -81,18 +89,27 @@ fn job(state: &State, node: &Node, kind: job::Kind, settings: &Settings) -> Resu
                 let message = format!("`{name} {version}` was withdrawn: {reason}");
                 return Err(Rejection::new(Code::Withdrawn, "settings.version", message).in_the_way(Key::Package(package.id)));
             }
-            let last = state.runs().last_of(node.id, name);
-            let (good, number) = match last.map(|last| &last.job) {
-                Some(Job::Deploy { good, number, .. }) => (*good, number.saturating_add(1)),
-                _ => (None, 1),
-            };
-            Ok(Job::Deploy { package: package.id, name: name.clone(), from: good, good, number, fast: false })
+            Ok(Wanted::Deploy { package: package.id, name: name.clone() })
         }
         job::Kind::Script => {
             let script = settings.script.clone().ok_or_else(|| missing("script"))?;
             let output_bytes_max = settings.output_bytes_max.unwrap_or(OUTPUT_BYTES_MAX);
-            Ok(Job::Script { script, user: settings.user.clone(), output_bytes_max })
+            Ok(Wanted::Script(Job::Script { script, user: settings.user.clone(), output_bytes_max }))
         }
+    }
+}
+
+fn job(state: &State, node: NodeId, wanted: Wanted, servers: &[ServerId]) -> Job {
+    match wanted {
+        Wanted::Deploy { package, name } => {
+            let number = match state.runs().last_of(node, &name).map(|last| &last.job) {
+                Some(Job::Deploy { number, .. }) => number.saturating_add(1),
+                _ => 1,
+            };
+            let good = before::good(state, node, &name, servers);
+            Job::Deploy { package, name, from: good, good, number, fast: false }
+        }
+        Wanted::Script(job) => job,
     }
 }
 
