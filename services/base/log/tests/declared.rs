@@ -41,7 +41,7 @@ fn a_topic_holds_the_schemas_of_its_kind() {
 
 #[test]
 fn every_topic_has_a_known_writer_and_reader() {
-    let known: BTreeSet<_> = ["decider", "mysql", "redis", "zookeeper", "opentsdb", "api", "producer", "operator"].into();
+    let known: BTreeSet<_> = ["decider", "clock", "mysql", "redis", "zookeeper", "opentsdb", "api", "producer", "operator"].into();
     for topic in declared("") {
         assert!(!topic.key.is_empty() && !topic.written_by.is_empty() && !topic.read_by.is_empty(), "{}", topic.spec.name);
         for name in topic.written_by.iter().chain(&topic.read_by) {

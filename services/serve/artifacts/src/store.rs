@@ -66,6 +66,8 @@ impl Artifacts {
             let folder = parsed.to_file_path().map_err(|()| wrong("it names no file of this machine".into()))?;
             return Self::in_folder(&folder);
         }
+        // its HTTP client takes its cryptography from the process; refused when the process has one already, which is as good
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (store, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|error| wrong(error.into()))?;
         Ok(Self { store: store.into(), prefix })
     }
