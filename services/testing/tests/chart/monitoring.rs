@@ -11,8 +11,8 @@ const MONITORED: [&str; 4] = ["--api-versions", "monitoring.coreos.com/v1", "--s
 #[test]
 fn monitors_are_there_where_they_are_wanted_and_known() {
     let secured = variant("secured");
-    assert_eq!(of(secured, "PodMonitor").count(), 8);
-    assert_eq!(of(&render(&MONITORED).unwrap(), "PodMonitor").count(), 7, "no agents, no monitor of them");
+    assert_eq!(of(secured, "PodMonitor").count(), 9);
+    assert_eq!(of(&render(&MONITORED).unwrap(), "PodMonitor").count(), 8, "no agents, no monitor of them");
     for monitor in of(secured, "PodMonitor") {
         let selector = texts(monitor.at("/spec/selector/matchLabels"));
         let selected: Vec<_> = pods(secured).filter(|pod| selects(&selector, &pod.labels)).collect();

@@ -154,7 +154,7 @@ fn placement_reaches_the_pods_that_it_is_for() {
 fn labels_of_ours_are_not_replaced() {
     let manifests = render(&["--set", "podLabels.app\\.kubernetes\\.io/component=x,podLabels.own=y"]).unwrap();
     let components: BTreeSet<_> = pods(&manifests).map(|pod| pod.component().to_owned()).collect();
-    assert_eq!(components.len(), 10, "{components:?}");
+    assert_eq!(components.len(), 11, "{components:?}");
     assert!(pods(&manifests).all(|pod| pod.labels["own"] == "y"));
 }
 

@@ -16,7 +16,7 @@ fn defaults() -> Table {
 }
 
 /// What only secrets hold.
-const SECRET: [&str; 9] = [
+const SECRET: [&str; 10] = [
     "mysql.url",
     "mysql.reader_url",
     "mysql.migrate_url",
@@ -26,6 +26,7 @@ const SECRET: [&str; 9] = [
     "redis.url",
     "api.token",
     "zookeeper.auth",
+    "decider.signing_key",
 ];
 
 /// Checks that each key is known and has its default's type.
@@ -67,7 +68,7 @@ fn every_variable_is_one_of_lokis() {
                 let dotted = name.strip_prefix("LOKI__").unwrap().to_lowercase().replace("__", ".");
                 let (section, key) = dotted.split_once('.').unwrap();
                 assert!(defaults[section].get(key).is_some(), "{variant}: {}: {name}", pod.owner);
-                let secret = SECRET.contains(&dotted.as_str()) || dotted == "kafka.options";
+                let secret = SECRET.contains(&dotted.as_str()) || ["kafka.options", "artifacts.options"].contains(&dotted.as_str());
                 assert_eq!(pod.variables()[name].is_err(), secret, "{variant}: {}: {name}", pod.owner);
             }
         }
