@@ -9,7 +9,7 @@ pub(super) struct Layers {
 }
 
 /// Tables whose keys are not ours.
-const FREE: [&str; 1] = ["kafka.options"];
+const FREE: [&str; 2] = ["kafka.options", "artifacts.options"];
 
 impl Layers {
     /// Begins with the defaults, which say what keys there are and of which type.
@@ -53,9 +53,8 @@ impl Layers {
             Value::String(_) => Some(Value::String(text.to_owned())),
             Value::Integer(_) => text.parse().ok().map(Value::Integer),
             Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
-            Value::Table(_) if FREE.contains(&dotted.as_str()) => {
-                format!("v = {text}").parse::<Table>().ok().and_then(|mut t| t.remove("v")).filter(Value::is_table)
-            }
+            Value::Array(_) => inline(text).filter(Value::is_array),
+            Value::Table(_) if FREE.contains(&dotted.as_str()) => inline(text).filter(Value::is_table),
             _ => None,
         };
         match typed {
@@ -63,6 +62,11 @@ impl Layers {
             None => self.mistakes.push(format!("{source}: `{dotted}` must be {}", kind(slot))),
         }
     }
+}
+
+/// A value as TOML has it on one line.
+fn inline(text: &str) -> Option<Value> {
+    format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v"))
 }
 
 /// Where in the file it is wrong.
@@ -96,6 +100,7 @@ fn kind(value: &Value) -> &'static str {
         Value::Integer(_) => "a whole number",
         Value::Boolean(_) => "true or false",
         Value::Table(_) => "a table",
+        Value::Array(_) => "a list, `[\"a\", \"b\"]`",
         _ => "a text",
     }
 }

@@ -364,7 +364,7 @@ fn replace_bad_values(table: &mut toml::Table) -> Vec<String> {
         let default = std::mem::replace(slot, value.clone());
         if let Err(error) = alone.try_into::<Settings>() {
             // its message quotes the value, which may be a secret
-            let message = if path == ["kafka", "options"] { "every value must be a text in quotes" } else { error.message() };
+            let message = if path.ends_with(&["options"]) { "every value must be a text in quotes" } else { error.message() };
             mistakes.push(format!("`{}`: {message}", path.join(".")));
             *value = default;
         }
@@ -439,6 +439,23 @@ mod tests {
         assert!(open.len() == 1 && open[0].contains("telnet.open"), "{open:?}");
         assert!(load("", &[("LOKI__TELNET__LISTEN", "0.0.0.0:4242"), ("LOKI__TELNET__OPEN", "true")], &[]).is_ok());
         assert!(load("", &[("LOKI__TELNET__LISTEN", "")], &[]).is_ok());
+    }
+
+    #[test]
+    fn lists_and_tables_come_from_the_environment_too() {
+        let key = "00".repeat(32);
+        let variables = [
+            ("LOKI__AGENT__TASK_KEYS", &*format!("[\"{key}\"]")),
+            ("LOKI__PROBER__URLS", "[\"http://a/\", \"http://b/\"]"),
+            ("LOKI__ARTIFACTS__OPTIONS", "{ aws_region = \"eu\", aws_secret_access_key = \"hidden\" }"),
+        ];
+        let settings = load("", &variables, &[]).unwrap();
+        assert_eq!((settings.agent.task_keys.as_slice(), settings.prober.urls.len()), ([key].as_slice(), 2));
+        assert!(settings.artifacts.options["aws_region"] == "eu" && !settings.print().unwrap().contains("hidden"));
+        let mistakes = load("", &[("LOKI__AGENT__TASK_KEYS", "00"), ("LOKI__PROBER__URLS", "http://a/")], &[]).unwrap_err().0;
+        assert!(mistakes.len() == 2 && mistakes.iter().all(|mistake| mistake.contains("must be a list")), "{mistakes:?}");
+        let mistakes = load("", &[("LOKI__AGENT__TASK_KEYS", "[\"00\"]")], &[]).unwrap_err().0;
+        assert!(mistakes.len() == 1 && mistakes[0].contains("`agent.task_keys`"), "{mistakes:?}");
     }
 
     #[test]
