@@ -84,9 +84,10 @@ install_backends() {
     want kcat kcat
     want wrk wrk
     want curl curl
+    want openssl openssl
     want git git
     # the shell has a `kill` of its own, which tests cannot start
-    [ -n "$(type -P kill)" ] || packages+=(procps)
+    [ -n "$(type -P kill)" ] && [ -n "$(type -P pkill)" ] || packages+=(procps)
     want java default-jre-headless
     want mvn maven
     install_packages
