@@ -68,6 +68,11 @@ impl Changed {
         kept.complete_from.is_some_and(|from| from <= since + 1) && kept.last.get(&server).is_none_or(|last| *last <= since)
     }
 
+    /// The last change of a server's tasks, if it came after this fact.
+    pub(crate) fn after(&self, server: ServerId, since: u64) -> Option<u64> {
+        self.lock().last.get(&server).copied().filter(|last| *last > since)
+    }
+
     pub(crate) fn wait(&self, server: ServerId) -> Waiting {
         let receiver = self.lock().waiting.entry(server).or_insert_with(|| watch::channel(0).0).subscribe();
         Waiting { changed: self.clone(), server, receiver: Some(receiver) }
@@ -136,6 +141,7 @@ mod tests {
         assert!(!changed.is_still(one, 50) && changed.is_still(one, 51));
         changed.read(&outcome(&[(task(one), 60)]));
         assert!(!changed.is_still(one, 59) && changed.is_still(one, 60));
+        assert_eq!((changed.after(one, 59), changed.after(one, 60), changed.after(other, 0)), (Some(60), None, None));
         changed.clear();
         assert!(!changed.is_still(other, 90));
     }

@@ -68,15 +68,22 @@ pub(crate) async fn list_told(
     let server = id_of(&app, &name).await?;
     let mut waiting = app.tail.changed().wait(server);
     if let (Some(seen), Some(limit)) = (seen, limit) {
-        let known = if app.tail.changed().is_still(server, seen) { None } else { Some(app.deploys.told(server, at_least).await?) };
-        match known {
-            Some(answer) if answer.value.iter().any(|told| told.fact > seen) => return Ok(answered(server, answer)),
-            _ => {}
-        }
-        let change = tokio::select! {
-            change = task::timeout(limit, waiting.change()) => change,
-            // agents ask another process, and are not told that something is wrong
-            () = app.shutdown.begun() => None,
+        let change = match app.tail.changed().after(server, seen) {
+            // it was told already, and the store may not have it yet
+            Some(change) => Some(change),
+            None => {
+                if !app.tail.changed().is_still(server, seen) {
+                    let answer = app.deploys.told(server, at_least).await?;
+                    if answer.value.iter().any(|told| told.fact > seen) {
+                        return Ok(answered(server, answer));
+                    }
+                }
+                tokio::select! {
+                    change = task::timeout(limit, waiting.change()) => change,
+                    // agents ask another process, and are not told that something is wrong
+                    () = app.shutdown.begun() => None,
+                }
+            }
         };
         match change {
             None => return Ok(nothing_new(seen)),

@@ -170,3 +170,29 @@ async fn a_run_at_a_node_above_goes_back_to_what_a_run_below_has_brought() {
     let refused = owner.command("run.roll_back", json!({ "run": run })).await;
     assert_eq!((&refused.body["code"], &refused.body["outcome"]), (&json!("wrong_state"), &json!("rejected")), "{}", refused.text);
 }
+
+#[tokio::test]
+async fn an_agent_waits_for_what_is_new_and_hears_of_it_at_once() {
+    let cell = given().await;
+    let owner = as_token(&cell, 1);
+    let first = cell.client.get("/v1/servers/web01/tasks").await;
+    assert_eq!(first.good()["items"], json!([]));
+    let (server, seen) = (first.body["server"].as_str().unwrap().to_owned(), first.header("loki-position").to_owned());
+    let waits = |seen: &str, wait: &str| format!("/v1/servers/id:{server}/tasks?seen={seen}&wait={wait}");
+    let nothing = cell.client.get(&waits(&seen, "50ms")).await;
+    assert_eq!((nothing.status, nothing.header("loki-position"), nothing.text.as_str()), (204, seen.as_str(), ""));
+    // other servers' tasks do not end the wait, its own do, long before its time
+    let client = cell.client.clone();
+    let path = waits(&seen, "60s");
+    let waiting = tokio::spawn(async move { client.get(&path).await });
+    let start = json!({ "node": "/acme/shop", "template": "script", "settings": { "script": "uptime", "batches": "100%" } });
+    let started = owner.accept("run.start", start).await;
+    let woken = waiting.await.unwrap();
+    // this cell's decider has no key: nothing is signed, so that nothing is told, but the position is further
+    assert_eq!(woken.good()["items"], json!([]));
+    assert_ne!(woken.header("loki-position"), seen);
+    let now = cell.client.get(&format!("/v1/servers/web01/tasks?after={}", after(&started))).await.header("loki-position").to_owned();
+    assert_eq!(cell.client.get(&waits(&now, "50ms")).await.status, 204);
+    cell.client.get(&format!("/v1/servers/web01/tasks?seen={now}&wait=x")).await.names("wait");
+    cell.client.get("/v1/servers/web01/tasks?seen=c1&wait=1s").await.names("seen");
+}
