@@ -113,7 +113,7 @@ pub(crate) fn signed(document: &Document) -> (String, Signature) {
 
 pub(crate) fn document(number: u8, attempt: u32, wanted: Wanted) -> Document {
     let (run, server) = (run(number).to_string(), ServerId::MIN.to_string());
-    Document { run, server, attempt, expires_ms: NOW_MS + 60_000, timeout_ms: 30_000, wanted }
+    Document { run, server, attempt, expires_ms: NOW_MS + 600_000, timeout_ms: 240_000, wanted }
 }
 
 pub(crate) fn nothing() -> Wanted {
@@ -181,13 +181,13 @@ impl Package {
 
 /// Waits for a condition; the test fails when it does not come.
 pub(crate) async fn until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..6_000 {
+    for _ in 0..18_000 {
         if is_so() {
             return;
         }
         task::sleep(Duration::from_millis(10)).await;
     }
-    panic!("in a minute it was never so: {what}");
+    panic!("in three minutes it was never so: {what}");
 }
 
 pub(crate) fn failure(outcome: &Outcome) -> (Step, &str) {
