@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{Read as _, stdin};
 use std::time::Duration;
 
-use serde_json::value::RawValue;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
-use crate::client::{NewCommand, new_id};
+use crate::client::{Client, NewCommand, new_id};
 use crate::duration::Time;
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
@@ -79,6 +80,20 @@ impl Options {
         let outcome = session.client.emit(&command, self.wait.time()).await?;
         tell(&mut session.out, &outcome, self.wait.time())
     }
+}
+
+/// Sends a command that another one of this program's commands has made, with a new id unless one is given, and waits for its outcome.
+pub(crate) async fn ask(
+    client: &Client,
+    actor: Option<&str>,
+    id: Option<String>,
+    kind: &str,
+    data: &impl Serialize,
+    wait: Duration,
+) -> Result<Outcome, Failure> {
+    let data = to_raw_value(data).map_err(|error| Failure::usage(format!("the command cannot be written: {error}")))?;
+    let id = id.unwrap_or_else(new_id);
+    Ok(client.emit(&NewCommand { id: &id, kind, actor, expires: None, data: &data }, Some(wait)).await?)
 }
 
 /// Prints an outcome, or that there is none yet.

@@ -11,15 +11,13 @@ use loki_runtime::Clock;
 use loki_wire::envelope::write_time;
 use loki_wire::signature::Secret;
 use serde::Deserialize;
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, NewCommand, new_id};
+use crate::client::Client;
 use crate::duration::Time;
-use crate::emit::tell;
+use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
-use crate::outcome::Outcome;
 use crate::output::table::Table;
 
 const CREATE_HELP: &str = "\
@@ -100,8 +98,8 @@ impl Action {
             Self::Create(create) => create.run(session).await,
             Self::List(List {}) => list(session).await,
             Self::Remove(remove) => {
-                let data = raw(&json!({ "name": remove.name.as_str() }))?;
-                let outcome = send(&session.client, None, "token.remove", &data, remove.wait.0).await?;
+                let data = json!({ "name": remove.name.as_str() });
+                let outcome = ask(&session.client, None, None, "token.remove", &data, remove.wait.0).await?;
                 tell(&mut session.out, &outcome, Some(remove.wait.0))
             }
         }
@@ -112,10 +110,10 @@ impl Create {
     async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let secret = new_secret()?;
         let expires_ms = self.expires.map(|life| Clock::system().now_ms() + life.0.as_millis() as i64);
-        let data = data(&self.name, self.node.as_ref(), &self.uses, &secret, expires_ms)?;
+        let data = data(&self.name, self.node.as_ref(), &self.uses, &secret, expires_ms);
         // before the token is there, so that none is whose secret nobody has
         let file = self.out.as_deref().map(|path| Written::new(path, &secret)).transpose()?;
-        let outcome = send(&session.client, None, "token.create", &data, self.wait.0).await?;
+        let outcome = ask(&session.client, None, None, "token.create", &data, self.wait.0).await?;
         match file {
             _ if !outcome.is_accepted() && !outcome.is_pending() => {}
             Some(file) => file.keep(),
@@ -152,8 +150,8 @@ pub async fn create_owner(client: &Client, file: &Path, wait: Duration) -> Resul
         }
     };
     let name = "owner".parse().map_err(|_| Failure::usage("`owner` is no name"))?;
-    let data = data(&name, None, &Use::ALL, &secret, None)?;
-    let outcome = send(client, Some("owner"), "token.create", &data, wait).await?;
+    let data = data(&name, None, &Use::ALL, &secret, None);
+    let outcome = ask(client, Some("owner"), None, "token.create", &data, wait).await?;
     if !outcome.is_accepted() {
         return Err(Failure::new(outcome.exit(), format!("the owner's token was not made: {}", outcome.reason())));
     }
@@ -175,13 +173,7 @@ fn new_secret() -> Result<Secret, Failure> {
     Secret::random().ok_or_else(|| Failure::new(Exit::Failed, "the system gives no random bytes"))
 }
 
-fn data(
-    name: &TokenName,
-    node: Option<&NodePath>,
-    uses: &[Use],
-    secret: &Secret,
-    expires_ms: Option<i64>,
-) -> Result<Box<RawValue>, Failure> {
+fn data(name: &TokenName, node: Option<&NodePath>, uses: &[Use], secret: &Secret, expires_ms: Option<i64>) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("name".to_owned(), json!(name.as_str()));
     if let Some(node) = node {
@@ -192,16 +184,7 @@ fn data(
     if let Some(expires_ms) = expires_ms {
         data.insert("expires_ms".to_owned(), json!(expires_ms));
     }
-    raw(&data)
-}
-
-fn raw(value: &impl serde::Serialize) -> Result<Box<RawValue>, Failure> {
-    to_raw_value(value).map_err(|error| Failure::usage(format!("the command cannot be written: {error}")))
-}
-
-async fn send(client: &Client, actor: Option<&str>, kind: &str, data: &RawValue, wait: Duration) -> Result<Outcome, Failure> {
-    let command = NewCommand { id: &new_id(), kind, actor, expires: None, data };
-    Ok(client.emit(&command, Some(wait)).await?)
+    data
 }
 
 /// A file with a secret, which goes again unless it is kept.

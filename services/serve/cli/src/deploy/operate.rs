@@ -1,12 +1,10 @@
 //! `loki deploy pause` and what else can be done with a run that has begun.
 
 use serde_json::json;
-use serde_json::value::to_raw_value;
 
 use super::watch::{Patience, watch};
-use crate::client::{NewCommand, new_id};
 use crate::duration::Time;
-use crate::emit::tell;
+use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
 
@@ -40,10 +38,7 @@ impl Options {
     }
 
     async fn send(self, kind: &str, data: serde_json::Value, session: &mut Session) -> Result<Exit, Failure> {
-        let data = to_raw_value(&data).map_err(|error| Failure::usage(format!("the command cannot be written: {error}")))?;
-        let id = self.id.unwrap_or_else(new_id);
-        let command = NewCommand { id: &id, kind, actor: None, expires: None, data: &data };
-        let outcome = session.client.emit(&command, Some(OUTCOME.0)).await?;
+        let outcome = ask(&session.client, None, self.id, kind, &data, OUTCOME.0).await?;
         let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
         if !outcome.is_accepted() || !self.patience.waits() {
             return Ok(exit);

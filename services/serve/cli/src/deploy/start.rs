@@ -2,13 +2,11 @@
 
 use loki_domain::{NodePath, job::TemplateName};
 use serde_json::json;
-use serde_json::value::to_raw_value;
 
 use super::operate::OUTCOME;
 use super::settings::Settings;
 use super::watch::{Patience, watch};
-use crate::client::{NewCommand, new_id};
-use crate::emit::tell;
+use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
 use crate::outcome::Outcome;
@@ -43,10 +41,7 @@ pub(super) struct Options {
 impl Options {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let data = json!({ "node": self.node.to_string(), "template": self.template.as_str(), "settings": self.settings.json()? });
-        let data = to_raw_value(&data).map_err(|error| Failure::usage(format!("the command cannot be written: {error}")))?;
-        let id = self.id.unwrap_or_else(new_id);
-        let command = NewCommand { id: &id, kind: "run.start", actor: None, expires: None, data: &data };
-        let outcome = session.client.emit(&command, Some(OUTCOME.0)).await?;
+        let outcome = ask(&session.client, None, self.id, "run.start", &data, OUTCOME.0).await?;
         let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
         if !outcome.is_accepted() {
             return Ok(exit);

@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use loki_domain::{ArchiveUrl, PackageName, Sha256, Text, Version};
-use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::measure::measure;
 use super::push::push;
-use crate::client::{NewCommand, new_id};
 use crate::duration::Time;
-use crate::emit::tell;
+use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
 
@@ -119,20 +117,18 @@ impl Register {
 impl More {
     async fn send(self, session: &mut Session, name: &PackageName, version: &Version, archive: &Archive) -> Result<Exit, Failure> {
         let data = self.data(name, version, archive)?;
-        let id = self.id.unwrap_or_else(new_id);
-        let command = NewCommand { id: &id, kind: "package.register", actor: None, expires: None, data: &data };
-        let outcome = session.client.emit(&command, Some(self.wait.0)).await?;
+        let outcome = ask(&session.client, None, self.id, "package.register", &data, self.wait.0).await?;
         tell(&mut session.out, &outcome, Some(self.wait.0))
     }
 
-    fn data(&self, name: &PackageName, version: &Version, archive: &Archive) -> Result<Box<RawValue>, Failure> {
+    fn data(&self, name: &PackageName, version: &Version, archive: &Archive) -> Result<Map<String, Value>, Failure> {
         let mut data = self.read()?;
         for (field, text) in [("name", name.to_string()), ("version", version.to_string()), ("url", archive.url.clone())] {
             data.insert(field.to_owned(), Value::String(text));
         }
         data.insert("sha256".to_owned(), json!(archive.sha256.to_string()));
         data.insert("size".to_owned(), json!(archive.size));
-        to_raw_value(&data).map_err(|error| Failure::usage(format!("the command cannot be written: {error}")))
+        Ok(data)
     }
 
     fn read(&self) -> Result<Map<String, Value>, Failure> {

@@ -2,11 +2,9 @@
 
 use loki_domain::{PackageName, Text, Version};
 use serde_json::json;
-use serde_json::value::to_raw_value;
 
-use crate::client::{NewCommand, new_id};
 use crate::duration::Time;
-use crate::emit::tell;
+use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
 
@@ -26,9 +24,7 @@ pub(super) struct Options {
 impl Options {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let data = json!({ "name": self.name.as_str(), "version": self.version.as_str(), "reason": self.reason.as_str() });
-        let data = to_raw_value(&data).map_err(|error| Failure::usage(format!("the command cannot be written: {error}")))?;
-        let command = NewCommand { id: &new_id(), kind: "package.withdraw", actor: None, expires: None, data: &data };
-        let outcome = session.client.emit(&command, Some(self.wait.0)).await?;
+        let outcome = ask(&session.client, None, None, "package.withdraw", &data, self.wait.0).await?;
         tell(&mut session.out, &outcome, Some(self.wait.0))
     }
 }
