@@ -20,8 +20,9 @@ CREATE TABLE IF NOT EXISTS server (
     idc VARCHAR(256) NULL,
     fact BIGINT NOT NULL,
     json MEDIUMTEXT NOT NULL,
-    PRIMARY KEY (id),
-    KEY server_by_name (name)
+    -- Lists are by name, and rows lie in this order.
+    PRIMARY KEY (name, id),
+    UNIQUE KEY server_by_id (id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS mount (

@@ -21,10 +21,10 @@ CREATE TABLE IF NOT EXISTS server (
     idc TEXT NULL,
     fact INTEGER NOT NULL,
     json TEXT NOT NULL,
-    PRIMARY KEY (id)
+    -- Lists are by name, and rows lie in this order.
+    PRIMARY KEY (name, id),
+    UNIQUE (id)
 ) WITHOUT ROWID;
-
-CREATE INDEX IF NOT EXISTS server_by_name ON server (name);
 
 CREATE TABLE IF NOT EXISTS mount (
     -- Node and server, as in the fact's key.
