@@ -1,9 +1,11 @@
 //! The handle: takes documents, keeps tasks of one package apart, and carries them out to their end.
 
 use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use loki_domain::{RunId, Signature};
+use loki_domain::{RunId, ServerId, Signature};
 use loki_runtime::Shutdown;
 
 use crate::accept::{self, Accepted};
@@ -16,7 +18,7 @@ use crate::layout::{Layout, Place};
 use crate::locks::Locks;
 use crate::output::{self, Output};
 use crate::task::{Outcome, Step, Task, Wanted};
-use crate::{back, metrics, prune, release, script};
+use crate::{back, durable, metrics, prune, release, script};
 
 /// Cheap to clone. Different packages, and scripts, are carried out beside each other.
 #[derive(Clone)]
@@ -51,8 +53,20 @@ impl Executor {
             Err(TryLockError::WouldBlock) => return Err(Error::RootTaken { path: config.root }),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        durable::write_json(&Layout::server(&config.root), &config.server.to_string()).map_err(failed)?;
         let client = Client::new(&config.fetch).map_err(Error::Http)?;
         Ok(Self(Arc::new(Shared { config, layout, client, tasks: Locks::default(), archives: Locks::default(), _lock: lock })))
+    }
+
+    /// The server for which this root was opened last; `None` when it never was.
+    ///
+    /// # Errors
+    /// The root cannot be read.
+    pub fn last_server(root: &Path) -> Result<Option<ServerId>, Error> {
+        let failed = |source| Error::Root { path: root.to_owned(), source };
+        let written: Option<String> = durable::read_json(&Layout::server(root)).map_err(failed)?;
+        let id = written.map(|id| id.parse::<ServerId>());
+        id.transpose().map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, format!("`.server`: {why}"))))
     }
 
     /// Looks whether a document is to be carried out, at this time of the caller's clock.
@@ -67,7 +81,7 @@ impl Executor {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn begun(&self, now_ms: i64) -> std::io::Result<Vec<Task>> {
+    pub fn begun(&self, now_ms: i64) -> io::Result<Vec<Task>> {
         journal::all_begun(&self.0.layout, now_ms)
     }
 
@@ -82,7 +96,7 @@ impl Executor {
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn output(&self, run: RunId) -> std::io::Result<Vec<Output>> {
+    pub fn output(&self, run: RunId) -> io::Result<Vec<Output>> {
         output::of(&self.0.layout, run)
     }
 }

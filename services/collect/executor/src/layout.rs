@@ -34,6 +34,11 @@ impl Layout {
         self.root.join(".lock")
     }
 
+    /// Which server's the root is.
+    pub(crate) fn server(root: &Path) -> PathBuf {
+        root.join(".server")
+    }
+
     pub(crate) fn archives(&self) -> PathBuf {
         self.root.join(".archives")
     }

@@ -2,7 +2,7 @@
 //!
 //! What is to be done is in signed documents, which [`loki_executor`] checks, remembers and carries out; nothing here can make it do anything
 //! else. A task goes on whether the API is there or not. Its end is told until the API has taken it; what could not be told before this process
-//! ended is told by the next, as the executor remembers it.
+//! ended is told by the next, as the executor remembers it. What was begun is gone on with as soon as the agent starts.
 
 mod got;
 mod report;
@@ -40,8 +40,8 @@ pub(crate) struct Tasks {
     token: Secret,
     clock: Clock,
     part: Part,
-    /// From the first answer on, which names this server's id.
-    executor: Option<Executor>,
+    /// And the server whose it is: as the last process knew it, then as the first answer names it.
+    executor: Option<(String, Executor)>,
     /// The position of the answer that we have.
     seen: Option<String>,
     server: Option<String>,
@@ -98,6 +98,7 @@ impl Tasks {
 
     /// Goes on until shutdown. What is at work then is left where it is, and gone on with by the next process.
     pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
+        self.go_on(&shutdown)?;
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         while !shutdown.has_begun() {
             let Some(asked) = shutdown.unless(self.ask()).await else { break };
@@ -108,7 +109,8 @@ impl Tasks {
                         Asked::Tasks(got) => self.take(got, &shutdown)?,
                         Asked::NothingNew => {}
                         Asked::NoServer => {
-                            // nothing can be told to it; it may be registered by somebody else, and never
+                            // nothing can be told to it; it may be registered by somebody else, and never, and then has another id
+                            (self.server, self.seen) = (None, None);
                             shutdown.unless(backoff.wait()).await;
                             continue;
                         }
@@ -131,6 +133,29 @@ impl Tasks {
         Ok(())
     }
 
+    /// Goes on with what the process before had begun, whether the API is there or not.
+    fn go_on(&mut self, shutdown: &Shutdown) -> Result<(), Error> {
+        let Some(server) = Executor::last_server(&self.deploys.root)? else { return Ok(()) };
+        let server = server.to_string();
+        let executor = Executor::open(self.deploys.executor(&server, &self.api, &self.token)?)?;
+        match executor.begun(self.clock.now_ms()) {
+            Ok(begun) => {
+                for task in begun {
+                    tracing::info!(run.id = %task.run, attempt = task.attempt, "a task that was begun is gone on with");
+                    self.work(&executor, (task.run, task.attempt), &server, Accepted::Open(task), shutdown);
+                }
+            }
+            Err(error) => {
+                // the API gives them again
+                metrics::failed("tasks");
+                tracing::warn!(%error, "what was begun cannot be read");
+            }
+        }
+        self.executor = Some((server.clone(), executor));
+        self.server = Some(server);
+        Ok(())
+    }
+
     async fn ask(&self) -> Result<Asked, Failure> {
         // by its id, once that is known: then waiting costs nobody anything
         let name = self.server.as_ref().map_or_else(|| self.name.to_string(), |id| format!("id:{id}"));
@@ -149,19 +174,21 @@ impl Tasks {
     }
 
     fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<(), Error> {
-        if self.server.as_ref() != Some(&got.server) {
-            // another one of this name: what it has to do is no longer ours
-            self.executor = None;
-            self.server = Some(got.server.clone());
-        }
-        self.seen = got.position;
-        let executor = match &self.executor {
-            Some(executor) => executor.clone(),
+        let known = self.executor.as_ref().filter(|(server, _)| *server == got.server).map(|(_, executor)| executor.clone());
+        let executor = match known {
+            Some(executor) => executor,
+            // another server of this name: what it has to do waits until what was begun for the other has ended
+            None if !self.working.is_empty() => return Ok(()),
             None => {
+                self.executor = None;
                 let config = self.deploys.executor(&got.server, &self.api, &self.token)?;
-                self.executor.insert(Executor::open(config)?).clone()
+                let executor = Executor::open(config)?;
+                self.executor = Some((got.server.clone(), executor.clone()));
+                executor
             }
         };
+        self.server = Some(got.server);
+        self.seen = got.position;
         for item in &got.items {
             self.begin(&executor, item, shutdown);
         }
@@ -177,8 +204,18 @@ impl Tasks {
                 return;
             }
         };
-        let Some(id) = item.id().filter(|id| self.at_work.begin(*id)) else { return };
-        let reporter = Reporter::new(self.commands.clone(), self.server.clone().unwrap_or_default(), id);
+        let server = self.server.clone().unwrap_or_default();
+        if let Some(id) = item.id() {
+            self.work(executor, id, &server, accepted, shutdown);
+        }
+    }
+
+    /// Carries it out beside all others, unless that is done already.
+    fn work(&mut self, executor: &Executor, id: (RunId, u32), server: &str, accepted: Accepted, shutdown: &Shutdown) {
+        if !self.at_work.begin(id) {
+            return;
+        }
+        let reporter = Reporter::new(self.commands.clone(), server.to_owned(), id);
         let (executor, at_work, shutdown) = (executor.clone(), self.at_work.clone(), shutdown.clone());
         self.working.spawn(async move {
             let outcome = match accepted {

@@ -110,3 +110,44 @@ async fn an_end_that_cannot_be_told_is_told_later() {
     agent.stop().await;
     assert_eq!(lines(&counter), 1);
 }
+
+#[tokio::test]
+async fn what_was_begun_is_gone_on_with_while_the_api_is_away() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (begun, counter, gate) = (folder.path().join("begun"), folder.path().join("counter"), folder.path().join("gate"));
+    let until_gate = format!("until [ -e {} ]; do sleep 0.02; done", gate.display());
+    let text = format!("echo begun >>{}; {until_gate}; echo ran >>{}", begun.display(), counter.display());
+    let agent = running(&stub, folder.path()).await;
+    give(&stub, &script(RunId::MIN, &text), &secret());
+    until("it has begun", || lines(&begun) == 1).await;
+    agent.kill().await;
+
+    // nobody listens where this one asks
+    let away = start(with_tasks(config(free_address(), &folder.path().join("spool")), folder.path()));
+    std::fs::write(&gate, "").unwrap();
+    let progress = folder.path().join("deploys/.tasks").join(RunId::MIN.to_string()).join("1/progress.json");
+    let ended = || std::fs::read_to_string(&progress).is_ok_and(|text| text.contains("succeeded"));
+    until("it has ended", ended).await;
+    away.kill().await;
+    assert_eq!((lines(&begun), lines(&counter)), (1, 1));
+
+    let agent = running(&stub, folder.path()).await;
+    until("it is told", || reports(&stub).iter().any(|report| report["state"] == "succeeded")).await;
+    agent.stop().await;
+    assert_eq!(lines(&counter), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_was_registered_anew_gets_its_tasks() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let counter = folder.path().join("counter");
+    let root = folder.path().join("deploys");
+    std::fs::create_dir_all(&root).unwrap();
+    // as the process before knew it
+    std::fs::write(root.join(".server"), "\"fedcba9876543210\"").unwrap();
+    let agent = running(&stub, folder.path()).await;
+    give(&stub, &script(RunId::MIN, &format!("echo ran >>{}", counter.display())), &secret());
+    until("it has run", || lines(&counter) == 1).await;
+    agent.stop().await;
+    assert_eq!(std::fs::read_to_string(root.join(".server")).unwrap(), format!("\"{SERVER}\""));
+}
