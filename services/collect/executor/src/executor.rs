@@ -4,9 +4,11 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use loki_domain::{RunId, ServerId, Signature};
 use loki_runtime::Shutdown;
+use loki_runtime::clock::Stopwatch;
 
 use crate::accept::{self, Accepted};
 use crate::config::Config;
@@ -19,6 +21,10 @@ use crate::locks::Locks;
 use crate::output::{self, Output};
 use crate::task::{Outcome, Step, Task, Wanted};
 use crate::{back, durable, metrics, prune, release, script};
+
+/// For the lock of the root, at start.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_LOOK: Duration = Duration::from_millis(5);
 
 /// Cheap to clone. Different packages, and scripts, are carried out beside each other.
 #[derive(Clone)]
@@ -48,10 +54,8 @@ impl Executor {
         let failed = |source| Error::Root { path: config.root.clone(), source };
         let layout = Layout::make(&config.root).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(layout.lock()).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::RootTaken { path: config.root }),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        if !take(&lock).map_err(failed)? {
+            return Err(Error::RootTaken { path: config.root });
         }
         durable::write_json(&Layout::server(&config.root), &config.server.to_string()).map_err(failed)?;
         let client = Client::new(&config.fetch).map_err(Error::Http)?;
@@ -98,6 +102,20 @@ impl Executor {
     /// The journal cannot be read.
     pub fn output(&self, run: RunId) -> io::Result<Vec<Output>> {
         output::of(&self.0.layout, run)
+    }
+}
+
+/// Whether the lock is ours. Whoever was killed while it started a hook may leave a copy of its lock to the hook's process for a moment, until that
+/// has become the hook.
+fn take(lock: &File) -> io::Result<bool> {
+    let since = Stopwatch::start();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if since.elapsed() < LOCK_WAIT => std::thread::sleep(LOCK_LOOK),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 

@@ -106,3 +106,18 @@ fn a_root_belongs_to_one_process() {
     assert!(matches!(taken, Err(Error::RootTaken { .. })), "{:?}", taken.err());
     assert!(matches!(Executor::open(config("root".as_ref())), Err(Error::Config(_))));
 }
+
+/// A process that is about to become a hook has a copy of everything that is open, the lock too, for a moment; its parent may be killed in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_is_about_to_go_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("root");
+    drop(Executor::open(config(&root)).unwrap());
+    let held = std::fs::File::open(root.join(".lock")).unwrap();
+    held.try_lock().unwrap();
+    let opened = task::spawn_blocking("open", move || Executor::open(config(&root)).err());
+    task::sleep(Duration::from_millis(100)).await;
+    drop(held);
+    let error = opened.await.unwrap();
+    assert!(error.is_none(), "{error:?}");
+}

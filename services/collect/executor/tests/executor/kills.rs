@@ -65,7 +65,7 @@ impl Agent {
 
     fn begin(&mut self, waits_at: &str) {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["kills::agent", "--exact", "--test-threads=1"])
+            .args(["kills::agent", "--exact", "--test-threads=1", "--nocapture"])
             .env(FOLDER, &self.folder)
             .env(WAITS_AT, waits_at)
             .stdout(Stdio::null())
@@ -76,8 +76,11 @@ impl Agent {
 
     /// Once this file is there.
     async fn kill_at(&mut self, file: &str) {
-        until(file, || self.folder.join(file).exists()).await;
-        self.child.take().unwrap().kill().await.unwrap();
+        let mut child = self.child.take().unwrap();
+        tokio::select! {
+            () = until(file, || self.folder.join(file).exists()) => child.kill().await.unwrap(),
+            ended = child.wait() => panic!("it has ended before it came to {file}: {ended:?}"),
+        }
     }
 
     /// What became of it, of a process that nobody kills.
