@@ -50,5 +50,12 @@ pub(super) fn find<'s>(state: &'s State, name: &PackageName, version: &Version) 
     state.packages().of(name, version).ok_or_else(not_there)
 }
 
+/// Nobody has withdrawn it; otherwise the field says what it is asked for.
+pub(super) fn check_offered(package: &Package, field: &str) -> Result<(), Rejection> {
+    let Some(reason) = &package.withdrawn else { return Ok(()) };
+    let message = format!("`{} {}` was withdrawn: {reason}", package.name, package.version);
+    Err(Rejection::new(Code::Withdrawn, field, message).in_the_way(Key::Package(package.id)))
+}
+
 /// For a package that has no id yet.
 pub(super) const NO_ID: PackageId = PackageId::MIN;

@@ -193,7 +193,7 @@ impl Words<'_> {
             pause_ms: ms(self, "pause"),
             timeout_ms: ms(self, "timeout"),
             progress_ms: ms(self, "progress"),
-            approval: self.flag("approval").then_some(true),
+            approval: self.maybe("approval").map(|text| text != "no"),
             canaries: (!canaries.is_empty()).then(|| canaries.iter().map(|text| parsed(text)).collect()),
         }
     }

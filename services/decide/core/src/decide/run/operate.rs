@@ -3,7 +3,7 @@
 use loki_domain::command::Operation;
 use loki_domain::{Code, Job, Key, Rejection, Run, RunId, RunState, ServerId};
 
-use super::super::{Decided, Decision, lookup, permit};
+use super::super::{Decided, Decision, lookup, package, permit};
 use super::before;
 use super::start::check_free;
 use super::step::Step;
@@ -15,6 +15,9 @@ pub(in super::super) fn operate(state: &State, run: RunId, operation: Operation,
     let run = super::find(state, run)?;
     let token = permit::check(state, origin, at_ms, use_of(&run.job), Some(run.node))?;
     let by = |what: &str| said(&format!("{what} by `{}`", token.name));
+    if matches!(operation, Operation::Approve | Operation::Resume | Operation::Retry) && !run.state.is_ended() {
+        check_offered(state, run)?;
+    }
     let mut step = Step::of(state, run.clone(), at_ms);
     match (operation, run.state) {
         (Operation::Approve, RunState::AwaitingApproval) => {
@@ -67,6 +70,14 @@ pub(in super::super) fn operate(state: &State, run: RunId, operation: Operation,
         }
     }
     Ok(step.decided())
+}
+
+/// What was withdrawn after the start gets no further by anybody's wish: the run can be stopped, or rolled back.
+fn check_offered(state: &State, run: &Run) -> Result<(), Rejection> {
+    match &run.job {
+        Job::Deploy { package, .. } => state.packages().get(package).map_or(Ok(()), |package| package::check_offered(package, "run")),
+        Job::Script { .. } => Ok(()),
+    }
 }
 
 /// It has its whole time once more, and failures that are known are forgiven.

@@ -31,6 +31,7 @@ pub(in super::super) fn start(
     let node = lookup::node(state, node, "node")?;
     let (kind, settings) = template::at(state, node.id, name)?;
     let token = permit::check(state, origin, at_ms, template::use_of(kind), Some(node.id))?;
+    check_approval(name, &settings, given)?;
     let settings = given.over(&settings);
     template::check(&settings, kind)?;
     let wanted = wanted(state, kind, &settings)?;
@@ -72,6 +73,15 @@ pub(in super::super) fn start(
     Ok(Step::first(state, run, batches, at_ms).decided())
 }
 
+/// An approval that a template asks for is not for whoever starts a run to leave out.
+fn check_approval(name: &TemplateName, template: &Settings, given: &Settings) -> Result<(), Rejection> {
+    if template.approval == Some(true) && given.approval == Some(false) {
+        let message = format!("the template `{name}` asks for an approval: leave it out, and have the run approved");
+        return Err(Rejection::new(Code::Invalid, "settings.approval", message));
+    }
+    Ok(())
+}
+
 /// What is to be done, whatever is there.
 enum Wanted {
     Deploy { package: PackageId, name: PackageName },
@@ -85,10 +95,7 @@ fn wanted(state: &State, kind: job::Kind, settings: &Settings) -> Result<Wanted,
             let name = settings.package.as_ref().ok_or_else(|| missing("package"))?;
             let version = settings.version.as_ref().ok_or_else(|| missing("version"))?;
             let package = package::find(state, name, version)?;
-            if let Some(reason) = &package.withdrawn {
-                let message = format!("`{name} {version}` was withdrawn: {reason}");
-                return Err(Rejection::new(Code::Withdrawn, "settings.version", message).in_the_way(Key::Package(package.id)));
-            }
+            package::check_offered(package, "settings.version")?;
             Ok(Wanted::Deploy { package: package.id, name: name.clone() })
         }
         job::Kind::Script => {
