@@ -73,6 +73,11 @@ impl Executor {
         id.transpose().map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, format!("`.server`: {why}"))))
     }
 
+    /// The server whose tasks it takes.
+    pub fn server(&self) -> ServerId {
+        self.0.config.server
+    }
+
     /// Looks whether a document is to be carried out, at this time of the caller's clock.
     ///
     /// # Errors

@@ -40,8 +40,8 @@ pub(crate) struct Tasks {
     token: Secret,
     clock: Clock,
     part: Part,
-    /// And the server whose it is: as the last process knew it, then as the first answer names it.
-    executor: Option<(String, Executor)>,
+    /// Of the server that the last process knew, then of the one that the API names.
+    executor: Option<Executor>,
     /// The position of the answer that we have.
     seen: Option<String>,
     server: Option<String>,
@@ -137,7 +137,7 @@ impl Tasks {
     fn go_on(&mut self, shutdown: &Shutdown) -> Result<(), Error> {
         let Some(server) = Executor::last_server(&self.deploys.root)? else { return Ok(()) };
         let server = server.to_string();
-        let executor = Executor::open(self.deploys.executor(&server, &self.api, &self.token)?)?;
+        let executor = self.open(&server)?;
         match executor.begun(self.clock.now_ms()) {
             Ok(begun) => {
                 for task in begun {
@@ -151,9 +151,15 @@ impl Tasks {
                 tracing::warn!(%error, "what was begun cannot be read");
             }
         }
-        self.executor = Some((server.clone(), executor));
         self.server = Some(server);
         Ok(())
+    }
+
+    fn open(&mut self, server: &str) -> Result<Executor, Error> {
+        // of one root there is one at a time
+        self.executor = None;
+        let config = self.deploys.executor(server, &self.api, &self.token)?;
+        Ok(self.executor.insert(Executor::open(config)?).clone())
     }
 
     async fn ask(&self) -> Result<Asked, Failure> {
@@ -174,18 +180,11 @@ impl Tasks {
     }
 
     fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<(), Error> {
-        let known = self.executor.as_ref().filter(|(server, _)| *server == got.server).map(|(_, executor)| executor.clone());
-        let executor = match known {
-            Some(executor) => executor,
+        let executor = match &self.executor {
+            Some(executor) if executor.server().to_string() == got.server => executor.clone(),
             // another server of this name: what it has to do waits until what was begun for the other has ended
-            None if !self.working.is_empty() => return Ok(()),
-            None => {
-                self.executor = None;
-                let config = self.deploys.executor(&got.server, &self.api, &self.token)?;
-                let executor = Executor::open(config)?;
-                self.executor = Some((got.server.clone(), executor.clone()));
-                executor
-            }
+            Some(_) if !self.working.is_empty() => return Ok(()),
+            _ => self.open(&got.server)?,
         };
         self.server = Some(got.server);
         self.seen = got.position;

@@ -46,6 +46,14 @@ fn reports(stub: &Stub) -> Vec<Value> {
     stub.seen().commands.iter().filter(|(kind, _)| kind == "run.report").map(|(_, data)| data.clone()).collect()
 }
 
+fn a_success_is_told(stub: &Stub) -> bool {
+    reports(stub).iter().any(|report| report["state"] == "succeeded")
+}
+
+fn counts(path: &Path) -> String {
+    format!("echo ran >>{}", path.display())
+}
+
 fn lines(path: &Path) -> usize {
     std::fs::read_to_string(path).unwrap_or_default().lines().count()
 }
@@ -55,7 +63,7 @@ async fn a_task_is_carried_out_once_and_its_end_told() {
     let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
     let counter = folder.path().join("counter");
     let agent = running(&stub, folder.path()).await;
-    give(&stub, &script(RunId::MIN, &format!("echo ran >>{}", counter.display())), &secret());
+    give(&stub, &script(RunId::MIN, &counts(&counter)), &secret());
     give(&stub, &script(RunId::MAX, "echo no >&2; exit 3"), &secret());
     until("both are told", || reports(&stub).len() == 2).await;
     let mut told = reports(&stub);
@@ -81,7 +89,7 @@ async fn a_task_is_carried_out_once_and_its_end_told() {
 async fn what_no_key_has_signed_is_not_carried_out() {
     let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
     let counter = folder.path().join("counter");
-    let count = format!("echo ran >>{}", counter.display());
+    let count = counts(&counter);
     let agent = running(&stub, folder.path()).await;
     give(&stub, &script(RunId::MIN, &count), &Secret::new([6; 32]));
     let other = Document { server: "fedcba9876543210".to_owned(), ..script(RunId::MIN, &count) };
@@ -101,12 +109,12 @@ async fn an_end_that_cannot_be_told_is_told_later() {
     let counter = folder.path().join("counter");
     let agent = running(&stub, folder.path()).await;
     stub.seen().reports_fail = true;
-    give(&stub, &script(RunId::MIN, &format!("echo ran >>{}", counter.display())), &secret());
+    give(&stub, &script(RunId::MIN, &counts(&counter)), &secret());
     until("it has run", || lines(&counter) == 1).await;
     agent.kill().await;
     stub.seen().reports_fail = false;
     let agent = running(&stub, folder.path()).await;
-    until("it is told", || reports(&stub).iter().any(|report| report["state"] == "succeeded")).await;
+    until("it is told", || a_success_is_told(&stub)).await;
     agent.stop().await;
     assert_eq!(lines(&counter), 1);
 }
@@ -116,7 +124,7 @@ async fn what_was_begun_is_gone_on_with_while_the_api_is_away() {
     let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
     let (begun, counter, gate) = (folder.path().join("begun"), folder.path().join("counter"), folder.path().join("gate"));
     let until_gate = format!("until [ -e {} ]; do sleep 0.02; done", gate.display());
-    let text = format!("echo begun >>{}; {until_gate}; echo ran >>{}", begun.display(), counter.display());
+    let text = format!("echo begun >>{}; {until_gate}; {}", begun.display(), counts(&counter));
     let agent = running(&stub, folder.path()).await;
     give(&stub, &script(RunId::MIN, &text), &secret());
     until("it has begun", || lines(&begun) == 1).await;
@@ -132,7 +140,7 @@ async fn what_was_begun_is_gone_on_with_while_the_api_is_away() {
     assert_eq!((lines(&begun), lines(&counter)), (1, 1));
 
     let agent = running(&stub, folder.path()).await;
-    until("it is told", || reports(&stub).iter().any(|report| report["state"] == "succeeded")).await;
+    until("it is told", || a_success_is_told(&stub)).await;
     agent.stop().await;
     assert_eq!(lines(&counter), 1);
 }
@@ -146,7 +154,7 @@ async fn a_server_that_was_registered_anew_gets_its_tasks() {
     // as the process before knew it
     std::fs::write(root.join(".server"), "\"fedcba9876543210\"").unwrap();
     let agent = running(&stub, folder.path()).await;
-    give(&stub, &script(RunId::MIN, &format!("echo ran >>{}", counter.display())), &secret());
+    give(&stub, &script(RunId::MIN, &counts(&counter)), &secret());
     until("it has run", || lines(&counter) == 1).await;
     agent.stop().await;
     assert_eq!(std::fs::read_to_string(root.join(".server")).unwrap(), format!("\"{SERVER}\""));

@@ -15,12 +15,10 @@ pub(in super::super) fn operate(state: &State, run: RunId, operation: Operation,
     let run = super::find(state, run)?;
     let token = permit::check(state, origin, at_ms, use_of(&run.job), Some(run.node))?;
     let by = |what: &str| said(&format!("{what} by `{}`", token.name));
-    if matches!(operation, Operation::Approve | Operation::Resume | Operation::Retry) && !run.state.is_ended() {
-        check_offered(state, run)?;
-    }
     let mut step = Step::of(state, run.clone(), at_ms);
     match (operation, run.state) {
         (Operation::Approve, RunState::AwaitingApproval) => {
+            check_offered(state, run)?;
             step.run.state = RunState::Running;
             step.run.since_ms = at_ms;
             step.run.why = by("approved");
@@ -35,7 +33,10 @@ pub(in super::super) fn operate(state: &State, run: RunId, operation: Operation,
         (Operation::Pause, RunState::Paused) => return Ok(Decision::nothing()),
         (Operation::Pause, _) => return Err(wrong_state(run, "only one that is running can be paused")),
 
-        (Operation::Resume, RunState::Paused) => resume(&mut step, at_ms),
+        (Operation::Resume, RunState::Paused) => {
+            check_offered(state, run)?;
+            resume(&mut step, at_ms);
+        }
         (Operation::Resume, RunState::Running) => return Ok(Decision::nothing()),
         (Operation::Resume, _) => return Err(wrong_state(run, "only one that is paused can be resumed")),
 
@@ -47,6 +48,7 @@ pub(in super::super) fn operate(state: &State, run: RunId, operation: Operation,
         }
 
         (Operation::Retry, RunState::Running | RunState::Paused) => {
+            check_offered(state, run)?;
             if run.state == RunState::Paused {
                 resume(&mut step, at_ms);
             }
