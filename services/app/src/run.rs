@@ -48,12 +48,16 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
     if plan.services.contains(&Service::Mysql) {
         let state = runner(&settings, &backends, &process.health, backends.state_projection()?, &backends.topics.facts);
         let history = runner(&settings, &backends, &process.health, backends.history_projection()?, &backends.topics.outcomes);
+        let task_logs =
+            runner(&settings, &backends, &process.health, backends.task_log_projection()?, &backends.topics.task_logs);
         let domains = runner(&settings, &backends, &process.health, backends.domain_projection()?, &backends.topics.facts);
         controls.add("mysql", state.control());
         controls.add("history", history.control());
+        controls.add("task_logs", task_logs.control());
         controls.add("cdn_system", domains.control());
         process.spawn_back("mysql", state.run(process.back.clone()));
         process.spawn_back("history", history.run(process.back.clone()));
+        process.spawn_back("task_logs", task_logs.run(process.back.clone()));
         process.spawn_back("cdn_system", domains.run(process.back.clone()));
     }
     if plan.services.contains(&Service::Zookeeper) {
@@ -106,6 +110,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
             state: readers.state,
             deploys: readers.deploys,
             history: readers.history,
+            task_logs: readers.task_logs,
             domains: backends.domain_reader()?,
             tree: backends.tree_reader(&process.health, &process.shutdown),
             servers: backends.samples.servers_reader()?,

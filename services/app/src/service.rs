@@ -11,7 +11,7 @@ pub(crate) enum Service {
     Decider,
     /// Fires the timers of runs.
     Clock,
-    /// Projects facts into the relational store, and outcomes into its history.
+    /// Projects facts into the relational store, outcomes into its history, and what hooks print into the logs of tasks.
     Mysql,
     /// Projects facts into the tree's store.
     Zookeeper,

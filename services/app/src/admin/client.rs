@@ -89,7 +89,12 @@ impl Stores {
     }
 
     async fn end(&self, projection: &str) -> anyhow::Result<u64> {
-        let topic = if projection == "history" { &self.0.topics.outcomes } else { &self.0.topics.facts };
+        let topics = &self.0.topics;
+        let topic = match projection {
+            "history" => &topics.outcomes,
+            "task_logs" => &topics.task_logs,
+            _ => &topics.facts,
+        };
         Ok(self.0.log.bounds(&Partition::only(&Topic::new(topic))).await?.end)
     }
 }

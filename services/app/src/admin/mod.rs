@@ -11,3 +11,4 @@ pub(crate) mod topics;
 mod unreached;
 pub(crate) mod verify;
 mod verify_series;
+mod verify_task_logs;

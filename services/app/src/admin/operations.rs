@@ -79,7 +79,7 @@ struct DescribedRebuilding {
 /// Answers at once with the request's number; the store is built when `rebuilt` of the same path has reached it.
 #[utoipa::path(
     post, path = "/v1/operations/rebuild/{store}", tag = "operation",
-    params(("store" = String, Path, description = "`mysql`, `history`, `cdn_system`, `zookeeper`, `redis` where there is one, or `opentsdb`")),
+    params(("store" = String, Path, description = "`mysql`, `history`, `task_logs`, `cdn_system`, `zookeeper`, `redis` where there is one, or `opentsdb`")),
     responses((status = 202, description = "It will be built anew", body = DescribedAsked), (status = 404, description = "No such projection", body = Problem))
 )]
 async fn rebuild(State(operations): State<Operations>, Path(store): Path<String>) -> Response {
@@ -94,7 +94,7 @@ async fn rebuild(State(operations): State<Operations>, Path(store): Path<String>
 /// How far a store is in being built anew.
 #[utoipa::path(
     get, path = "/v1/operations/rebuild/{store}", tag = "operation",
-    params(("store" = String, Path, description = "`mysql`, `history`, `cdn_system`, `zookeeper`, `redis` where there is one, or `opentsdb`")),
+    params(("store" = String, Path, description = "`mysql`, `history`, `task_logs`, `cdn_system`, `zookeeper`, `redis` where there is one, or `opentsdb`")),
     responses((status = 200, description = "The newest request, and how far it is", body = DescribedRebuilding),
         (status = 404, description = "No such projection", body = Problem))
 )]

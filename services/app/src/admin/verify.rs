@@ -23,7 +23,7 @@ use loki_runtime::task;
 use loki_wire::{Change, Fact, Topics};
 use serde_json::value::RawValue;
 
-use super::verify_series;
+use super::{verify_series, verify_task_logs};
 use crate::backends::Backends;
 
 /// Compares every store with the log; `true` when all are equal.
@@ -31,10 +31,11 @@ pub(crate) async fn all(backends: &Backends, out: &mut OnFinding<'_>) -> anyhow:
     let readers = backends.readers()?;
     let mut equal = true;
     let redis = backends.samples.redis().map(|_| "redis");
-    for store in ["mysql", "history", "cdn_system", "zookeeper"].into_iter().chain(redis).chain(["opentsdb"]) {
+    for store in ["mysql", "history", "task_logs", "cdn_system", "zookeeper"].into_iter().chain(redis).chain(["opentsdb"]) {
         let result = match store {
             "mysql" => state(backends, &*readers.state, out).await,
             "history" => history(backends, &*readers.history, out).await,
+            "task_logs" => verify_task_logs::task_logs(backends, &*readers.task_logs, out).await,
             "cdn_system" => domains(backends, out).await,
             "redis" => servers(backends, out).await,
             "opentsdb" => verify_series::series(backends, out).await,
@@ -117,7 +118,7 @@ where
 }
 
 /// The offset of the last record that a store must have passed; `None` while the topic is empty.
-async fn last(backends: &Backends, topic: &str) -> anyhow::Result<Option<u64>> {
+pub(super) async fn last(backends: &Backends, topic: &str) -> anyhow::Result<Option<u64>> {
     let partition = Partition::only(&Topic::new(topic));
     let bounds = backends.log.bounds(&partition).await?;
     if bounds.end == bounds.start {
@@ -128,7 +129,7 @@ async fn last(backends: &Backends, topic: &str) -> anyhow::Result<Option<u64>> {
 }
 
 /// A dump as lines.
-struct Dumped(Box<dyn Dump>);
+pub(super) struct Dumped(pub(super) Box<dyn Dump>);
 
 #[async_trait]
 impl Lines for Dumped {
@@ -324,13 +325,13 @@ impl Lines for History {
 }
 
 /// All records of a topic below an offset.
-struct UpTo {
+pub(super) struct UpTo {
     reader: Box<dyn Reader>,
     end: u64,
 }
 
 impl UpTo {
-    async fn open(log: &Arc<dyn Log>, topic: &str, end: u64) -> anyhow::Result<Self> {
+    pub(super) async fn open(log: &Arc<dyn Log>, topic: &str, end: u64) -> anyhow::Result<Self> {
         let partition = Partition::only(&Topic::new(topic));
         let bounds = log.bounds(&partition).await?;
         if bounds.end < end {
@@ -339,7 +340,7 @@ impl UpTo {
         Ok(Self { reader: log.reader(&partition, 0).await?, end })
     }
 
-    async fn next(&mut self) -> anyhow::Result<Option<Vec<loki_log::Record>>> {
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Vec<loki_log::Record>>> {
         while self.reader.position() < self.end {
             let batch = self.reader.read(5_000, Duration::from_secs(10)).await?;
             let ended = batch.at_end;

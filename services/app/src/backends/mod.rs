@@ -10,7 +10,7 @@ use loki_log::kafka::KafkaLog;
 use loki_log::sqlite::{Options, SqlitePair};
 use loki_log::{Log, Topic, TopicSpec};
 use loki_mysql::port::DomainReader;
-use loki_mysql::{Database, DomainProjection, HistoryProjection, Projected, Readers, StateProjection};
+use loki_mysql::{Database, DomainProjection, HistoryProjection, Projected, Readers, StateProjection, TaskLogProjection};
 use loki_runner::{Projection, State, Stored};
 use loki_runtime::Shutdown;
 use loki_telemetry::Health;
@@ -125,6 +125,10 @@ impl Backends {
         Ok(HistoryProjection::history(&self.relational)?)
     }
 
+    pub(crate) fn task_log_projection(&self) -> anyhow::Result<TaskLogProjection> {
+        Ok(TaskLogProjection::task_logs(&self.relational)?)
+    }
+
     pub(crate) fn domain_projection(&self) -> anyhow::Result<DomainProjection> {
         Ok(DomainProjection::domains(&self.cdn_system)?)
     }
@@ -168,6 +172,7 @@ impl Backends {
             ("mysql", _) => loki_mysql::forget(&self.relational, Projected::State).await?,
             ("redis", _) => loki_redis::facts::forget(self.redis()?).await?,
             ("history", _) => loki_mysql::forget(&self.relational, Projected::History).await?,
+            ("task_logs", _) => loki_mysql::forget(&self.relational, Projected::TaskLogs).await?,
             ("cdn_system", _) => loki_mysql::forget(&self.cdn_system, Projected::Domains).await?,
             (_, Tree::Zookeeper(config)) => loki_zookeeper::forget(config).await?,
             (_, Tree::Memory(memory)) => memory.clear(),
@@ -184,6 +189,7 @@ impl Backends {
                 servers.stored().await?
             }
             "history" => self.readers()?.history.stored().await?,
+            "task_logs" => self.readers()?.task_logs.stored().await?,
             "cdn_system" => self.domain_reader()?.stored().await?,
             _ => {
                 let mut projection = self.tree_projection();
@@ -202,6 +208,7 @@ impl Backends {
             // it does not tell
             ("redis", _) => None,
             ("history", _) => loki_mysql::rebuilding(&self.relational, Projected::History).await?,
+            ("task_logs", _) => loki_mysql::rebuilding(&self.relational, Projected::TaskLogs).await?,
             ("cdn_system", _) => loki_mysql::rebuilding(&self.cdn_system, Projected::Domains).await?,
             (_, Tree::Zookeeper(config)) => loki_zookeeper::rebuilding(config).await?,
             (_, Tree::Memory(_)) => None,

@@ -1,4 +1,4 @@
-//! Positions name their stream: `c17` is a command, `f42` a fact, `o8` an outcome.
+//! Positions name their stream: `c17` is a command, `f42` a fact, `o8` an outcome, `l5` a chunk of a task's log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +10,8 @@ pub enum Stream {
     Command,
     Fact,
     Outcome,
+    /// Of what hooks and scripts print.
+    TaskLog,
 }
 
 /// An offset in one of the streams.
@@ -31,6 +33,10 @@ impl Position {
     pub fn outcome(offset: u64) -> Self {
         Self { stream: Stream::Outcome, offset }
     }
+
+    pub fn task_log(offset: u64) -> Self {
+        Self { stream: Stream::TaskLog, offset }
+    }
 }
 
 impl fmt::Display for Position {
@@ -39,6 +45,7 @@ impl fmt::Display for Position {
             Stream::Command => 'c',
             Stream::Fact => 'f',
             Stream::Outcome => 'o',
+            Stream::TaskLog => 'l',
         };
         write!(f, "{letter}{}", self.offset)
     }
@@ -49,7 +56,7 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let wrong = || {
             Invalid::new(format!(
-                "`{}` is no position: write `c17` for a command, `f42` for a fact, `o8` for an outcome",
+                "`{}` is no position: write `c17` for a command, `f42` for a fact, `o8` for an outcome, `l5` for a chunk of a task's log",
                 text.escape_default()
             ))
         };
@@ -58,6 +65,7 @@ impl FromStr for Position {
             Some('c') => Stream::Command,
             Some('f') => Stream::Fact,
             Some('o') => Stream::Outcome,
+            Some('l') => Stream::TaskLog,
             _ => return Err(wrong()),
         };
         let digits = letters.as_str();
@@ -76,7 +84,7 @@ mod tests {
 
     #[test]
     fn positions_read_back() {
-        for text in ["c17", "f0", "o9223372036854775807"] {
+        for text in ["c17", "f0", "o9223372036854775807", "l5"] {
             assert_eq!(text.parse::<Position>().map(|p| p.to_string()).as_deref(), Ok(text));
         }
         for bad in ["", "c", "17", "x1", "c-1", "c+1", "c1 ", "c9223372036854775808", "c99999999999999999999"] {

@@ -7,11 +7,12 @@ use serde::Deserialize;
 use crate::topic::TopicSpec;
 
 /// Every file of `topics/`, in the order in which data flows; a test holds the list and the folder together.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("loki.commands.toml", include_str!("../../../../topics/loki.commands.toml")),
     ("loki.facts.toml", include_str!("../../../../topics/loki.facts.toml")),
     ("loki.outcomes.toml", include_str!("../../../../topics/loki.outcomes.toml")),
     ("loki.samples.toml", include_str!("../../../../topics/loki.samples.toml")),
+    ("loki.task-logs.toml", include_str!("../../../../topics/loki.task-logs.toml")),
     ("loki.dead.toml", include_str!("../../../../topics/loki.dead.toml")),
 ];
 

@@ -18,7 +18,7 @@ fn names_are_those_of_the_code_with_the_prefix() {
     for prefix in ["", "east."] {
         let topics = Topics::new(prefix);
         let declared: Vec<_> = declared(prefix).into_iter().map(|topic| topic.spec.name).collect();
-        assert_eq!(declared, [topics.commands, topics.facts, topics.outcomes, topics.samples, topics.dead]);
+        assert_eq!(declared, [topics.commands, topics.facts, topics.outcomes, topics.samples, topics.task_logs, topics.dead]);
     }
 }
 
@@ -85,6 +85,8 @@ fn what_the_promises_rest_on() {
     assert_eq!(facts.segment_ms, Some(DAY_MS));
     let samples = &find(&all, &topics.samples).spec;
     assert_eq!((samples.cleanup, samples.timestamp, samples.retention_ms), (Cleanup::Delete, Timestamp::Append, Some(7 * DAY_MS)));
+    let logs = &find(&all, &topics.task_logs).spec;
+    assert_eq!((logs.cleanup, logs.timestamp, logs.retention_ms), (Cleanup::Delete, Timestamp::Append, Some(30 * DAY_MS)));
     let dead = &find(&all, &topics.dead).spec;
     assert_eq!(dead.cleanup, Cleanup::Compact);
     assert!(dead.max_message_bytes > facts.max_message_bytes, "a dead letter is its record and the reason");

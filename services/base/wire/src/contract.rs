@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{DeadLetter, Envelope, Error, Headers, Intake, command, fact, outcome};
+use crate::{DeadLetter, Envelope, Error, Headers, Intake, command, fact, outcome, task_log};
 
 /// Gives a record to every reader: each answers with a value or an error, and what it read is written and read again the same.
 ///
@@ -32,6 +32,10 @@ pub fn reads_again(key: Option<&Bytes>, value: Option<&Bytes>, headers: &Headers
     if let Ok(outcome) = outcome::read(value, headers) {
         let again = outcome::write(&outcome, None);
         assert_eq!(outcome::read(Some(&again.value), &again.headers).unwrap(), outcome);
+    }
+    if let Ok(chunk) = task_log::read(value, headers) {
+        let (_, value, headers) = task_log::write(&chunk);
+        assert_eq!(task_log::read(Some(&value), &headers).unwrap(), chunk);
     }
     if let Some(value) = value
         && let Ok(letter) = DeadLetter::read(value, headers)

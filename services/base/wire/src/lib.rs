@@ -1,7 +1,7 @@
 //! What travels on the topics: the only serde types of events.
 //!
 //! `envelope` reads and writes CloudEvents around the data; `command`, `fact` and `outcome` hold one file per published version, frozen once
-//! released; `dead` keeps what could not be read. `schema` lists every type with its JSON Schema (checked in under `schemas/`).
+//! released; `dead` keeps what could not be read; `task_log` is what hooks and scripts print. `schema` lists every type with its JSON Schema (checked in under `schemas/`).
 //! `mounted` is no event: it is the one answer that two stores must give byte for byte.
 //! Intake (commands) refuses unknown fields; readers (facts, outcomes) ignore them.
 
@@ -22,6 +22,7 @@ pub mod schema;
 mod shape;
 pub mod signature;
 pub mod task;
+pub mod task_log;
 pub mod topics;
 
 pub use body::CommandBody;

@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 
-use crate::{command, fact, outcome, sample};
+use crate::{command, fact, outcome, sample, task_log};
 
 /// A type's schema under its name, `<kind>.<name>.v<N>`.
 pub struct Published {
@@ -65,6 +65,7 @@ pub fn published() -> Vec<Published> {
         of::<f::Log>("fact.log.v1"),
         of::<outcome::v1::Command>("outcome.command.v1"),
         of::<sample::v1::Points>(sample::v1::NAME),
+        of::<task_log::v1::Written>(task_log::v1::NAME),
     ]
 }
 

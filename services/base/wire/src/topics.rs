@@ -8,6 +8,7 @@ pub struct Topics {
     pub facts: String,
     pub outcomes: String,
     pub samples: String,
+    pub task_logs: String,
     pub dead: String,
 }
 
@@ -20,6 +21,7 @@ impl Topics {
             facts: named("facts"),
             outcomes: named("outcomes"),
             samples: named("samples"),
+            task_logs: named("task-logs"),
             dead: named("dead"),
         }
     }

@@ -8,7 +8,7 @@ mod corpus;
 use std::collections::BTreeSet;
 
 use corpus::{Case, cases, path};
-use loki_wire::{Change, Envelope, Intake, command, digest, fact, outcome, sample};
+use loki_wire::{Change, Envelope, Intake, command, digest, fact, outcome, sample, task_log};
 use serde_json::{Value, json};
 
 /// What reading gives, as JSON.
@@ -53,6 +53,10 @@ fn read(name: &str, case: &Case) -> Value {
                 Err(error) => json!({ "code": error.code(), "field": error.field() }),
             });
             json!({ "case": case.case, "points": points.collect::<Vec<_>>() })
+        }
+        Some("task-log") => {
+            let chunk = task_log::read(value.as_ref(), &headers).unwrap();
+            json!({ "case": case.case, "id": chunk.id(), "step": chunk.step, "bytes": chunk.bytes, "text": chunk.text, "last": chunk.is_last })
         }
         _ => panic!("`{name}`: a kind without a reader"),
     }
@@ -117,6 +121,11 @@ fn what_was_read_is_written_so_that_it_reads_the_same() {
                     let samples = good(sample::read(value.as_ref(), &headers).unwrap());
                     let (value, headers) = sample::write(&samples);
                     assert_eq!(good(sample::read(Some(&value), &headers).unwrap()), samples, "{}: {}", schema.name, case.case);
+                }
+                Some("task-log") => {
+                    let chunk = task_log::read(value.as_ref(), &headers).unwrap();
+                    let (_, value, headers) = task_log::write(&chunk);
+                    assert_eq!(task_log::read(Some(&value), &headers).unwrap(), chunk, "{}: {}", schema.name, case.case);
                 }
                 _ => {
                     let outcome = outcome::read(value.as_ref(), &headers).unwrap();

@@ -127,6 +127,8 @@ fn the_personal_fields_are_these() {
             // who asked is what an audit journal is for
             "outcome.command.v1 Fact data",
             "outcome.command.v1 actor",
+            // whatever a script prints; it goes after 30 days
+            "task-log.chunk.v1 text",
         ]
     );
 }

@@ -1,10 +1,11 @@
-//! The relational store: facts and outcomes as rows of MySQL (or MariaDB), or of one SQLite file for each database.
+//! The relational store: facts, outcomes and tasks' logs as rows of MySQL (or MariaDB), or of one SQLite file for each database.
 //!
-//! Reads `loki.facts` and `loki.outcomes`; writes nothing else than its own tables. Three projections, each with its own tables, position and
+//! Reads `loki.facts`, `loki.outcomes` and `loki.task-logs`; writes nothing else than its own tables. Four projections, each with its own tables, position and
 //! rebuild:
 //!
 //! - `mysql`: the current state, from facts;
 //! - `history`: the audit and every version of every entity, from outcomes;
+//! - `task_logs`: what hooks and scripts have printed, from the chunks of their logs, as far as they are kept;
 //! - `cdn_system`: domains, from facts, in a database of its own. It keeps the nodes as well, so that a question about a part of the tree is
 //!   answered from one snapshot.
 //!
@@ -38,5 +39,5 @@ pub use error::{ConfigError, MigrateError};
 pub use read::{Readers, domain_reader};
 pub use schema::{Grants, migrate};
 pub use store::forget::{AskError, Projected, forget, rebuilding};
-pub use store::{DomainProjection, HistoryProjection, StateProjection};
-pub use write::{entity_line, outcome_lines};
+pub use store::{DomainProjection, HistoryProjection, StateProjection, TaskLogProjection};
+pub use write::{Retained, chunk_key, chunk_line, entity_line, outcome_lines};

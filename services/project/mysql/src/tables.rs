@@ -41,6 +41,9 @@ pub(crate) static RUN: Table = Table { name: "run", columns: &["id", "node", "st
 pub(crate) static BATCH: Table = Table { name: "batch", columns: &["id", "run", "number", "fact", "json"] };
 pub(crate) static TASK: Table = Table { name: "task", columns: &["id", "run", "server", "state", "fact", "json"] };
 
+pub(crate) static TASK_LOG: Table =
+    Table { name: "task_log", columns: &["position", "run", "server", "attempt", "begins", "size", "at_ms", "json"] };
+
 pub(crate) static DOMAIN: Table = Table { name: "domain", columns: &["id", "name", "node", "fact", "json"] };
 
 pub(crate) static OUTCOME: Table = Table {
@@ -76,11 +79,14 @@ pub(crate) static STATE: Family = Family {
 /// What was.
 pub(crate) static HISTORY: Family =
     Family { name: "history", database: Database::Loki, tables: &[&OUTCOME, &ENTITY_CHANGE], position: "history_position" };
+/// What hooks and scripts have printed.
+pub(crate) static TASK_LOGS: Family =
+    Family { name: "task_logs", database: Database::Loki, tables: &[&TASK_LOG], position: "task_log_position" };
 /// Domains, and the nodes above them.
 pub(crate) static CDN_SYSTEM: Family =
     Family { name: "cdn_system", database: Database::CdnSystem, tables: &[&NODE, &DOMAIN], position: "domain_position" };
 
-pub(crate) static LOKI_FAMILIES: [&Family; 2] = [&STATE, &HISTORY];
+pub(crate) static LOKI_FAMILIES: [&Family; 3] = [&STATE, &HISTORY, &TASK_LOGS];
 pub(crate) static CDN_SYSTEM_FAMILIES: [&Family; 1] = [&CDN_SYSTEM];
 
 /// The kinds of entities of each projection of facts.

@@ -65,6 +65,34 @@ impl Item for PlacedOutcome {
     }
 }
 
+/// A chunk of a task's log, with where it lies and when the log took it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedChunk {
+    pub offset: u64,
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    pub chunk: loki_wire::task_log::Chunk,
+}
+
+impl Item for PlacedChunk {
+    fn read(record: &Record) -> Result<Self, loki_wire::Error> {
+        let chunk = loki_wire::task_log::read(record.value.as_ref(), &record.headers)?;
+        Ok(Self { offset: record.offset, at_ms: record.timestamp_ms, chunk })
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn command(&self) -> u64 {
+        self.offset
+    }
+
+    fn is_last(&self) -> bool {
+        true
+    }
+}
+
 /// Whether a store may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -48,6 +48,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(deploy::run::list_batches))
         .routes(routes!(deploy::run::list_tasks))
         .routes(routes!(deploy::told::list_told))
+        .routes(routes!(deploy::log::get_log, deploy::log::post_log))
         .routes(routes!(artifact::get::get_artifact, artifact::put::put_artifact))
         .routes(routes!(history::audit::list_audit))
         .routes(routes!(history::diff::list_differences))

@@ -6,7 +6,7 @@ use axum::Router;
 use loki_artifacts::Artifacts;
 use loki_intake::Intake;
 use loki_log::{Log, Partition, Topic};
-use loki_mysql::port::{DeployReader, DomainReader, HistoryReader, StateReader};
+use loki_mysql::port::{DeployReader, DomainReader, HistoryReader, StateReader, TaskLogReader};
 use loki_opentsdb::SeriesReader;
 use loki_redis::facts::ServersReader;
 use loki_redis::samples::Reader;
@@ -40,6 +40,7 @@ pub struct Shared {
     pub commands: Topic,
     pub facts: Topic,
     pub outcomes: Topic,
+    pub task_log_topic: Topic,
     pub dead: Topic,
     pub tail: Tail,
     pub(crate) letters: Index,
@@ -48,6 +49,7 @@ pub struct Shared {
     pub state: Arc<dyn StateReader>,
     pub deploys: Arc<dyn DeployReader>,
     pub history: Arc<dyn HistoryReader>,
+    pub task_logs: Arc<dyn TaskLogReader>,
     pub domains: Arc<dyn DomainReader>,
     pub tree: Arc<dyn TreeReader>,
     pub servers: Option<Arc<dyn ServersReader>>,
@@ -66,6 +68,7 @@ pub struct Sources {
     pub state: Arc<dyn StateReader>,
     pub deploys: Arc<dyn DeployReader>,
     pub history: Arc<dyn HistoryReader>,
+    pub task_logs: Arc<dyn TaskLogReader>,
     pub domains: Arc<dyn DomainReader>,
     pub tree: Arc<dyn TreeReader>,
     /// Servers by node; without it the tree answers.
@@ -108,6 +111,7 @@ impl Api {
             commands: Topic::new(&topics.commands),
             facts: Topic::new(&topics.facts),
             outcomes: Topic::new(&topics.outcomes),
+            task_log_topic: Topic::new(&topics.task_logs),
             dead: Topic::new(&topics.dead),
             tail: Tail::default(),
             letters: Index::default(),
@@ -116,6 +120,7 @@ impl Api {
             state: sources.state,
             deploys: sources.deploys,
             history: sources.history,
+            task_logs: sources.task_logs,
             domains: sources.domains,
             tree: sources.tree,
             servers: sources.servers,

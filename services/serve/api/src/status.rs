@@ -65,13 +65,14 @@ pub(crate) async fn get_status(State(app): State<App>) -> Result<Response> {
     // before the ends of facts and outcomes are asked for: where none is undecided and no projection lags, everything is applied
     let undecided = undecided::count(&app).await?;
     let tree = async { app.tree.stored().await.map_err(|error| ReadError::Away(error.0)) };
-    let (mysql, history, cdn_system, zookeeper) = futures::try_join!(
+    let (mysql, history, task_logs, cdn_system, zookeeper) = futures::try_join!(
         projection(&app, "mysql", &app.facts, Stream::Fact, app.state.stored()),
         projection(&app, "history", &app.outcomes, Stream::Outcome, app.history.stored()),
+        projection(&app, "task_logs", &app.task_log_topic, Stream::TaskLog, app.task_logs.stored()),
         projection(&app, "cdn_system", &app.facts, Stream::Fact, app.domains.stored()),
         projection(&app, "zookeeper", &app.facts, Stream::Fact, tree),
     )?;
-    let mut projections = vec![mysql, history, cdn_system, zookeeper];
+    let mut projections = vec![mysql, history, task_logs, cdn_system, zookeeper];
     if let Some(servers) = &app.servers {
         let stored = async { servers.stored().await.map_err(|error| ReadError::Away(error.0)) };
         projections.push(projection(&app, "redis", &app.facts, Stream::Fact, stored).await?);

@@ -54,6 +54,7 @@ pub(crate) fn position(field: &str, text: &str, stream: Stream) -> Result<u64> {
             Stream::Command => "c17, a command",
             Stream::Fact => "f42, a fact",
             Stream::Outcome => "o8, an outcome",
+            Stream::TaskLog => "l5, a chunk of a task's log",
         };
         return Err(Problem::bad_parameter(field, format!("`{field}` needs a position such as {example}, not `{text}`")));
     }

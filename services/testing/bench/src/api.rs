@@ -52,6 +52,7 @@ pub(crate) async fn start(folder: &Path, given: Given, shutdown: &Shutdown) -> R
         state: readers.state,
         deploys: readers.deploys,
         history: readers.history,
+        task_logs: readers.task_logs,
         domains,
         tree: Arc::new(given.tree),
         servers: given.servers,

@@ -181,7 +181,7 @@ pub async fn another_schema_version_is_refused(world: &dyn World) {
     assert!(text.contains("`loki migrate`"), "{text}");
     let text = unusable(&projection.begin_rebuild(log(1), 0).await.expect_err("refused"));
     assert!(text.contains("`loki migrate`"), "{text}");
-    assert_eq!(migrate(&world.config()).await.expect("migrated"), ["0002_create_state", "0003_create_history", "0004_create_runs"]);
+    assert_eq!(migrate(&world.config()).await.expect("migrated"), ["0002_create_state", "0003_create_history", "0004_create_runs", "0005_create_task_log"]);
     assert_eq!(state_lines(&readers).await, fold(&story.facts));
 }
 
@@ -200,7 +200,7 @@ pub async fn tables_of_others_are_left_alone(world: &dyn World) {
         assert_eq!(world.tables().await, [table]);
         world.run(&format!("DROP TABLE {table}")).await;
     }
-    assert_eq!(migrate(&world.config()).await.expect("migrated").len(), 4);
+    assert_eq!(migrate(&world.config()).await.expect("migrated").len(), 5);
 }
 
 /// Beside Loki's own tables: of which version they are nobody knows.
@@ -208,7 +208,7 @@ pub async fn a_schema_without_version_is_made_again(world: &dyn World) {
     let story = busy_story();
     let readers = told(world, &story).await;
     world.run("DROP TABLE schema_version").await;
-    assert_eq!(migrate(&world.config()).await.expect("migrated").len(), 4);
+    assert_eq!(migrate(&world.config()).await.expect("migrated").len(), 5);
     assert_eq!(state(world).stored().await.expect("read"), None);
     fill(&mut state(world), &story.facts).await;
     assert_eq!(state_lines(&readers).await, fold(&story.facts));
@@ -221,9 +221,9 @@ pub async fn migrating_twice_does_nothing(world: &dyn World) {
     let config = world.config();
     let (a, b) = tokio::join!(migrate(&config), migrate(&config));
     let (a, b) = (a.expect("migrated"), b.expect("migrated"));
-    assert_eq!(a.len() + b.len(), 4, "{a:?} {b:?}");
+    assert_eq!(a.len() + b.len(), 5, "{a:?} {b:?}");
     assert_eq!(migrate(&config).await.expect("migrated"), Vec::<&str>::new());
-    assert_eq!(world.tables().await.len(), 15);
+    assert_eq!(world.tables().await.len(), 17);
     // a migrated store waits to be filled
     assert_eq!(state(world).stored().await.expect("read"), None);
 }

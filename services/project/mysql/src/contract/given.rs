@@ -18,7 +18,7 @@ use super::World;
 use crate::port::DomainReader;
 use crate::port::Dump;
 use crate::store::Store;
-use crate::{Config, Database, DomainProjection, HistoryProjection, Readers, StateProjection, domain_reader, entity_line};
+use crate::{Config, Database, DomainProjection, HistoryProjection, TaskLogProjection, Readers, StateProjection, domain_reader, entity_line};
 
 pub(super) fn log(number: u8) -> LogId {
     LogId::from_digest(&[number; 32])
@@ -224,6 +224,10 @@ pub(super) fn state(world: &dyn World) -> StateProjection {
 
 pub(super) fn history(world: &dyn World) -> HistoryProjection {
     HistoryProjection::history(&world.config()).expect("settings")
+}
+
+pub(super) fn task_logs(world: &dyn World) -> TaskLogProjection {
+    TaskLogProjection::task_logs(&world.config()).expect("settings")
 }
 
 pub(super) fn readers(world: &dyn World) -> Readers {

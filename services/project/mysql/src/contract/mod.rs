@@ -13,6 +13,7 @@ mod rebuild;
 mod runs;
 mod servers;
 mod step;
+mod task_logs;
 mod texts;
 
 use async_trait::async_trait;
@@ -27,6 +28,7 @@ pub use self::rebuild::*;
 pub use self::runs::*;
 pub use self::servers::*;
 pub use self::step::*;
+pub use self::task_logs::*;
 pub use self::texts::*;
 use crate::Config;
 
@@ -118,6 +120,8 @@ macro_rules! mysql_contract {
             a_dump_equals_a_fold
             a_dump_of_the_history_equals_the_outcomes
             a_dump_shows_columns_that_differ
+            chunks_of_a_log_come_in_order_and_once
+            of_logs_stays_what_is_new_and_fits
             domains_are_found_by_their_node
             domains_come_in_pages
             of_all_facts_only_domains_and_nodes_are_kept

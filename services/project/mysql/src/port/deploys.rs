@@ -46,6 +46,9 @@ pub trait DeployReader: Send + Sync + 'static {
     /// The tasks of a run: one for each server that was told. `None` when there is no such run.
     async fn tasks(&self, run: RunId, page: &Page, at_least: Option<Position>) -> Result<Answer<Option<Listed<TaskView>>>, ReadError>;
 
+    /// What a server has to do with a run; `None`: nothing so far.
+    async fn task(&self, run: RunId, server: ServerId, at_least: Option<Position>) -> Result<Answer<Option<Task>>, ReadError>;
+
     /// What a server is to do now: its tasks that are signed and have no end yet, the oldest first, at most [`TOLD_MAX`].
     async fn told(&self, server: ServerId, at_least: Option<Position>) -> Result<Answer<Vec<Told>>, ReadError>;
 }

@@ -1,5 +1,5 @@
-//! What may be asked of the store: readers of the current state, of deploys (which are a part of it), of the history and of domains. The doc
-//! comments are the promise; `contract` tests it.
+//! What may be asked of the store: readers of the current state, of deploys (which are a part of it), of the history, of tasks' logs
+//! and of domains. The doc comments are the promise; `contract` tests it.
 //!
 //! Every answer is read from one snapshot together with the position at which it is true. There is no answer ("not ready") while the store is
 //! empty or being filled, while it is below `at_least`, and while it is below what this reader has answered before: never an empty list
@@ -12,6 +12,7 @@ mod deploys;
 mod domains;
 mod history;
 mod state;
+mod task_logs;
 
 pub use answer::{Answer, Listed, NotReady, Page, ReadError};
 pub use deploys::{DeployReader, PackageView, RunDetail, RunFilter, RunView, TOLD_MAX, TaskView, TemplateView, TokenView, Told};
@@ -20,6 +21,7 @@ pub use history::{
     AuditFilter, Difference, Entry, HistoryReader, Moment, OutcomeKind, PastState, Resolved, StoredOutcome, Version, Written,
 };
 pub use state::{Inherited, MountView, NodeView, ServerFilter, ServerView, StateReader};
+pub use task_logs::{ChunkView, Place, TaskLog, TaskLogReader};
 
 use async_trait::async_trait;
 

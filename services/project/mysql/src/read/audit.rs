@@ -3,7 +3,7 @@
 use loki_domain::Stream;
 
 use super::invalid;
-use super::moment::resolve;
+use super::moment::{no_moment, resolve};
 use super::snapshot::Snapshot;
 use crate::port::{AuditFilter, Entry, Listed, Moment, Page, ReadError, StoredOutcome};
 use crate::sql::{Fault, Row, Value};
@@ -86,6 +86,7 @@ async fn conditions(snapshot: &mut Snapshot, filter: &AuditFilter, page: &Page) 
                     Some(command) => ("command >= ?", command),
                     None => return Ok(None),
                 },
+                Stream::TaskLog => return Err(no_moment()),
             };
             wanted.and(sql, [Value::offset(offset)]);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use loki_domain::{
-    Batch, Entity, Job, Kind, NodeRef, Package, PackageId, PackageName, Position, RunId, RunState, ServerId, TaskState, Template, Token,
+    Batch, Entity, Job, Kind, NodeRef, Package, PackageId, PackageName, Position, RunId, RunState, ServerId, Task, TaskState, Template, Token,
     Version,
 };
 use loki_wire::task;
@@ -42,6 +42,8 @@ const BATCHES: &str = "SELECT json FROM batch WHERE run = ? AND number >= ? ORDE
 
 const TASKS: &str = "SELECT task.json, task.fact, server.name FROM task LEFT JOIN server ON server.id = task.server \
      WHERE task.run = ? AND task.server > ? ORDER BY task.server LIMIT ?";
+
+const TASK: &str = "SELECT json, fact, NULL FROM task WHERE run = ? AND server = ?";
 
 const OPEN_TASKS: &str = "SELECT task.json, task.fact, run.json FROM task JOIN run ON run.id = task.run \
      WHERE task.server = ? AND task.state IN ('pending', 'running') ORDER BY task.fact LIMIT ?";
@@ -124,6 +126,13 @@ impl DeployReader for Deploys {
             None => None,
         };
         self.0.answer(snapshot, tasks).await
+    }
+
+    async fn task(&self, run: RunId, server: ServerId, at_least: Option<Position>) -> Result<Answer<Option<Task>>, ReadError> {
+        let mut snapshot = self.0.open(at_least).await?;
+        let row = snapshot.first(TASK, vec![Value::text(run.to_string()), Value::text(server.to_string())]).await?;
+        let task = row.as_ref().map(read_task).transpose()?.map(|view| view.task);
+        self.0.answer(snapshot, task).await
     }
 
     async fn told(&self, server: ServerId, at_least: Option<Position>) -> Result<Answer<Vec<Told>>, ReadError> {

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use loki_domain::Kind;
 use loki_runner::Stored;
-use loki_runner::projection::PlacedOutcome;
+use loki_runner::projection::{PlacedChunk, PlacedOutcome};
 use loki_wire::fact::v1::{read_entity, read_key};
 
 use crate::port::{Dump, ReadError};
 use crate::sql::{Connection, Fault, Row, Value};
-use crate::tables::{BATCH, DOMAIN, ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, PACKAGE, RUN, SERVER, TASK, TEMPLATE, TOKEN, Table};
-use crate::write::{change_line, entity_row, outcome_line, outcome_row, state_line};
+use crate::tables::{BATCH, DOMAIN, ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, PACKAGE, RUN, SERVER, TASK, TASK_LOG, TEMPLATE, TOKEN, Table};
+use crate::write::{change_line, chunk_row, entity_row, outcome_line, outcome_row, state_line, task_log_line};
 
 /// Rows read at once: few enough for the largest ones.
 const ROWS: i64 = 500;
@@ -51,6 +51,8 @@ pub(super) static CDN_SYSTEM: [Part; 2] = [
     Part { table: &NODE, line: |row| read_entity_row(Kind::Node, row) },
 ];
 pub(super) static HISTORY: [Part; 2] = [Part { table: &ENTITY_CHANGE, line: read_change }, Part { table: &OUTCOME, line: read_outcome }];
+
+pub(super) static TASK_LOGS: [Part; 1] = [Part { table: &TASK_LOG, line: read_chunk }];
 
 /// A dump under way. Dropping it early closes its connection.
 pub(super) struct Lines {
@@ -110,7 +112,9 @@ impl Dump for Lines {
 }
 
 /// Columns that hold numbers; all others hold texts.
-const NUMBERS: [&str; 9] = ["fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes", "number", "begun_ms"];
+const NUMBERS: [&str; 12] = [
+    "fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes", "number", "begun_ms", "attempt", "begins", "size",
+];
 
 fn read(table: &Table, row: &Row) -> Result<Vec<Value>, Fault> {
     let column = |(i, name): (usize, &&str)| {
@@ -146,6 +150,13 @@ fn read_outcome(row: &[Value]) -> Result<Line, Fault> {
     let outcome = loki_wire::outcome::read(Some(&value), &headers).map_err(|error| unreadable(&format!("outcome/{command}"), &error))?;
     let expected = outcome_row(&PlacedOutcome { offset: position, outcome });
     Ok(Line { text: outcome_line(command, position, json), expected: Some(expected) })
+}
+
+fn read_chunk(row: &[Value]) -> Result<Line, Fault> {
+    let (position, at_ms, json) = (number(&row[0]), number(&row[row.len() - 2]) as i64, text(&row[row.len() - 1]));
+    let chunk = super::task_logs::parse(json)?;
+    let expected = chunk_row(&PlacedChunk { offset: position, at_ms, chunk });
+    Ok(Line { text: task_log_line(position, at_ms, json), expected: Some(expected) })
 }
 
 fn read_change(row: &[Value]) -> Result<Line, Fault> {

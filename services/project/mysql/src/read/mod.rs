@@ -12,6 +12,7 @@ mod progress;
 mod servers;
 mod snapshot;
 mod state;
+mod task_logs;
 mod versions;
 mod wait;
 
@@ -22,9 +23,9 @@ use loki_domain::Stream;
 use crate::config::{Config, Place};
 use crate::database::Database;
 use crate::error::ConfigError;
-use crate::port::{DeployReader, DomainReader, HistoryReader, ReadError, StateReader};
+use crate::port::{DeployReader, DomainReader, HistoryReader, ReadError, StateReader, TaskLogReader};
 use crate::sql::Pool;
-use crate::tables::{CDN_SYSTEM, HISTORY, STATE};
+use crate::tables::{CDN_SYSTEM, HISTORY, STATE, TASK_LOGS};
 use crate::{mysql, sqlite};
 use snapshot::Source;
 
@@ -34,6 +35,7 @@ pub struct Readers {
     pub state: Arc<dyn StateReader>,
     pub deploys: Arc<dyn DeployReader>,
     pub history: Arc<dyn HistoryReader>,
+    pub task_logs: Arc<dyn TaskLogReader>,
 }
 
 impl Readers {
@@ -41,11 +43,13 @@ impl Readers {
     pub fn open(config: &Config) -> Result<Self, ConfigError> {
         let pool = pool(config)?;
         let state = Source::new(Arc::<Pool>::clone(&pool), &STATE, Stream::Fact);
-        let history = Source::new(pool, &HISTORY, Stream::Outcome);
+        let history = Source::new(Arc::<Pool>::clone(&pool), &HISTORY, Stream::Outcome);
+        let task_logs = Source::new(pool, &TASK_LOGS, Stream::TaskLog);
         Ok(Self {
             deploys: Arc::new(deploys::Deploys::new(Arc::clone(&state))),
             state: Arc::new(state::State::new(state)),
             history: Arc::new(history::History::new(history)),
+            task_logs: Arc::new(task_logs::TaskLogs::new(task_logs)),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use loki_domain::Stream;
 
+use super::invalid;
 use super::snapshot::Snapshot;
 use crate::port::{Moment, ReadError, Resolved};
 use crate::sql::{Row, Value};
@@ -34,6 +35,7 @@ pub(super) async fn resolve(snapshot: &mut Snapshot, moment: Moment) -> Result<R
                     (LAST_COMMAND_OF_OUTCOME, offset)
                 }
                 Stream::Fact => return resolve_fact(snapshot, position.offset).await,
+                Stream::TaskLog => return Err(no_moment()),
             }
         }
     };
@@ -41,6 +43,11 @@ pub(super) async fn resolve(snapshot: &mut Snapshot, moment: Moment) -> Result<R
     let command = row.offset(0)?;
     let fact = last_fact_of(snapshot, command).await?;
     Ok(Resolved { command: Some(command), fact, at_ms: Some(row.int(1)?) })
+}
+
+/// What hooks print is no part of the history.
+pub(super) fn no_moment() -> ReadError {
+    invalid("position", "names a chunk of a task's log, which is no moment of the history: write `c17`, `f42` or `o8`")
 }
 
 async fn resolve_fact(snapshot: &mut Snapshot, fact: u64) -> Result<Resolved, ReadError> {

@@ -45,7 +45,7 @@ impl Progress {
     fn has_passed(&self, placed: &Placed, position: Position) -> bool {
         match position.stream {
             Stream::Command => self.last_command.is_some_and(|last| last >= position.offset),
-            Stream::Fact | Stream::Outcome => placed.stored.position > position.offset,
+            Stream::Fact | Stream::Outcome | Stream::TaskLog => placed.stored.position > position.offset,
         }
     }
 }
@@ -53,7 +53,8 @@ impl Progress {
 /// Refuses a position of a stream that says nothing about a store filled from `stream`.
 pub(super) fn check_stream(stream: Stream, at_least: Position) -> Result<(), ReadError> {
     match (stream, at_least.stream) {
-        (Stream::Fact, Stream::Fact) | (Stream::Outcome, Stream::Outcome | Stream::Command) => Ok(()),
+        (Stream::Fact, Stream::Fact) | (Stream::Outcome, Stream::Outcome | Stream::Command) | (Stream::TaskLog, Stream::TaskLog) => Ok(()),
+        (Stream::TaskLog, _) => Err(invalid("after", "names no chunk of a task's log: write `l5`")),
         (Stream::Fact, _) => Err(invalid("after", "names no fact: write `f42`")),
         _ => Err(invalid("after", "names neither a command nor an outcome: write `c17`")),
     }

@@ -29,7 +29,7 @@ macro_rules! database {
 pub(super) fn files(database: Database, dialect: Dialect) -> &'static [File] {
     match database {
         Database::Loki => {
-            database![dialect, "loki": "0001_create_schema_version", "0002_create_state", "0003_create_history", "0004_create_runs"]
+            database![dialect, "loki": "0001_create_schema_version", "0002_create_state", "0003_create_history", "0004_create_runs", "0005_create_task_log"]
         }
         Database::CdnSystem => database![dialect, "cdn_system": "0001_create_schema_version", "0002_create_domains"],
     }

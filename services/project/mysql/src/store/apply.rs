@@ -9,8 +9,8 @@ use loki_runner::{State, Target};
 use super::position::ASKED;
 use crate::metrics;
 use crate::sql::{Connection, Fault, Value, delete, upsert};
-use crate::tables::{Family, shadow};
-use crate::write::TableChanges;
+use crate::tables::{Family, Table, shadow};
+use crate::write::{Bounds, TableChanges};
 
 /// Rows per statement: beyond a thousand nothing gets faster, and parameters (65,535 in MySQL, 32,766 in SQLite) run out.
 const ROWS_MAX: usize = 1_024;
@@ -67,7 +67,7 @@ async fn move_position(connection: &mut Connection, family: &Family, step: &Step
 }
 
 async fn write(connection: &mut Connection, target: Target, changes: TableChanges) -> Result<(), Fault> {
-    let TableChanges { table, upserts, deletes } = changes;
+    let TableChanges { table, upserts, deletes, bounds } = changes;
     let into = name(table.name, target);
     metrics::written(table.name, upserts.len(), deletes.len());
     let dialect = connection.dialect();
@@ -84,6 +84,30 @@ async fn write(connection: &mut Connection, target: Target, changes: TableChange
         let values: Vec<Value> = keys.by_ref().take(count).collect();
         connection.execute(delete(&into, table.columns[0], count), values).await?;
     }
+    if let Some(bounds) = bounds {
+        bound(connection, table, &into, bounds).await?;
+    }
+    Ok(())
+}
+
+/// Deletes what is beyond its bounds.
+async fn bound(connection: &mut Connection, table: &Table, into: &str, bounds: Bounds) -> Result<(), Fault> {
+    let Bounds { from_ms, servers, size_max } = bounds;
+    let mut gone = connection.execute(format!("DELETE FROM {into} WHERE at_ms < ?"), vec![Value::Int(from_ms)]).await?;
+    let mut servers = servers.into_iter().map(Value::text);
+    for count in chunks(&vec![1; servers.len()]) {
+        let sql = format!(
+            "SELECT server, MAX(position) FROM (SELECT server, position, SUM(size) OVER (PARTITION BY server ORDER BY position DESC) AS total \
+             FROM {into} WHERE server IN ({})) AS totals WHERE total > ? GROUP BY server",
+            vec!["?"; count].join(", ")
+        );
+        let values = servers.by_ref().take(count).chain([Value::Int(size_max)]).collect();
+        for row in connection.query(sql, values).await? {
+            let values = vec![Value::text(row.text(0)?), Value::Int(row.int(1)?)];
+            gone += connection.execute(format!("DELETE FROM {into} WHERE server = ? AND position <= ?"), values).await?;
+        }
+    }
+    metrics::written(table.name, 0, usize::try_from(gone).unwrap_or(usize::MAX));
     Ok(())
 }
 

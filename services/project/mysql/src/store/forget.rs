@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::sql::{Connection, Fault};
 use crate::store::connect;
 use crate::store::position::ASKED;
-use crate::tables::{CDN_SYSTEM, CDN_SYSTEM_KINDS, Family, HISTORY, STATE, STATE_KINDS, shadow};
+use crate::tables::{CDN_SYSTEM, CDN_SYSTEM_KINDS, Family, HISTORY, STATE, STATE_KINDS, TASK_LOGS, shadow};
 
 /// Why the store could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,7 @@ pub struct AskError(String);
 pub enum Projected {
     State,
     History,
+    TaskLogs,
     Domains,
 }
 
@@ -27,6 +28,7 @@ impl Projected {
         match self {
             Self::State => &STATE,
             Self::History => &HISTORY,
+            Self::TaskLogs => &TASK_LOGS,
             Self::Domains => &CDN_SYSTEM,
         }
     }
@@ -35,7 +37,7 @@ impl Projected {
     pub fn kinds(self) -> &'static [Kind] {
         match self {
             Self::State => &STATE_KINDS,
-            Self::History => &[],
+            Self::History | Self::TaskLogs => &[],
             Self::Domains => &CDN_SYSTEM_KINDS,
         }
     }

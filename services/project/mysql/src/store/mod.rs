@@ -10,7 +10,7 @@ mod rebuild;
 
 use async_trait::async_trait;
 use loki_domain::LogId;
-use loki_runner::projection::{Item, PlacedOutcome};
+use loki_runner::projection::{Item, PlacedChunk, PlacedOutcome};
 use loki_runner::{Applied, Batch, Projection, StoreError, Stored};
 use loki_wire::Fact;
 
@@ -18,8 +18,8 @@ use crate::config::{Config, Place};
 use crate::error::ConfigError;
 use crate::metrics;
 use crate::sql::{Connection, Fault};
-use crate::tables::{CDN_SYSTEM, Family, HISTORY, STATE};
-use crate::write::{TableChanges, domain_changes, history_changes, state_changes};
+use crate::tables::{CDN_SYSTEM, Family, HISTORY, STATE, TASK_LOGS};
+use crate::write::{TableChanges, domain_changes, history_changes, state_changes, task_log_changes};
 use apply::Step;
 
 /// The projection of facts into the current state.
@@ -28,6 +28,8 @@ pub type StateProjection = Store<Fact>;
 pub type DomainProjection = Store<Fact>;
 /// The projection of outcomes into the history.
 pub type HistoryProjection = Store<PlacedOutcome>;
+/// The projection of chunks into the logs of tasks.
+pub type TaskLogProjection = Store<PlacedChunk>;
 
 /// One projection of the store.
 pub struct Store<I> {
@@ -53,6 +55,12 @@ impl StateProjection {
 impl HistoryProjection {
     pub fn history(config: &Config) -> Result<Self, ConfigError> {
         Self::new(config, &HISTORY, history_changes)
+    }
+}
+
+impl TaskLogProjection {
+    pub fn task_logs(config: &Config) -> Result<Self, ConfigError> {
+        Self::new(config, &TASK_LOGS, task_log_changes)
     }
 }
 

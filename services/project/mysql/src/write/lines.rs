@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use loki_domain::{Entity, Key};
-use loki_runner::projection::PlacedOutcome;
+use loki_runner::projection::{PlacedChunk, PlacedOutcome};
 use loki_wire::fact::v1::write_entity;
 
 use super::history::facts;
@@ -23,6 +23,21 @@ pub fn outcome_lines(placed: &PlacedOutcome) -> Vec<String> {
         lines.push(change_line(fact.offset, &fact.key, outcome.command, outcome.at_ms, json));
     }
     lines
+}
+
+/// The line of a chunk of a task's log.
+pub fn chunk_line(placed: &PlacedChunk) -> String {
+    let (_, json, _) = loki_wire::task_log::write(&placed.chunk);
+    task_log_line(placed.offset, placed.at_ms, &String::from_utf8_lossy(&json))
+}
+
+/// What no line of a chunk at or after this offset comes before.
+pub fn chunk_key(offset: u64) -> String {
+    format!("chunk/{offset:020}")
+}
+
+pub(crate) fn task_log_line(position: u64, at_ms: i64, json: &str) -> String {
+    format!("{} {{\"at_ms\":{at_ms},\"chunk\":{json}}}", chunk_key(position))
 }
 
 pub(crate) fn state_line(key: &impl Display, json: &str) -> String {

@@ -65,7 +65,7 @@ pub(crate) async fn list_told(
         return Err(Problem::bad_parameter("wait", "`wait` needs `seen`, the `Loki-Position` of the answer that you have"));
     }
     let at_least = read::state_after(&app, parameters.after.as_deref(), &headers).await?;
-    let server = id_of(&app, &name).await?;
+    let server = id_of(&app, "name", &name).await?;
     let mut waiting = app.tail.changed().wait(server);
     if let (Some(seen), Some(limit)) = (seen, limit) {
         let change = match app.tail.changed().after(server, seen) {
@@ -94,8 +94,9 @@ pub(crate) async fn list_told(
     Ok(answered(server, app.deploys.told(server, at_least).await?))
 }
 
-async fn id_of(app: &App, name: &str) -> Result<ServerId> {
-    let bad = |invalid: loki_domain::Invalid| Problem::bad_parameter("name", invalid.to_string());
+/// The server that a parameter names.
+pub(super) async fn id_of(app: &App, parameter: &str, name: &str) -> Result<ServerId> {
+    let bad = |invalid: loki_domain::Invalid| Problem::bad_parameter(parameter, invalid.to_string());
     match name.strip_prefix("id:") {
         // whether there is such a server makes no difference: it has no tasks
         Some(id) => id.parse().map_err(bad),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use loki_domain::{Batch, NodeRef, PackageName, Position, RunId, ServerId, Version};
+use loki_domain::{Batch, NodeRef, PackageName, Position, RunId, ServerId, Task, Version};
 use loki_mysql::port::{
     Answer, DeployReader, Listed, PackageView, Page, ReadError, RunDetail, RunFilter, RunView, TaskView, TemplateView, TokenView, Told,
 };
@@ -62,6 +62,10 @@ impl DeployReader for DeploysAbove {
 
     async fn tasks(&self, run: RunId, page: &Page, at_least: Option<Position>) -> Result<Answer<Option<Listed<TaskView>>>, ReadError> {
         self.floor.above(self.inner.tasks(run, page, at_least)).await
+    }
+
+    async fn task(&self, run: RunId, server: ServerId, at_least: Option<Position>) -> Result<Answer<Option<Task>>, ReadError> {
+        self.floor.above(self.inner.task(run, server, at_least)).await
     }
 
     async fn told(&self, server: ServerId, at_least: Option<Position>) -> Result<Answer<Vec<Told>>, ReadError> {

@@ -14,6 +14,7 @@ mod readiness;
 mod samples;
 mod servers;
 mod state;
+mod task_logs;
 mod tree;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,7 @@ use self::history::HistoryAbove;
 use self::readiness::watch;
 use self::servers::ServersAbove;
 use self::state::StateAbove;
+use self::task_logs::TaskLogsAbove;
 use self::tree::TreeAbove;
 use crate::{App, Sources};
 
@@ -63,6 +65,7 @@ const UNKNOWN: u64 = u64::MAX;
 pub(crate) struct Floors {
     state: Floor,
     history: Floor,
+    task_logs: Floor,
     domains: Floor,
     tree: Floor,
     servers: Floor,
@@ -77,6 +80,7 @@ impl Floors {
         Self {
             state: floor(Stream::Fact, "mysql", &topics.facts),
             history: floor(Stream::Outcome, "history", &topics.outcomes),
+            task_logs: floor(Stream::TaskLog, "task_logs", &topics.task_logs),
             domains: floor(Stream::Fact, "cdn_system", &topics.facts),
             tree: floor(Stream::Fact, "zookeeper", &topics.facts),
             servers: floor(Stream::Fact, loki_redis::metrics::FACTS_NAME, &topics.facts),
@@ -93,6 +97,7 @@ impl Floors {
             state: Arc::new(StateAbove { inner: sources.state, floor: self.state.clone() }),
             deploys: Arc::new(DeploysAbove { inner: sources.deploys, floor: self.state.clone() }),
             history: Arc::new(HistoryAbove { inner: sources.history, floor: self.history.clone() }),
+            task_logs: Arc::new(TaskLogsAbove { inner: sources.task_logs, floor: self.task_logs.clone() }),
             domains: Arc::new(DomainsAbove { inner: sources.domains, floor: self.domains.clone() }),
             tree: Arc::new(TreeAbove { inner: sources.tree, floor: self.tree.clone() }),
             servers: sources.servers.map(|inner| Arc::new(ServersAbove { inner, floor: self.servers.clone() }) as Arc<dyn ServersReader>),
@@ -105,11 +110,13 @@ impl Floors {
     pub(crate) fn follow(self, app: &App) {
         let servers = app.servers.clone().map(|reader| (reader, self.servers));
         let kept = servers.as_ref().map(|(_, floor)| floor.clone());
-        for floor in [self.state.clone(), self.history.clone(), self.domains.clone(), self.tree.clone()].into_iter().chain(kept) {
+        let floors = [&self.state, &self.history, &self.task_logs, &self.domains, &self.tree].map(Floor::clone);
+        for floor in floors.into_iter().chain(kept) {
             let (log, shutdown) = (app.log.clone(), app.shutdown.clone());
             task::spawn("floor", async move { shutdown.unless(floor.follow(log)).await });
         }
         let (state, history, domains, tree) = (app.state.clone(), app.history.clone(), app.domains.clone(), app.tree.clone());
+        let task_logs = app.task_logs.clone();
         watch(app, "mysql reader", self.state, move || {
             let state = state.clone();
             async move { state.stored().await }
@@ -117,6 +124,10 @@ impl Floors {
         watch(app, "history reader", self.history, move || {
             let history = history.clone();
             async move { history.stored().await }
+        });
+        watch(app, "task_logs reader", self.task_logs, move || {
+            let task_logs = task_logs.clone();
+            async move { task_logs.stored().await }
         });
         watch(app, "cdn_system reader", self.domains, move || {
             let domains = domains.clone();

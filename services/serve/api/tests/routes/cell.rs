@@ -13,7 +13,7 @@ use loki_log::recording::Recording;
 use loki_log::sqlite::{Options, SqliteLog};
 use loki_log::{Log, Topic};
 use loki_mysql::port::Dump;
-use loki_mysql::{Database, DomainProjection, HistoryProjection, Readers, StateProjection, domain_reader};
+use loki_mysql::{Database, DomainProjection, HistoryProjection, Readers, StateProjection, TaskLogProjection, domain_reader};
 use loki_opentsdb::{Answer, Embedded, Found, Newest, Refused, Request, SeriesReader, SeriesStore, Sink, SinkConfig, StoreError};
 use loki_redis::samples::{MemorySamples, Reader, SamplesConfig, Shape};
 use loki_runner::{Projection, Runner, RunnerConfig};
@@ -127,6 +127,7 @@ impl Cell {
             state: readers.state,
             deploys: readers.deploys,
             history: readers.history,
+            task_logs: readers.task_logs,
             domains: domain_reader(&cdn_system).unwrap(),
             tree: Arc::new(memory.clone()),
         };
@@ -160,10 +161,11 @@ impl Cell {
     pub(crate) fn start_projections(&self) -> Vec<Running> {
         let (_, state) = self.project(StateProjection::state(&self.relational).unwrap(), &self.topics.facts, &self.health);
         let (_, history) = self.start_history();
+        let (_, task_logs) = self.start_task_logs();
         let (_, domains) = self.project(DomainProjection::domains(&self.cdn_system).unwrap(), &self.topics.facts, &self.health);
         let (_, tree) = self.project(self.memory.projection(), &self.topics.facts, &self.health);
         self.start_samples();
-        vec![state, history, domains, tree]
+        vec![state, history, task_logs, domains, tree]
     }
 
     /// What takes samples.
@@ -200,6 +202,7 @@ impl Cell {
             state: readers.state,
             deploys: readers.deploys,
             history: readers.history,
+            task_logs: readers.task_logs,
             domains,
             tree,
             servers: None,
@@ -212,6 +215,11 @@ impl Cell {
     /// The history alone, with what stops it.
     pub(crate) fn start_history(&self) -> (Shutdown, Running) {
         self.project(HistoryProjection::history(&self.relational).unwrap(), &self.topics.outcomes, &self.health)
+    }
+
+    /// The logs of tasks alone, likewise.
+    pub(crate) fn start_task_logs(&self) -> (Shutdown, Running) {
+        self.project(TaskLogProjection::task_logs(&self.relational).unwrap(), &self.topics.task_logs, &self.health)
     }
 
     pub(crate) fn project<P: Projection>(&self, projection: P, topic: &str, health: &Health) -> (Shutdown, Running) {
@@ -249,7 +257,7 @@ impl Cell {
         until("everything is applied", async || {
             let status = self.client.get("/v1/status").await.body;
             let projections = status["projections"].as_array().cloned().unwrap_or_default();
-            status["undecided"] == 0 && projections.len() == 6 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
+            status["undecided"] == 0 && projections.len() == 7 && projections.iter().all(|p| p["state"] == "live" && p["lag"] == 0)
         })
         .await;
     }

@@ -14,16 +14,16 @@ fn token(name: &str, number: u8, uses: &[&str]) -> Value {
     json!({ "name": name, "uses": uses, "key": secret(number).public().to_string() })
 }
 
-fn as_token(cell: &Cell, number: u8) -> Client {
+pub(crate) fn as_token(cell: &Cell, number: u8) -> Client {
     cell.client.with_token(&secret(number).reveal())
 }
 
-fn after(outcome: &Value) -> String {
+pub(crate) fn after(outcome: &Value) -> String {
     outcome["after"].as_str().unwrap().to_owned()
 }
 
 /// A node with two servers, and the owner's token.
-async fn given() -> Cell {
+pub(crate) async fn given() -> Cell {
     let cell = Cell::start().await;
     cell.client.accept("node.create", json!({ "path": "/acme/shop", "parents": true })).await;
     for name in ["web01", "web02"] {

@@ -111,7 +111,8 @@ async fn every_documented_path_answers_as_documented() {
 
     let (letter, other) = ("loki.commands%2F0%2F5%2F0", "loki.commands%2F0%2F6%2F0");
     let command = r#"{"type":"node.create","data":{"path":"/new"}}"#;
-    let asked: [(&str, &str, &str, &str, u16); 53] = [
+    let chunk = r#"{"attempt":1,"step":"start","offset":0,"bytes":3,"text":"ok\n","last":false}"#;
+    let asked: [(&str, &str, &str, &str, u16); 57] = [
         ("post", "/v1/commands", "/v1/commands", command, 202),
         ("post", "/v1/commands", "/v1/commands?wait=60s", command, 200),
         ("post", "/v1/commands", "/v1/commands?wait=x", command, 400),
@@ -153,6 +154,10 @@ async fn every_documented_path_answers_as_documented() {
         ("get", "/v1/runs/{run}", "/v1/runs/0000000000000000", "", 404),
         ("get", "/v1/runs/{run}/batches", "/v1/runs/RUN/batches", "", 200),
         ("get", "/v1/runs/{run}/tasks", "/v1/runs/RUN/tasks", "", 200),
+        ("post", "/v1/runs/{run}/hosts/{host}/log", "/v1/runs/RUN/hosts/web1/log", chunk, 202),
+        ("post", "/v1/runs/{run}/hosts/{host}/log", "/v1/runs/RUN/hosts/web1/log", "{}", 422),
+        ("get", "/v1/runs/{run}/hosts/{host}/log", "/v1/runs/RUN/hosts/web1/log?follow=60s", "", 200),
+        ("get", "/v1/runs/{run}/hosts/{host}/log", "/v1/runs/RUN/hosts/web2/log", "", 404),
         ("get", "/v1/audit", "/v1/audit?limit=3", "", 200),
         ("get", "/v1/audit", "/v1/audit?limit=0", "", 400),
         ("get", "/v1/history/diff", "/v1/history/diff?from=c0&to=c3", "", 200),

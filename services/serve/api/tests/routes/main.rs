@@ -15,6 +15,7 @@ mod events;
 mod generated;
 mod history;
 mod large;
+mod logs;
 mod readiness;
 mod refusals;
 mod series;

@@ -59,7 +59,7 @@ async fn the_status_tells_positions() {
     let status = cell.client.get("/v1/status").await;
     assert_eq!((&status.good()["commands"], &status.body["undecided"]), (&json!("c1"), &json!(0)));
     let names: Vec<_> = status.body["projections"].as_array().unwrap().iter().map(|projection| projection["name"].clone()).collect();
-    assert_eq!(names, ["mysql", "history", "cdn_system", "zookeeper", "redis-samples", "opentsdb"]);
+    assert_eq!(names, ["mysql", "history", "task_logs", "cdn_system", "zookeeper", "redis-samples", "opentsdb"]);
     for projection in status.body["projections"].as_array().unwrap() {
         assert_eq!((&projection["lag"], &projection["last_error_since"]), (&json!(0), &json!(null)), "{projection}");
         assert_eq!(projection["position"], projection["end"]);
@@ -136,7 +136,13 @@ async fn a_store_that_was_set_back_is_not_read_by_a_process_that_starts_then() {
     cell.stop_projections().await;
     // their groups were further once: the stores are copies from before
     let topics = &cell.topics;
-    let groups = [("mysql", &topics.facts), ("history", &topics.outcomes), ("cdn_system", &topics.facts), ("zookeeper", &topics.facts)];
+    let groups = [
+        ("mysql", &topics.facts),
+        ("history", &topics.outcomes),
+        ("task_logs", &topics.task_logs),
+        ("cdn_system", &topics.facts),
+        ("zookeeper", &topics.facts),
+    ];
     let mut ends = Vec::new();
     for (group, topic) in groups {
         let end = cell.log.bounds(&Partition::only(&Topic::new(topic))).await.unwrap().end;
@@ -147,7 +153,7 @@ async fn a_store_that_was_set_back_is_not_read_by_a_process_that_starts_then() {
     until("it says that they are older", async || {
         let ready = fresh.get("/readyz").await;
         let older = |name: &str| ready.body["components"][name].as_str().is_some_and(|why| why.contains("set back"));
-        ready.status == 503 && ["mysql reader", "history reader", "cdn_system reader", "tree reader"].into_iter().all(older)
+        ready.status == 503 && ["mysql reader", "history reader", "task_logs reader", "cdn_system reader", "tree reader"].into_iter().all(older)
     })
     .await;
     for path in READS {

@@ -51,6 +51,7 @@ impl ToldCell {
             state: readers.state,
             deploys: readers.deploys,
             history: readers.history,
+            task_logs: readers.task_logs,
             domains: loki_mysql::domain_reader(&loki_mysql::Config::sqlite(home.path().join("cdn_system.db"))).unwrap(),
             tree: Arc::new(Memory::default()),
         };

@@ -269,6 +269,7 @@ async fn nothing_is_undone_before_the_history_has_what_was_decided() {
     cell.project(cell.memory.projection(), &cell.topics.facts, &cell.health);
     cell.project(loki_mysql::DomainProjection::domains(&cell.cdn_system).unwrap(), &cell.topics.facts, &cell.health);
     cell.start_samples();
+    cell.start_task_logs();
     let (stop, stopped) = cell.start_history();
     cell.ready().await;
     // the API waits for nothing for longer than a second

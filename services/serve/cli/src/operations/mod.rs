@@ -17,10 +17,13 @@ use crate::exit::Failure;
 /// A store that can be built anew from the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Store {
-    /// Current state and history
+    /// Current state, history and the logs of tasks
     Mysql,
     /// Only history and audit
     History,
+    /// Only what hooks and scripts have printed
+    #[value(name = "task_logs")]
+    TaskLogs,
     /// Domains
     #[value(name = "cdn_system")]
     CdnSystem,
@@ -37,6 +40,7 @@ impl Store {
         match self {
             Self::Mysql => "mysql",
             Self::History => "history",
+            Self::TaskLogs => "task_logs",
             Self::CdnSystem => "cdn_system",
             Self::Zookeeper => "zookeeper",
             Self::Redis => "redis",
@@ -47,8 +51,9 @@ impl Store {
     /// The projections that live in it, as the status names them.
     pub fn projections(self) -> &'static [&'static str] {
         match self {
-            Self::Mysql => &["mysql", "history"],
+            Self::Mysql => &["mysql", "history", "task_logs"],
             Self::History => &["history"],
+            Self::TaskLogs => &["task_logs"],
             Self::CdnSystem => &["cdn_system"],
             Self::Zookeeper => &["zookeeper"],
             Self::Redis => &["redis"],
