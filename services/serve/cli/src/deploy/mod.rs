@@ -1,6 +1,7 @@
 //! `loki deploy`: runs, from their plan to their end.
 
 mod list;
+mod log;
 mod operate;
 mod plan;
 mod settings;
@@ -16,6 +17,7 @@ Examples:
   loki deploy plan /acme/shop/web --batches '1 25% *2'
   loki deploy start /acme/shop/web --package web --version 1.4.2 --wait 30m
   loki deploy watch 7rvn000000000001
+  loki deploy log 7rvn000000000001 web01.example.com -f
   loki deploy rollback 7rvn000000000001 --fast
 
 With `--wait` the exit code is that of the run: 0 when it has succeeded, 1 when it has not or waits for somebody, 124 when it goes on after that time.";
@@ -34,6 +36,7 @@ enum Action {
     Start(start::Options),
     Watch(watch::Options),
     List(list::Options),
+    Log(log::Options),
     /// Have a run begin that waits for an approval
     Approve(operate::Options),
     /// Have a run tell no further server; those that were told go on
@@ -55,6 +58,7 @@ impl Options {
             Action::Start(options) => options.run(session).await,
             Action::Watch(options) => options.run(session).await,
             Action::List(options) => options.run(session).await,
+            Action::Log(options) => options.run(session).await,
             Action::Approve(options) => options.run("run.approve", session).await,
             Action::Pause(options) => options.run("run.pause", session).await,
             Action::Resume(options) => options.run("run.resume", session).await,

@@ -165,3 +165,50 @@ async fn a_package_is_registered_by_its_archive() {
     let ran = loki(&api.api, &[&register[..], &["--file", &at("web.tar.gz"), "--manifest", &at("web.json")]].concat()).await;
     assert!(ran.exit == Exit::Usage && ran.err.contains("`--manifest`"), "{}", ran.err);
 }
+
+const LOG: &str = "GET /v1/runs/0000000000000007/hosts/web01/log";
+
+fn log(state: &str, items: &[(u32, &str, u64, &str)], next: &str, complete: bool) -> Answer {
+    let item = |(attempt, step, offset, text): &(u32, &str, u64, &str)| json!({ "attempt": attempt, "step": step, "offset": offset, "bytes": text.len(), "text": text, "at": "2026-01-31T12:00:00Z" });
+    let items: Vec<_> = items.iter().map(item).collect();
+    Answer::ok(json!({ "server": "1", "attempt": 1, "state": state, "items": items, "next": next, "complete": complete }).to_string())
+}
+
+#[tokio::test]
+async fn a_log_is_followed_until_the_host_is_done() {
+    let api = Scripted::new([(
+        LOG,
+        vec![
+            log("running", &[(1, "stop", 0, "bye\n"), (1, "start", 4, "one\r\n\u{1b}[2J2 %")], "1.16", false),
+            log("running", &[], "1.16", false),
+            log("failed", &[(1, "start", 16, "\rtwo\n"), (1, "start", 99, "late\n")], "2.0", true),
+        ],
+    )])
+    .await;
+    let ran = loki(&api.api, &["deploy", "log", "0000000000000007", "web01", "-f"]).await;
+    assert_eq!((ran.exit, ran.out.as_str()), (Exit::Ok, "bye\none\n\u{fffd}[2J2 %\ntwo\nlate\n"));
+    assert_eq!(ran.err, "-- attempt 1, stop\n-- attempt 1, start\n-- 78 bytes before this are not kept any more\n");
+    assert_eq!(api.lines(), [format!("{LOG}?follow=20s"), format!("{LOG}?from=1.16&follow=20s"), format!("{LOG}?from=1.16&follow=20s")]);
+}
+
+#[tokio::test]
+async fn a_log_that_goes_on_says_how_to_follow_it() {
+    let api = Scripted::new([(
+        LOG,
+        vec![log("running", &[(2, "script", 0, "half a line")], "2.11", false), log("running", &[], "2.11", false)],
+    )])
+    .await;
+    let ran = loki(&api.api, &["deploy", "log", "0000000000000007", "web01", "--from", "2"]).await;
+    assert_eq!((ran.exit, ran.out.as_str()), (Exit::Ok, "half a line\n"));
+    assert!(ran.err.ends_with("`loki deploy log 0000000000000007 web01 -f --from 2.11` follows it\n"), "{}", ran.err);
+    assert_eq!(api.lines(), [format!("{LOG}?from=2"), format!("{LOG}?from=2.11")]);
+
+    let api = Scripted::new([(LOG, vec![log("succeeded", &[], "2.0", true)])]).await;
+    let ran = loki(&api.api, &["deploy", "log", "0000000000000007", "web01"]).await;
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", "nothing was printed: the host has succeeded\n"));
+    let api = Scripted::new([(LOG, vec![log("succeeded", &[(1, "start", 0, "ok\n")], "2.0", true)])]).await;
+    let ran = loki(&api.api, &["deploy", "log", "0000000000000007", "web01", "-o", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["text"], "ok\n", "{}", ran.out);
+    let missing = Scripted::new([(LOG, vec![Answer::problem(404, "not_found", "no such run")])]).await;
+    assert_eq!(loki(&missing.api, &["deploy", "log", "0000000000000007", "web01"]).await.exit, Exit::NotFound);
+}
