@@ -36,7 +36,7 @@ async fn decider() {
 
 #[tokio::test]
 async fn mysql() {
-    check("mysql", &["mysql", "history", "cdn_system"]).await;
+    check("mysql", &["mysql", "history", "task_logs", "cdn_system"]).await;
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn zookeeper() {
 
 #[tokio::test]
 async fn api() {
-    check("api", &["api", "tree cache", "mysql reader", "history reader", "cdn_system reader", "tree reader"]).await;
+    check("api", &["api", "tree cache", "mysql reader", "history reader", "task_logs reader", "cdn_system reader", "tree reader"]).await;
 }
 
 /// What an operator needs to mend it: the setting, its value without the password, and that the embedded set needs none of it.

@@ -58,7 +58,7 @@ impl Harm {
     fn rebuilt(self) -> &'static [&'static str] {
         match self {
             Self::DropTable => &["mysql"],
-            Self::DropDatabase => &["mysql", "history"],
+            Self::DropDatabase => &["mysql", "history", "task_logs"],
             Self::DeleteAll => &["zookeeper"],
             Self::FlushAll => &["redis"],
             Self::SetBackMysql | Self::SetBackZookeeper | Self::SetBackRedis => &[],

@@ -29,7 +29,7 @@ async fn a_projectors_trouble_is_told_by_the_api() {
     let api = platform.api.clone();
     create(&api, "/acme").await;
     api.settled().await;
-    for name in ["mysql", "history", "cdn_system", "zookeeper"] {
+    for name in ["mysql", "history", "task_logs", "cdn_system", "zookeeper"] {
         until(&api, name, |projection| projection["last_error"].is_null()).await;
     }
 
