@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use loki_testing::child;
+use loki_testing::real::{Running, ZooKeeper};
 use loki_wire::signature::Secret;
 use serde_json::{Value, json};
 
@@ -30,6 +31,8 @@ const MANIFEST: &str = r#"{
 
 struct Fleet {
     platform: Platform,
+    /// Its own: it is restarted.
+    zookeeper: Running,
 }
 
 fn name(number: usize) -> String {
@@ -38,7 +41,8 @@ fn name(number: usize) -> String {
 
 impl Fleet {
     async fn start() -> Self {
-        let mut platform = Platform::prepared(&Backends::shared()).await;
+        let zookeeper = tokio::task::block_in_place(|| Running::start(&ZooKeeper).unwrap());
+        let mut platform = Platform::prepared(&Backends { zookeeper: zookeeper.address(), ..Backends::shared() }).await;
         let secret = Secret::random().unwrap();
         platform.set("LOKI__DECIDER__SIGNING_KEY", secret.reveal());
         platform.set("LOKI__AGENT__TASK_KEYS", format!("[\"{}\"]", secret.public()));
@@ -58,7 +62,7 @@ impl Fleet {
         platform.expect(&["admin", "token", "create", "owner", "--for", "deploy", "--for", "script", "--for", "grant", "--out", &token]);
         platform.set("LOKI_TOKEN_FILE", token);
         platform.api.settled().await;
-        let mut fleet = Self { platform };
+        let mut fleet = Self { platform, zookeeper };
         for number in 1..=HOSTS {
             fleet.start_agent(&name(number));
         }
@@ -141,7 +145,7 @@ async fn twenty_hosts_are_deployed_to_while_processes_are_killed_and_one_host_fa
         assert_eq!(fleet.log(&name(number)), ["start 1"], "{}", name(number));
     }
 
-    // version 2: in its midst the decider, the API, the clock and an agent are killed, and one host never becomes well
+    // version 2: in its midst ZooKeeper is restarted, the decider, the API, the clock and an agent are killed, and one host never becomes well
     std::fs::File::create(fleet.web(SICK).join("shared/sick")).unwrap().write_all(b"\n").unwrap();
     let started = fleet.deploy("2", &["-o", "json"]);
     assert!(started.status.success(), "{}", said(&started));
@@ -152,6 +156,7 @@ async fn twenty_hosts_are_deployed_to_while_processes_are_killed_and_one_host_fa
     while fleet.run(&run).await["run"]["batch"] == 0 {
         assert!(watch.elapsed() < PATIENCE, "the first batch does not end");
     }
+    tokio::task::block_in_place(|| fleet.zookeeper.restart().unwrap());
     for service in ["decider", "api", "clock"] {
         fleet.platform.kill(service);
         fleet.platform.spawn(service, service);
