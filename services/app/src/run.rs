@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use loki_api::{Api, Sources};
-use loki_artifacts::Artifacts;
+use loki_artifacts::{Artifacts, Buckets};
 use loki_clock::TimerService;
 use loki_decider::Decider;
 use loki_intake::{Intake, Telnet};
@@ -48,8 +48,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
     if plan.services.contains(&Service::Mysql) {
         let state = runner(&settings, &backends, &process.health, backends.state_projection()?, &backends.topics.facts);
         let history = runner(&settings, &backends, &process.health, backends.history_projection()?, &backends.topics.outcomes);
-        let task_logs =
-            runner(&settings, &backends, &process.health, backends.task_log_projection()?, &backends.topics.task_logs);
+        let task_logs = runner(&settings, &backends, &process.health, backends.task_log_projection()?, &backends.topics.task_logs);
         let domains = runner(&settings, &backends, &process.health, backends.domain_projection()?, &backends.topics.facts);
         controls.add("mysql", state.control());
         controls.add("history", history.control());
@@ -116,6 +115,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
             servers: backends.samples.servers_reader()?,
             live: backends.samples.live_reader(),
             artifacts: artifacts(&settings, set)?,
+            buckets: Buckets::open(&settings.artifacts.buckets, &options(&settings)).context("`artifacts.buckets`")?,
         };
         let operations =
             if all { operations::router(backends.clone(), controls.clone(), process.front.clone()) } else { OpenApiRouter::new() };
@@ -222,11 +222,13 @@ fn artifacts(settings: &Settings, set: Set) -> anyhow::Result<Option<Artifacts>>
     match (settings.artifacts.url.as_str(), set) {
         ("", Set::Real) => Ok(None),
         ("", Set::Embedded) => Ok(Some(Artifacts::in_folder(&settings.data_dir.join("artifacts"))?)),
-        (url, _) => {
-            let options = settings.artifacts.options.iter().map(|(name, value)| (name.clone(), value.clone()));
-            Ok(Some(Artifacts::open(url, options).context("`artifacts.url`")?))
-        }
+        (url, _) => Ok(Some(Artifacts::open(url, options(settings)).context("`artifacts.url`")?)),
     }
+}
+
+/// Of S3.
+fn options(settings: &Settings) -> Vec<(String, String)> {
+    settings.artifacts.options.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn api_config(settings: &Settings) -> anyhow::Result<loki_api::Config> {

@@ -27,7 +27,7 @@ const EDGES: [(&str, &[&str]); 23] = [
     // knows no log, so that it can be read and tested for itself
     ("loki-series", &["loki-domain", "loki-runtime"]),
     ("loki-opentsdb", &["loki-runner", "loki-series", "loki-domain", "loki-wire", "loki-log", "loki-runtime", "loki-telemetry"]),
-    ("loki-artifacts", &["loki-domain"]),
+    ("loki-artifacts", &["loki-domain", "loki-runtime"]),
     // the readers of all stores, and from the runner only the words for a store's position
     (
         "loki-api",

@@ -131,7 +131,10 @@ fn operators_are_named_by_the_topics_that_their_commands_read() {
     let commands = with_extension("rs").into_iter().filter(|(file, _)| file.starts_with("services/app/src/admin"));
     let opened: BTreeSet<String> = commands
         .flat_map(|(_, text)| {
-            let fields = text.split("topics.").skip(1).map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap().to_owned());
+            let fields = text
+                .split("topics.")
+                .skip(1)
+                .map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap().to_owned());
             fields.collect::<Vec<_>>()
         })
         .filter(|field| ["commands", "facts", "outcomes", "samples", "task_logs", "dead"].contains(&field.as_str()))

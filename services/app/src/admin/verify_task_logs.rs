@@ -52,8 +52,7 @@ impl Lines for Kept {
     async fn next(&mut self) -> anyhow::Result<Vec<String>> {
         while let Some(batch) = self.records.next().await? {
             let chunks = batch.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
-            let lines: Vec<String> =
-                chunks.iter().filter(|placed| self.retained.is_kept(placed)).map(loki_mysql::chunk_line).collect();
+            let lines: Vec<String> = chunks.iter().filter(|placed| self.retained.is_kept(placed)).map(loki_mysql::chunk_line).collect();
             if !lines.is_empty() {
                 return Ok(lines);
             }

@@ -187,6 +187,7 @@ pub(crate) struct Projectors {
 pub(crate) struct Artifacts {
     pub(crate) url: String,
     pub(crate) options: BTreeMap<String, String>,
+    pub(crate) buckets: Vec<String>,
     pub(crate) size_max: Size,
 }
 

@@ -42,6 +42,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(deploy::tokens::list_tokens))
         .routes(routes!(deploy::packages::list_packages))
         .routes(routes!(deploy::packages::get_package))
+        .routes(routes!(artifact::package::get_archive))
         .routes(routes!(deploy::templates::list_templates))
         .routes(routes!(deploy::runs::list_runs))
         .routes(routes!(deploy::run::get_run))

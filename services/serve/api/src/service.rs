@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use loki_artifacts::Artifacts;
+use loki_artifacts::{Artifacts, Buckets};
 use loki_intake::Intake;
 use loki_log::{Log, Partition, Topic};
 use loki_mysql::port::{DeployReader, DomainReader, HistoryReader, StateReader, TaskLogReader};
@@ -55,6 +55,7 @@ pub struct Shared {
     pub servers: Option<Arc<dyn ServersReader>>,
     pub live: Reader,
     pub artifacts: Option<Artifacts>,
+    pub buckets: Buckets,
     pub health: Health,
     pub shutdown: Shutdown,
 }
@@ -75,8 +76,9 @@ pub struct Sources {
     pub servers: Option<Arc<dyn ServersReader>>,
     /// Last values and presence.
     pub live: Reader,
-    /// Archives of packages.
+    /// Archives of packages: the store of our own, and buckets of others.
     pub artifacts: Option<Artifacts>,
+    pub buckets: Buckets,
 }
 
 pub struct Api {
@@ -126,6 +128,7 @@ impl Api {
             servers: sources.servers,
             live: sources.live,
             artifacts: sources.artifacts,
+            buckets: sources.buckets,
             health,
             shutdown,
         });

@@ -4,6 +4,8 @@
 pub enum Error {
     #[error("`{url}` is no place for archives ({source}): write `s3://bucket/prefix` or `file:///path`")]
     Place { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("`{name}` is no bucket of S3 that can be read from: {source}")]
+    Bucket { name: String, source: Box<dyn std::error::Error + Send + Sync> },
     /// Asking again may help.
     #[error("the store of archives is away: {0}")]
     Away(String),

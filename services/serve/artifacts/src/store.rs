@@ -3,11 +3,13 @@
 use std::fmt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt, pin_mut};
 use loki_domain::Sha256;
+use loki_runtime::task;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart};
@@ -20,6 +22,8 @@ use crate::error::{Error, Refused};
 const PART_BYTES: usize = 16 << 20;
 /// Parts of one upload that are on their way at once.
 const PARTS_AT_ONCE: usize = 2;
+/// Until an archive begins to come; whoever asked has given up by then, or asks again.
+const ANSWER: Duration = Duration::from_secs(15);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -77,11 +81,7 @@ impl Artifacts {
     /// # Errors
     /// The store is away.
     pub async fn size(&self, sha256: &Sha256) -> Result<Option<u64>, Error> {
-        match self.store.head(&self.place(sha256)).await {
-            Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        size(&*self.store, &self.place(sha256)).await
     }
 
     /// An archive from this byte on; `None`: it is not there.
@@ -89,12 +89,7 @@ impl Artifacts {
     /// # Errors
     /// The store is away.
     pub async fn get(&self, sha256: &Sha256, from: u64) -> Result<Option<Found>, Error> {
-        let options = GetOptions { range: (from > 0).then_some(GetRange::Offset(from)), ..GetOptions::default() };
-        match self.store.get_opts(&self.place(sha256), options).await {
-            Ok(found) => Ok(Some(Found { size: found.meta.size, bytes: found.into_stream().map_err(Error::from).boxed() })),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        get(&*self.store, &self.place(sha256), from).await
     }
 
     /// Takes an archive, of at most so many bytes; its size. One that is there already is taken once more.
@@ -123,6 +118,26 @@ impl Artifacts {
 
     fn place(&self, sha256: &Sha256) -> Path {
         self.prefix.clone().join("sha256").join(sha256.to_string())
+    }
+}
+
+pub(crate) async fn size(store: &dyn ObjectStore, place: &Path) -> Result<Option<u64>, Error> {
+    Ok(answered(store.head(place)).await?.map(|meta| meta.size))
+}
+
+pub(crate) async fn get(store: &dyn ObjectStore, place: &Path, from: u64) -> Result<Option<Found>, Error> {
+    let options = GetOptions { range: (from > 0).then_some(GetRange::Offset(from)), ..GetOptions::default() };
+    let found = answered(store.get_opts(place, options)).await?;
+    Ok(found.map(|found| Found { size: found.meta.size, bytes: found.into_stream().map_err(Error::from).boxed() }))
+}
+
+/// `None`: it is not there. The library tries for minutes.
+async fn answered<T>(asked: impl Future<Output = Result<T, object_store::Error>>) -> Result<Option<T>, Error> {
+    match task::timeout(ANSWER, asked).await {
+        Some(Ok(answer)) => Ok(Some(answer)),
+        Some(Err(object_store::Error::NotFound { .. })) => Ok(None),
+        Some(Err(error)) => Err(error.into()),
+        None => Err(Error::Away(format!("no answer within {} s", ANSWER.as_secs()))),
     }
 }
 

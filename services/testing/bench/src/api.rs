@@ -58,6 +58,7 @@ pub(crate) async fn start(folder: &Path, given: Given, shutdown: &Shutdown) -> R
         servers: given.servers,
         live: Reader::new(Arc::new(MemorySamples::new(Shape::new(12)))),
         artifacts: None,
+        buckets: Default::default(),
     };
     let config = Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),

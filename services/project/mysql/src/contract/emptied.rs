@@ -181,7 +181,10 @@ pub async fn another_schema_version_is_refused(world: &dyn World) {
     assert!(text.contains("`loki migrate`"), "{text}");
     let text = unusable(&projection.begin_rebuild(log(1), 0).await.expect_err("refused"));
     assert!(text.contains("`loki migrate`"), "{text}");
-    assert_eq!(migrate(&world.config()).await.expect("migrated"), ["0002_create_state", "0003_create_history", "0004_create_runs", "0005_create_task_log"]);
+    assert_eq!(
+        migrate(&world.config()).await.expect("migrated"),
+        ["0002_create_state", "0003_create_history", "0004_create_runs", "0005_create_task_log"]
+    );
     assert_eq!(state_lines(&readers).await, fold(&story.facts));
 }
 

@@ -18,7 +18,9 @@ use super::World;
 use crate::port::DomainReader;
 use crate::port::Dump;
 use crate::store::Store;
-use crate::{Config, Database, DomainProjection, HistoryProjection, TaskLogProjection, Readers, StateProjection, domain_reader, entity_line};
+use crate::{
+    Config, Database, DomainProjection, HistoryProjection, Readers, StateProjection, TaskLogProjection, domain_reader, entity_line,
+};
 
 pub(super) fn log(number: u8) -> LogId {
     LogId::from_digest(&[number; 32])

@@ -75,7 +75,8 @@ pub async fn of_logs_stays_what_is_new_and_fits(world: &dyn World) {
         PlacedChunk { at_ms, chunk: Chunk { bytes, ..placed.chunk }, ..placed }
     };
     let mut chunks = vec![chunk(0, quiet, 1, 1), chunk(1, noisy, 2, 1)];
-    chunks.extend((2..2_200).map(|at| chunk(at, if at % 50 == 0 { quiet } else { noisy }, DAY_MS, if at % 3 == 0 { 9 } else { BYTES_MAX })));
+    chunks
+        .extend((2..2_200).map(|at| chunk(at, if at % 50 == 0 { quiet } else { noisy }, DAY_MS, if at % 3 == 0 { 9 } else { BYTES_MAX })));
     chunks.extend((2_200..2_900).map(|at| chunk(at, noisy, DAY_MS + 7, BYTES_MAX)));
     chunks.push(chunk(2_900, quiet, 30 * DAY_MS + 2, 1));
     let kept = |chunks: &[PlacedChunk]| {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use loki_domain::{
-    Batch, Entity, Job, Kind, NodeRef, Package, PackageId, PackageName, Position, RunId, RunState, ServerId, Task, TaskState, Template, Token,
-    Version,
+    Batch, Entity, Job, Kind, NodeRef, Package, PackageId, PackageName, Position, RunId, RunState, ServerId, Task, TaskState, Template,
+    Token, Version,
 };
 use loki_wire::task;
 

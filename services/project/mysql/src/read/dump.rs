@@ -12,7 +12,9 @@ use loki_wire::fact::v1::{read_entity, read_key};
 
 use crate::port::{Dump, ReadError};
 use crate::sql::{Connection, Fault, Row, Value};
-use crate::tables::{BATCH, DOMAIN, ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, PACKAGE, RUN, SERVER, TASK, TASK_LOG, TEMPLATE, TOKEN, Table};
+use crate::tables::{
+    BATCH, DOMAIN, ENTITY_CHANGE, MEMBERSHIP, MOUNT, NODE, OUTCOME, PACKAGE, RUN, SERVER, TASK, TASK_LOG, TEMPLATE, TOKEN, Table,
+};
 use crate::write::{change_line, chunk_row, entity_row, outcome_line, outcome_row, state_line, task_log_line};
 
 /// Rows read at once: few enough for the largest ones.
@@ -112,9 +114,8 @@ impl Dump for Lines {
 }
 
 /// Columns that hold numbers; all others hold texts.
-const NUMBERS: [&str; 12] = [
-    "fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes", "number", "begun_ms", "attempt", "begins", "size",
-];
+const NUMBERS: [&str; 12] =
+    ["fact", "command", "position", "at_ms", "duplicate_of", "after_fact", "changes", "number", "begun_ms", "attempt", "begins", "size"];
 
 fn read(table: &Table, row: &Row) -> Result<Vec<Value>, Fault> {
     let column = |(i, name): (usize, &&str)| {

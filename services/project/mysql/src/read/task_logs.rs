@@ -19,7 +19,8 @@ use crate::sql::{Fault, Row, Value};
 const CHUNKS: &str = "SELECT json, at_ms FROM task_log WHERE run = ? AND server = ? AND attempt >= ? AND (attempt > ? OR begins >= ?) \
      ORDER BY attempt, begins, position LIMIT ?";
 
-const NEWEST: &str = "SELECT json, at_ms FROM task_log WHERE run = ? AND server = ? ORDER BY attempt DESC, begins DESC, position DESC LIMIT 1";
+const NEWEST: &str =
+    "SELECT json, at_ms FROM task_log WHERE run = ? AND server = ? ORDER BY attempt DESC, begins DESC, position DESC LIMIT 1";
 
 pub(super) struct TaskLogs {
     source: Arc<Source>,

@@ -1,6 +1,8 @@
-//! `/v1/artifacts/{sha256}`: archives of packages, for whoever has no place of their own for them.
+//! Archives of packages: `/v1/artifacts/{sha256}` for whoever has no place of their own for them, and a package's, wherever it lies.
 
 pub(crate) mod get;
+mod give;
+pub(crate) mod package;
 pub(crate) mod put;
 
 use loki_artifacts::Artifacts;
@@ -13,6 +15,10 @@ fn store(app: &App) -> Result<&Artifacts> {
     app.artifacts.as_ref().ok_or_else(|| {
         Problem::new(axum::http::StatusCode::NOT_FOUND, "no_artifacts", "there is no store of archives here: set `artifacts.url`")
     })
+}
+
+fn missing(sha256: &Sha256) -> Problem {
+    Problem::not_found(format!("no archive `{sha256}`: `loki package push` brings one"))
 }
 
 fn digest(text: &str) -> Result<Sha256> {

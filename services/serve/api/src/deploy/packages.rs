@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use loki_domain::{Entity, Invalid};
-use loki_mysql::port::PackageView;
+use loki_domain::{Entity, Invalid, Position};
+use loki_mysql::port::{Answer, PackageView};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::IntoParams;
@@ -68,11 +68,17 @@ pub(crate) async fn get_package(
     Query(parameters): Query<Moment>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let (named, of_version) = (name.parse().map_err(bad("name"))?, version.parse().map_err(bad("version"))?);
     let at_least = read::state_after(&app, parameters.after.as_deref(), &headers).await?;
-    let answer = app.deploys.package(&named, &of_version, at_least).await?;
-    let view = answer.value.ok_or_else(|| Problem::not_found(format!("no version `{version}` of a package `{name}`")))?;
-    Ok(read::at(read::last_fact(answer.stored.position), package(view)))
+    let Answer { value, stored } = find(&app, &name, &version, at_least).await?;
+    Ok(read::at(read::last_fact(stored.position), package(value)))
+}
+
+/// A version that is there.
+pub(crate) async fn find(app: &App, name: &str, version: &str, at_least: Option<Position>) -> Result<Answer<PackageView>> {
+    let (named, of_version) = (name.parse().map_err(bad("name"))?, version.parse().map_err(bad("version"))?);
+    let Answer { value, stored } = app.deploys.package(&named, &of_version, at_least).await?;
+    let value = value.ok_or_else(|| Problem::not_found(format!("no version `{version}` of a package `{name}`")))?;
+    Ok(Answer { value, stored })
 }
 
 fn package(view: PackageView) -> Box<RawValue> {

@@ -103,6 +103,7 @@ impl Floors {
             servers: sources.servers.map(|inner| Arc::new(ServersAbove { inner, floor: self.servers.clone() }) as Arc<dyn ServersReader>),
             live: sources.live,
             artifacts: sources.artifacts,
+            buckets: sources.buckets,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use loki_api::{Api, Config, Sources};
-use loki_artifacts::Artifacts;
+use loki_artifacts::{Artifacts, Buckets};
 use loki_decider::Decider;
 use loki_domain::{Instant, Sample, Series};
 use loki_intake::Intake;
@@ -62,6 +62,7 @@ pub(crate) struct Setting {
     pub(crate) series: bool,
     /// The most that one answer of the tree gives.
     pub(crate) nodes_max: usize,
+    pub(crate) buckets: Buckets,
 }
 
 impl Default for Setting {
@@ -77,6 +78,7 @@ impl Default for Setting {
             topics: true,
             series: false,
             nodes_max: loki_zookeeper::live::NODES_MAX,
+            buckets: Buckets::default(),
         }
     }
 }
@@ -124,6 +126,7 @@ impl Cell {
             servers: None,
             live: Reader::new(Arc::new(samples.clone())),
             artifacts: Some(Artifacts::in_folder(&home.path().join("artifacts")).unwrap()),
+            buckets: setting.buckets.clone(),
             state: readers.state,
             deploys: readers.deploys,
             history: readers.history,
@@ -208,6 +211,7 @@ impl Cell {
             servers: None,
             live: Reader::new(Arc::new(self.samples.clone())),
             artifacts: None,
+            buckets: Default::default(),
         };
         serve(sources, Setting::default(), Health::new(), self.shutdown.clone()).await.0
     }

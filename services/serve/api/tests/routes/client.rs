@@ -23,7 +23,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(address: std::net::SocketAddr) -> Self {
-        let http = loki_cli::client::plain().timeout(Duration::from_secs(120)).build().unwrap();
+        let http = loki_cli::client::plain().timeout(Duration::from_secs(120)).redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { address, http, token: None }
     }
 

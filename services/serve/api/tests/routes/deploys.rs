@@ -10,7 +10,7 @@ fn secret(number: u8) -> Secret {
     Secret::new([number; 32])
 }
 
-fn token(name: &str, number: u8, uses: &[&str]) -> Value {
+pub(crate) fn token(name: &str, number: u8, uses: &[&str]) -> Value {
     json!({ "name": name, "uses": uses, "key": secret(number).public().to_string() })
 }
 

@@ -112,7 +112,7 @@ async fn every_documented_path_answers_as_documented() {
     let (letter, other) = ("loki.commands%2F0%2F5%2F0", "loki.commands%2F0%2F6%2F0");
     let command = r#"{"type":"node.create","data":{"path":"/new"}}"#;
     let chunk = r#"{"attempt":1,"step":"start","offset":0,"bytes":3,"text":"ok\n","last":false}"#;
-    let asked: [(&str, &str, &str, &str, u16); 57] = [
+    let asked: [(&str, &str, &str, &str, u16); 58] = [
         ("post", "/v1/commands", "/v1/commands", command, 202),
         ("post", "/v1/commands", "/v1/commands?wait=60s", command, 200),
         ("post", "/v1/commands", "/v1/commands?wait=x", command, 400),
@@ -146,6 +146,7 @@ async fn every_documented_path_answers_as_documented() {
         ("get", "/v1/packages", "/v1/packages?name=web", "", 200),
         ("get", "/v1/packages/{name}/{version}", "/v1/packages/web/1", "", 200),
         ("get", "/v1/packages/{name}/{version}", "/v1/packages/web/2", "", 404),
+        ("get", "/v1/packages/{name}/{version}/archive", "/v1/packages/web/2/archive", "", 404),
         ("get", "/v1/templates", "/v1/templates?node=/acme/shop", "", 200),
         ("get", "/v1/templates", "/v1/templates?node=/no", "", 404),
         ("get", "/v1/runs", "/v1/runs?node=/acme", "", 200),

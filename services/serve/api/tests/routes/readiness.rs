@@ -153,7 +153,8 @@ async fn a_store_that_was_set_back_is_not_read_by_a_process_that_starts_then() {
     until("it says that they are older", async || {
         let ready = fresh.get("/readyz").await;
         let older = |name: &str| ready.body["components"][name].as_str().is_some_and(|why| why.contains("set back"));
-        ready.status == 503 && ["mysql reader", "history reader", "task_logs reader", "cdn_system reader", "tree reader"].into_iter().all(older)
+        ready.status == 503
+            && ["mysql reader", "history reader", "task_logs reader", "cdn_system reader", "tree reader"].into_iter().all(older)
     })
     .await;
     for path in READS {

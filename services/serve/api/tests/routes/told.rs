@@ -48,6 +48,7 @@ impl ToldCell {
             servers: None,
             live: live(),
             artifacts: None,
+            buckets: Default::default(),
             state: readers.state,
             deploys: readers.deploys,
             history: readers.history,

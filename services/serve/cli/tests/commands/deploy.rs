@@ -193,11 +193,9 @@ async fn a_log_is_followed_until_the_host_is_done() {
 
 #[tokio::test]
 async fn a_log_that_goes_on_says_how_to_follow_it() {
-    let api = Scripted::new([(
-        LOG,
-        vec![log("running", &[(2, "script", 0, "half a line")], "2.11", false), log("running", &[], "2.11", false)],
-    )])
-    .await;
+    let api =
+        Scripted::new([(LOG, vec![log("running", &[(2, "script", 0, "half a line")], "2.11", false), log("running", &[], "2.11", false)])])
+            .await;
     let ran = loki(&api.api, &["deploy", "log", "0000000000000007", "web01", "--from", "2"]).await;
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::Ok, "half a line\n"));
     assert!(ran.err.ends_with("`loki deploy log 0000000000000007 web01 -f --from 2.11` follows it\n"), "{}", ran.err);
