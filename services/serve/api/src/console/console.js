@@ -1,5 +1,4 @@
 // The page's one script: asks the API, draws what it answers, follows outcomes. Each part tells its own errors and keeps what it showed.
-"use strict";
 
 // Where sign_in.html keeps the token, when the API asks for one.
 const TOKEN = "loki.token";
@@ -129,30 +128,6 @@ const drawServers = part("servers", async () => {
   $("servers").hidden = false;
   $("title").textContent = `${servers.length} servers under ${node}`;
   $("hint").textContent = servers.length > SERVERS_MAX ? `The first ${SERVERS_MAX} are shown.` : "";
-});
-
-// The newest runs, of the chosen node or of all; those at work are asked how many of their servers are done.
-const drawRuns = part("runs", async () => {
-  const node = chosen;
-  const { items } = await ask(`/v1/runs?limit=10${node === null ? "" : `&node=${encodeURIComponent(node)}`}`);
-  const ENDED = ["succeeded", "failed", "rolled_back", "cancelled"];
-  const open = items.filter(({ run }) => !ENDED.includes(run.state));
-  const details = new Map(await Promise.all(open.map(async ({ run }) => [run.id, await ask(`/v1/runs/${run.id}`)])));
-  if (node !== chosen) return; // another was chosen meanwhile, and is drawn next
-  const body = $("runs").tBodies[0];
-  body.replaceChildren();
-  for (const { run, path } of items) {
-    const row = body.insertRow();
-    const tasks = details.get(run.id)?.tasks;
-    cell(row, new Date(run.begun_ms).toLocaleString());
-    cell(row, run.job.name || "script");
-    cell(row, run.state.replaceAll("_", " "), run.state === "succeeded" ? "good" : ["failed", "paused"].includes(run.state) ? "bad" : "");
-    cell(row, tasks ? `${tasks.succeeded} of ${run.servers}, batch ${run.batch + 1} of ${run.batches}` : String(run.servers));
-    cell(row, path || "(gone)");
-    cell(row, run.by);
-    cell(row, run.why, "bad");
-  }
-  $("runs").hidden = items.length === 0;
 });
 
 const drawProjections = part("projections", async () => {

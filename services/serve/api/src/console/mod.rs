@@ -1,4 +1,5 @@
-//! The one page: tree, servers of a node, charts, projections. Plain HTML and one script in two files, compiled in; and the form that asks for the token.
+//! The one page: tree, servers of a node, runs with their hosts and logs, charts, projections. Plain HTML and one script in three files, compiled in;
+//! and the form that asks for the token.
 
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
@@ -7,7 +8,9 @@ use axum::response::{Html, IntoResponse, Response};
 /// One document with the scripts in it: a browser would ask for a second file without the token.
 const PAGE: &str = concat!(
     include_str!("index.html"),
-    "<script>\n",
+    "<script>\n\"use strict\";\n",
+    // constants that the page's script calls as soon as it runs
+    include_str!("runs.js"),
     include_str!("console.js"),
     include_str!("charts.js"),
     "</script>\n</body>\n</html>\n"
