@@ -197,6 +197,12 @@ impl<'s> Step<'s> {
             self.give_up(&format!("no server got done within {} s", self.run.plan.progress_ms / 1_000));
             return true;
         }
+        if let Some(why) = self.withdrawn()
+            && self.has_untold()
+        {
+            self.give_up(&why);
+            return true;
+        }
         if let Some(next_ms) = self.run.next_ms {
             if next_ms > self.at_ms {
                 return false;
@@ -222,6 +228,18 @@ impl<'s> Step<'s> {
         }
     }
 
+    /// That what the run brings was withdrawn after it began.
+    fn withdrawn(&self) -> Option<String> {
+        let Job::Deploy { package, .. } = &self.run.job else { return None };
+        let package = self.state.packages().get(package)?;
+        package.withdrawn.as_ref().map(|reason| format!("`{} {}` was withdrawn: {reason}", package.name, package.version))
+    }
+
+    /// Whether some servers were told nothing yet.
+    fn has_untold(&self) -> bool {
+        self.run.batch + 1 < self.run.batches || !self.untold(1).is_empty()
+    }
+
     fn begin_batch(&mut self, batch: u32) {
         self.run.batch = batch;
         self.run.next_ms = None;
@@ -230,17 +248,8 @@ impl<'s> Step<'s> {
 
     /// Tells the servers of the current batch that were told nothing yet. Whether some are left for a follow-up.
     fn tell_batch(&mut self) -> bool {
-        let (state, run, number) = (self.state, self.run.id, self.run.batch);
-        let told = state.runs().told(run, number) + self.told.get(&number).copied().unwrap_or_default();
-        let own = self.batches.iter().find(|batch| batch.number == number);
-        let servers: Vec<ServerId> = match own.or_else(|| state.runs().batch(run, number)) {
-            Some(batch) if (told as usize) < batch.servers.len() => {
-                let untold = batch.servers.iter().filter(|server| self.host(**server).is_none());
-                untold.take(self.left() + 1).copied().collect()
-            }
-            _ => return false,
-        };
-        for server in servers {
+        let number = self.run.batch;
+        for server in self.untold(self.left() + 1) {
             if self.left() == 0 {
                 self.more = true;
                 return true;
@@ -248,6 +257,19 @@ impl<'s> Step<'s> {
             self.tell(server, number, 1, Direction::Forward);
         }
         false
+    }
+
+    /// So many servers of the current batch that were told nothing yet.
+    fn untold(&self, max: usize) -> Vec<ServerId> {
+        let (state, run, number) = (self.state, self.run.id, self.run.batch);
+        let told = state.runs().told(run, number) + self.told.get(&number).copied().unwrap_or_default();
+        let own = self.batches.iter().find(|batch| batch.number == number);
+        match own.or_else(|| state.runs().batch(run, number)) {
+            Some(batch) if (told as usize) < batch.servers.len() => {
+                batch.servers.iter().filter(|server| self.host(**server).is_none()).take(max).copied().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn tell(&mut self, server: ServerId, batch: u32, attempt: u32, direction: Direction) {
