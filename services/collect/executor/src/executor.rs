@@ -19,6 +19,7 @@ use crate::journal::{self, Back, Ended, Progress};
 use crate::layout::{Layout, Place};
 use crate::locks::Locks;
 use crate::output::{self, Output};
+use crate::ship::{self, Chunk, Unshipped};
 use crate::task::{Outcome, Step, Task, Wanted};
 use crate::{back, durable, metrics, prune, release, script};
 
@@ -107,6 +108,38 @@ impl Executor {
     /// The journal cannot be read.
     pub fn output(&self, run: RunId) -> io::Result<Vec<Output>> {
         output::of(&self.0.layout, run)
+    }
+
+    /// What is to be shipped next of what an attempt has printed. It is for one who ships it at a time.
+    ///
+    /// # Errors
+    /// The output cannot be read, or it cannot be written down what is handed out.
+    pub fn unshipped(&self, run: RunId, attempt: u32) -> io::Result<Unshipped> {
+        ship::next(&self.0.layout.attempt(run, attempt), self.0.config.output_bytes_max)
+    }
+
+    /// The chunk that was handed out is where it should be: the next one follows.
+    ///
+    /// # Errors
+    /// It cannot be written down: the same chunk is handed out again.
+    pub fn shipped(&self, run: RunId, attempt: u32, chunk: &Chunk) -> io::Result<()> {
+        ship::shipped(&self.0.layout.attempt(run, attempt), chunk)
+    }
+
+    /// The chunk that was handed out will never be taken, and none that follows.
+    ///
+    /// # Errors
+    /// It cannot be written down: the same chunk is handed out again.
+    pub fn give_up_shipping(&self, run: RunId, attempt: u32) -> io::Result<()> {
+        ship::give_up(&self.0.layout.attempt(run, attempt))
+    }
+
+    /// The attempts that have ended and of which something is to be shipped, the oldest end first.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn ended_unshipped(&self) -> io::Result<Vec<(RunId, u32)>> {
+        ship::ended(&self.0.layout)
     }
 }
 

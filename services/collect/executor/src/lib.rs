@@ -6,7 +6,8 @@
 //!
 //! [`accept`] says whether a document is one to carry out. [`executor`] keeps tasks of one package apart and gives each a [`course`], which
 //! remembers in the [`journal`] how far it is; [`release`] is the order of the steps of a deploy, one file each: [`fetch`], [`unpack`], [`hook`],
-//! [`unit`], [`health`], [`back`], [`prune`]. [`script`] is the other kind of task.
+//! [`unit`], [`health`], [`back`], [`prune`]. [`script`] is the other kind of task. What they print is kept by [`output`], and [`ship`] remembers
+//! how much of it was sent to the API, by the agent.
 //!
 //! A hook outlives the process that began it. It runs in a session of its own under a few lines of shell, which write its status down; who comes
 //! later waits for that. So systemd must not end the agent's children with the agent: the agent's unit has `KillMode=process`, which daemons
@@ -33,6 +34,7 @@ pub mod output;
 mod prune;
 mod release;
 mod script;
+mod ship;
 pub mod task;
 mod unit;
 mod unpack;
@@ -43,4 +45,5 @@ pub use config::{Config, Fetch};
 pub use error::{Error, Refused};
 pub use executor::Executor;
 pub use output::Output;
+pub use ship::{CHUNK_BYTES_MAX, Chunk, Unshipped};
 pub use task::{Outcome, Step, Task};

@@ -1,5 +1,6 @@
 //! What hooks and scripts have printed: `<step>.log` beside the attempt's journal, from its beginning, and how much was left out.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -73,12 +74,15 @@ pub(crate) fn keep(attempt: &Path, step: &str, hook: &Path, bytes_max: u64) -> i
     Ok(last)
 }
 
-/// What the hook's user wrote: no link is followed.
 fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What the hook's user wrote: no link is followed, and nothing is waited for.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let no_follow = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits();
     let flags = i32::try_from(no_follow).map_err(io::Error::other)?;
-    let file = std::fs::File::options().read(true).custom_flags(flags).open(path)?;
-    let mut bytes = Vec::new();
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    File::options().read(true).custom_flags(flags).open(path)
 }

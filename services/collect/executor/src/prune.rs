@@ -1,6 +1,7 @@
 //! What is not needed any more. A task has never failed because something could not be removed.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
@@ -12,6 +13,7 @@ use crate::installed::Known;
 use crate::journal::{self, Progress};
 use crate::layout::{Layout, Place};
 use crate::output;
+use crate::ship;
 
 const DAY_MS: i64 = 86_400_000;
 /// A signed document is good for two days at most: told, and begun within its time. So long a run is remembered, with its output.
@@ -60,7 +62,7 @@ pub(crate) fn archives(layout: &Layout, now_ms: i64) {
     }
 }
 
-/// Removes what ended long ago, and the output of what ended before the newest that there is room for.
+/// Removes what ended long ago, and the output for which there is no room: what is shipped, then what is not, each from its oldest end.
 pub(crate) fn outputs(layout: &Layout, bytes_max: u64, now_ms: i64) {
     if let Err(error) = try_outputs(layout, bytes_max, now_ms) {
         tracing::warn!(path = %layout.tasks().display(), %error, "old output could not be removed");
@@ -68,11 +70,15 @@ pub(crate) fn outputs(layout: &Layout, bytes_max: u64, now_ms: i64) {
 }
 
 fn try_outputs(layout: &Layout, bytes_max: u64, now_ms: i64) -> io::Result<()> {
-    let mut kept: Vec<(i64, u64, PathBuf)> = Vec::new();
+    let mut kept: Vec<(bool, Reverse<i64>, u64, PathBuf)> = Vec::new();
     for run in journal::runs(layout)? {
         let mut last_ms = Some(i64::MIN);
-        for attempt in journal::attempts(&layout.run(run))? {
-            let attempt = layout.attempt(run, attempt);
+        let mut shipped = BTreeSet::new();
+        for number in journal::attempts(&layout.run(run))? {
+            let attempt = layout.attempt(run, number);
+            if ship::is_done(&attempt)? {
+                shipped.insert(number);
+            }
             let at_ms = match Progress::read(&attempt)? {
                 Some(progress) => progress.ended.map(|ended| ended.at_ms),
                 // it may begin until then
@@ -85,15 +91,17 @@ fn try_outputs(layout: &Layout, bytes_max: u64, now_ms: i64) -> io::Result<()> {
             durable::remove_folder(&layout.run(run))?;
             continue;
         }
-        kept.extend(output::of(layout, run)?.into_iter().map(|output| (last_ms, output.bytes, output.path)));
+        let outputs = output::of(layout, run)?.into_iter();
+        kept.extend(outputs.map(|output| (shipped.contains(&output.attempt), Reverse(last_ms), output.bytes, output.path)));
     }
-    kept.sort_unstable_by_key(|(at_ms, _, _)| Reverse(*at_ms));
+    // what is shipped goes first
+    kept.sort_unstable_by_key(|(is_shipped, at_ms, _, _)| (*is_shipped, *at_ms));
     // what has just ended is not shipped yet, however much it is
-    let newest_ms = kept.first().map(|(at_ms, _, _)| *at_ms);
+    let newest_ms = kept.iter().map(|(_, Reverse(at_ms), _, _)| *at_ms).max();
     let mut bytes = 0_u64;
-    for (at_ms, length, path) in kept {
+    for (is_shipped, Reverse(at_ms), length, path) in kept {
         bytes += length;
-        if bytes > bytes_max && Some(at_ms) != newest_ms {
+        if bytes > bytes_max && (is_shipped || Some(at_ms) != newest_ms) {
             durable::remove(&path)?;
         }
     }

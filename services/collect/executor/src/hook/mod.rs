@@ -74,6 +74,13 @@ fn try_folder(attempt: &Path, key: &str, number: u32) -> PathBuf {
     attempt.join(format!("{key}.{number}"))
 }
 
+/// What a hook prints while it runs; `None` when it has not begun.
+pub(crate) fn out(attempt: &Path, key: &str) -> Option<PathBuf> {
+    let tries = (0..).map(|number| try_folder(attempt, key, number)).take_while(|folder| folder.is_dir());
+    // only the last of them was told to begin
+    tries.last().map(|folder| folder.join("own/out"))
+}
+
 /// The process that the hook has begun as; or the number of the next try.
 fn begun(attempt: &Path, key: &str) -> io::Result<(u32, Option<Process>)> {
     let mut number = 0;

@@ -10,4 +10,5 @@ mod hostile;
 mod kills;
 mod scripts;
 mod server;
+mod ships;
 mod units;
