@@ -6,7 +6,7 @@ use loki_telemetry::Metric;
 use metrics::{counter, gauge, histogram};
 
 pub const REGISTERED: Metric = Metric::gauge("lokiops_agent_registered", "1 when the API knows this machine as the server that it is");
-/// Label `part`: `register`, `samples` or `tasks`.
+/// Label `part`: `register`, `samples`, `tasks` or `output`.
 pub const FAILED: Metric =
     Metric::counter("lokiops_agent_failed_requests_total", "Requests that the API did not answer as it should, by part");
 pub const MEASURE_SECONDS: Metric = Metric::histogram("lokiops_agent_measure_seconds", "How long one reading of this host took");
@@ -30,13 +30,22 @@ pub const REFUSED_TASKS: Metric = Metric::counter(
     "Tasks that were not carried out, as they are forged, not ours, late or old, by reason",
 );
 
+pub const SHIPPED_CHUNKS: Metric =
+    Metric::counter("lokiops_agent_shipped_chunks_total", "Chunks of what hooks and scripts print that the API has taken");
+pub const SHIPPED_BYTES: Metric =
+    Metric::counter("lokiops_agent_shipped_bytes_total", "Bytes of what hooks and scripts print that the API has taken");
+pub const GIVEN_UP: Metric = Metric::counter(
+    "lokiops_agent_given_up_outputs_total",
+    "Attempts whose output the API will never take, as it has no such run or was not told of this host",
+);
+
 /// The spool had no room left, and its oldest points went.
 pub const CAUSE_SPOOL_FULL: &str = "spool_full";
 /// The spool could not be written, or not be read again.
 pub const CAUSE_SPOOL_FAILED: &str = "spool_failed";
 
 /// All of them, for the recorder.
-pub const ALL: [Metric; 13] = [
+pub const ALL: [Metric; 16] = [
     REGISTERED,
     FAILED,
     MEASURE_SECONDS,
@@ -50,6 +59,9 @@ pub const ALL: [Metric; 13] = [
     DROPPED,
     TORN,
     REFUSED_TASKS,
+    SHIPPED_CHUNKS,
+    SHIPPED_BYTES,
+    GIVEN_UP,
 ];
 
 pub(crate) fn registered(is: bool) {
@@ -99,4 +111,14 @@ pub(crate) fn torn(bytes: u64) {
 
 pub(crate) fn task_refused(reason: &'static str) {
     counter!(REFUSED_TASKS.name, "reason" => reason).increment(1);
+}
+
+/// One chunk of so many bytes.
+pub(crate) fn shipped(bytes: u64) {
+    counter!(SHIPPED_CHUNKS.name).increment(1);
+    counter!(SHIPPED_BYTES.name).increment(bytes);
+}
+
+pub(crate) fn gave_up() {
+    counter!(GIVEN_UP.name).increment(1);
 }

@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Each start and stop is written down; the host that is sick is so for version 2 alone.
 const MANIFEST: &str = r#"{
     "hooks": {
-        "stop": "echo stop $LOKI_VERSION >>$LOKI_SHARED_DIR/log",
-        "start": "echo start $LOKI_VERSION >>$LOKI_SHARED_DIR/log; sleep 0.3"
+        "stop": "echo stop $LOKI_VERSION | tee -a $LOKI_SHARED_DIR/log",
+        "start": "echo start $LOKI_VERSION | tee -a $LOKI_SHARED_DIR/log; sleep 0.3; echo up"
     },
     "health": {
         "check": { "type": "command", "command": "test $LOKI_VERSION != 2 || test ! -e $LOKI_SHARED_DIR/sick" },
@@ -112,6 +112,11 @@ impl Fleet {
         self.platform.loki(&[&arguments, more].concat())
     }
 
+    /// What a host has printed in a run, once it is done.
+    fn printed(&self, run: &str, host: &str) -> String {
+        self.platform.expect(&["deploy", "log", run, host, "--follow", "--quiet"])
+    }
+
     async fn run(&self, run: &str) -> Value {
         self.platform.api.until(&format!("/v1/runs/{run}"), |status, _| status == 200).await
     }
@@ -166,6 +171,12 @@ async fn twenty_hosts_are_deployed_to_while_processes_are_killed_and_one_host_fa
     fleet.start_agent("h03");
     let watched = fleet.platform.loki(&["deploy", "watch", &run, "--wait", "3m"]);
     assert_eq!(watched.status.code(), Some(1), "{}", said(&watched));
+    for number in 1..=16 {
+        let host = name(number);
+        // the sick one went back by itself; h03 was killed, and sent what it had printed all the same, once
+        let expected = if host == SICK { "stop 1\nstart 2\nup\nstop 2\nstart 1\nup\n" } else { "stop 1\nstart 2\nup\n" };
+        assert_eq!(fleet.printed(&run, &host), expected, "{host}");
+    }
     let detail = fleet.run(&run).await;
     assert_eq!((&detail["run"]["state"], &detail["run"]["batch"]), (&json!("paused"), &json!(2)), "{}", said(&watched));
     assert_eq!((&detail["tasks"]["succeeded"], &detail["tasks"]["failed"]), (&json!(15), &json!(1)), "{detail}");

@@ -2,10 +2,12 @@
 //!
 //! What is to be done is in signed documents, which [`loki_executor`] checks, remembers and carries out; nothing here can make it do anything
 //! else. A task goes on whether the API is there or not. Its end is told until the API has taken it; what could not be told before this process
-//! ended is told by the next, as the executor remembers it. What was begun is gone on with as soon as the agent starts.
+//! ended is told by the next, as the executor remembers it. What was begun is gone on with as soon as the agent starts. What a task prints is sent
+//! beside all that ([`ship`]).
 
 mod got;
 mod report;
+mod ship;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +17,12 @@ use loki_client::{Client, Failure, Part};
 use loki_domain::{RunId, ServerName};
 use loki_executor::{Accepted, Executor, Outcome, Task};
 use loki_runtime::{Backoff, Clock, Secret, Shutdown, task};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::got::{Got, Item};
 use self::report::Reporter;
+use self::ship::Shipping;
 use crate::commands::Commands;
 use crate::config::{Config, Deploys};
 use crate::error::Error;
@@ -47,6 +51,7 @@ pub(crate) struct Tasks {
     server: Option<String>,
     at_work: AtWork,
     working: JoinSet<()>,
+    shipping: Shipping,
 }
 
 /// What the API has answered.
@@ -58,7 +63,7 @@ enum Asked {
     NoServer,
 }
 
-/// Which attempts are being carried out, or their ends told.
+/// Which attempts are being carried out, or their ends told; or their output is sent.
 #[derive(Clone, Default)]
 struct AtWork(Arc<Mutex<BTreeSet<(RunId, u32)>>>);
 
@@ -81,6 +86,7 @@ impl Tasks {
     pub(crate) fn new(config: &Config, deploys: Deploys, client: Client, name: ServerName, clock: Clock, part: Part) -> Self {
         Self {
             commands: Commands::new(client.clone()),
+            shipping: Shipping::new(client.clone()),
             client,
             name,
             deploys,
@@ -98,7 +104,7 @@ impl Tasks {
 
     /// Goes on until shutdown. What is at work then is left where it is, and gone on with by the next process.
     pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
-        self.go_on(&shutdown)?;
+        self.go_on(&shutdown).await?;
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         while !shutdown.has_begun() {
             let Some(asked) = shutdown.unless(self.ask()).await else { break };
@@ -106,7 +112,7 @@ impl Tasks {
                 Ok(asked) => {
                     self.part.ready();
                     match asked {
-                        Asked::Tasks(got) => self.take(got, &shutdown)?,
+                        Asked::Tasks(got) => self.take(got, &shutdown).await?,
                         Asked::NothingNew => {}
                         Asked::NoServer => {
                             // nothing can be told to it; it may be registered by somebody else, and never, and then has another id
@@ -130,14 +136,15 @@ impl Tasks {
             }
         }
         while self.working.join_next().await.is_some() {}
+        self.shipping.stop().await;
         Ok(())
     }
 
     /// Goes on with what the process before had begun, whether the API is there or not.
-    fn go_on(&mut self, shutdown: &Shutdown) -> Result<(), Error> {
+    async fn go_on(&mut self, shutdown: &Shutdown) -> Result<(), Error> {
         let Some(server) = Executor::last_server(&self.deploys.root)? else { return Ok(()) };
         let server = server.to_string();
-        let executor = self.open(&server)?;
+        let executor = self.open(&server, shutdown).await?;
         match executor.begun(self.clock.now_ms()) {
             Ok(begun) => {
                 for task in begun {
@@ -155,11 +162,15 @@ impl Tasks {
         Ok(())
     }
 
-    fn open(&mut self, server: &str) -> Result<Executor, Error> {
+    /// Has what earlier processes left there shipped.
+    async fn open(&mut self, server: &str, shutdown: &Shutdown) -> Result<Executor, Error> {
         // of one root there is one at a time
+        self.shipping.stop().await;
         self.executor = None;
         let config = self.deploys.executor(server, &self.api, &self.token)?;
-        Ok(self.executor.insert(Executor::open(config)?).clone())
+        let executor = self.executor.insert(Executor::open(config)?).clone();
+        self.shipping.begin_left(&executor, shutdown);
+        Ok(executor)
     }
 
     async fn ask(&self) -> Result<Asked, Failure> {
@@ -179,12 +190,12 @@ impl Tasks {
         }
     }
 
-    fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<(), Error> {
+    async fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<(), Error> {
         let executor = match &self.executor {
             Some(executor) if executor.server().to_string() == got.server => executor.clone(),
             // another server of this name: what it has to do waits until what was begun for the other has ended
             Some(_) if !self.working.is_empty() => return Ok(()),
-            _ => self.open(&got.server)?,
+            _ => self.open(&got.server, shutdown).await?,
         };
         self.server = Some(got.server);
         self.seen = got.position;
@@ -214,6 +225,8 @@ impl Tasks {
         if !self.at_work.begin(id) {
             return;
         }
+        let (running, has_ended) = watch::channel(());
+        self.shipping.begin(executor, id, has_ended, shutdown);
         let reporter = Reporter::new(self.commands.clone(), server.to_owned(), id);
         let (executor, at_work, shutdown) = (executor.clone(), self.at_work.clone(), shutdown.clone());
         self.working.spawn(async move {
@@ -221,6 +234,8 @@ impl Tasks {
                 Accepted::Open(task) => carry_out(&executor, &task, &reporter, &shutdown).await,
                 Accepted::Ended(outcome) => Some(outcome),
             };
+            // the rest of what it printed is sent beside its end
+            drop(running);
             if let Some(outcome) = outcome {
                 reporter.ended(&outcome, &shutdown).await;
             }
@@ -231,7 +246,7 @@ impl Tasks {
 
 /// `None` when shutdown came first.
 async fn carry_out(executor: &Executor, task: &Task, reporter: &Reporter, shutdown: &Shutdown) -> Option<Outcome> {
-    let (steps, begun) = tokio::sync::watch::channel(None);
+    let (steps, begun) = watch::channel(None);
     let told = move |step: loki_executor::Step| {
         steps.send_replace(Some(step.as_str()));
     };
