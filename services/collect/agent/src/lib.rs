@@ -9,7 +9,7 @@
 //! - [`register`] tells the API what this machine is (`identity`), and looks now and then whether that is still so.
 //! - [`measure`] takes a reading at each full round of the wall clock and makes samples of it.
 //! - [`deliver`] sends them; what cannot be sent goes to the [`spool`], and from there when the API is back.
-//! - [`tasks`] waits for tasks of deploys, has them carried out by [`loki_executor`], and tells what became of them.
+//! - [`tasks`] waits for tasks of deploys, at the API or for the ring of a [`Bell`], has them carried out by [`loki_executor`], and tells what became of them.
 //!
 //! Presence is the sample `host.up` of each round. It is no command: commands are kept for ever.
 
@@ -29,3 +29,4 @@ mod tasks;
 pub use config::{Config, Deploys};
 pub use error::Error;
 pub use service::Agent;
+pub use tasks::{Bell, Bells, Ring};

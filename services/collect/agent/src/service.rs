@@ -13,7 +13,7 @@ use crate::identity;
 use crate::measure::Measuring;
 use crate::register::Registration;
 use crate::spool::Spool;
-use crate::tasks::Tasks;
+use crate::tasks::{Bells, Tasks};
 
 /// Rounds that are measured and not yet taken to be sent: a request takes less time than a round, so that one waits at most, and a few more cost
 /// nothing.
@@ -55,6 +55,13 @@ impl Agent {
         let measuring = Measuring::new(&config, server.clone(), clock, sender, standing.part("measure", "not done yet"));
         let delivery = Delivery::new(&config, client, spool, batches, standing.part("samples", "none was sent yet"));
         Ok(Self { server, registration, measuring, delivery, tasks })
+    }
+
+    /// Has a bell tell when there are tasks, instead of a question that waits at the API.
+    #[must_use]
+    pub fn with_bells(mut self, bells: Bells) -> Self {
+        self.tasks = self.tasks.map(|tasks| tasks.with_bells(bells));
+        self
     }
 
     /// The name that this machine goes by, also in the tag `host`.

@@ -6,6 +6,7 @@
 //! beside all that ([`ship`]).
 
 mod got;
+mod listen;
 mod report;
 mod ship;
 
@@ -13,14 +14,17 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use loki_client::client::Request;
 use loki_client::{Client, Failure, Part};
-use loki_domain::{RunId, ServerName};
+use loki_domain::{Position, RunId, ServerName};
 use loki_executor::{Accepted, Executor, Outcome, Task};
 use loki_runtime::{Backoff, Clock, Secret, Shutdown, task};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::got::{Got, Item};
+use self::listen::Listening;
+pub use self::listen::{Bell, Bells, Ring};
 use self::report::Reporter;
 use self::ship::Shipping;
 use crate::commands::Commands;
@@ -52,6 +56,7 @@ pub(crate) struct Tasks {
     at_work: AtWork,
     working: JoinSet<()>,
     shipping: Shipping,
+    bells: Option<Bells>,
 }
 
 /// What the API has answered.
@@ -85,6 +90,7 @@ impl AtWork {
 impl Tasks {
     pub(crate) fn new(config: &Config, deploys: Deploys, client: Client, name: ServerName, clock: Clock, part: Part) -> Self {
         Self {
+            bells: None,
             commands: Commands::new(client.clone()),
             shipping: Shipping::new(client.clone()),
             client,
@@ -102,12 +108,21 @@ impl Tasks {
         }
     }
 
+    /// Has a bell tell when there is something to ask for.
+    pub(crate) fn with_bells(self, bells: Bells) -> Self {
+        Self { bells: Some(bells), ..self }
+    }
+
     /// Goes on until shutdown. What is at work then is left where it is, and gone on with by the next process.
     pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Error> {
         self.go_on(&shutdown).await?;
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
+        let mut listening = Listening::new(self.bells.take());
         while !shutdown.has_begun() {
-            let Some(asked) = shutdown.unless(self.ask()).await else { break };
+            let question = self.question(&listening);
+            let Some(asked) = shutdown.unless(listening.unless_it_rings(self.ask(question))).await else { break };
+            let Some(asked) = asked else { continue };
+            let was_answered = asked.is_ok();
             let pause = match asked {
                 Ok(asked) => {
                     self.part.ready();
@@ -122,6 +137,10 @@ impl Tasks {
                         }
                     }
                     backoff.reset();
+                    listening.answered();
+                    if let Some(executor) = &self.executor {
+                        listening.to(executor.server());
+                    }
                     PAUSE
                 }
                 Err(failure) => {
@@ -131,7 +150,13 @@ impl Tasks {
                 }
             };
             while self.working.try_join_next().is_some() {}
-            if shutdown.unless(task::sleep(pause)).await.is_none() {
+            let waiting = async {
+                task::sleep(pause).await;
+                if was_answered {
+                    listening.wait().await;
+                }
+            };
+            if shutdown.unless(waiting).await.is_none() {
                 break;
             }
         }
@@ -173,14 +198,22 @@ impl Tasks {
         Ok(executor)
     }
 
-    async fn ask(&self) -> Result<Asked, Failure> {
+    fn question(&self, listening: &Listening) -> Request {
         // by its id, once that is known: then waiting costs nobody anything
         let name = self.server.as_ref().map_or_else(|| self.name.to_string(), |id| format!("id:{id}"));
-        let mut request = self.client.request(reqwest::Method::GET, &["v1", "servers", &name, "tasks"]);
-        if let Some(seen) = &self.seen {
-            request = request.with("seen", seen).waiting(WAIT);
+        let request = self.client.request(reqwest::Method::GET, &["v1", "servers", &name, "tasks"]);
+        match (listening.rings(), &self.seen) {
+            (true, _) => match listening.fact() {
+                Some(fact) => request.with("after", &Position::fact(fact).to_string()),
+                None => request,
+            },
+            (false, Some(seen)) => request.with("seen", seen).waiting(WAIT),
+            (false, None) => request,
         }
-        let answer = self.client.send(request).await?;
+    }
+
+    async fn ask(&self, question: Request) -> Result<Asked, Failure> {
+        let answer = self.client.send(question).await?;
         match answer.status {
             204 => Ok(Asked::NothingNew),
             // another program's 404 is a failure

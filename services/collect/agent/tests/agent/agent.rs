@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use loki_agent::{Agent, Config, Error};
+use loki_agent::{Agent, Bells, Config, Error};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Secret, Shutdown, task};
 use loki_telemetry::{Component, Health};
@@ -38,6 +38,10 @@ pub(crate) fn free_address() -> SocketAddr {
 }
 
 pub(crate) fn start(config: Config) -> Running {
+    start_with(config, None)
+}
+
+pub(crate) fn start_with(config: Config, bells: Option<Bells>) -> Running {
     let (component, shutdown) = (Health::new().component("agent"), Shutdown::new());
     let watch = Stopwatch::start();
     let agent = loop {
@@ -48,6 +52,10 @@ pub(crate) fn start(config: Config) -> Running {
         }
     };
     assert_eq!(agent.server(), "web01");
+    let agent = match bells {
+        Some(bells) => agent.with_bells(bells),
+        None => agent,
+    };
     Running { component, task: task::spawn("agent", agent.run(shutdown.clone())), shutdown }
 }
 

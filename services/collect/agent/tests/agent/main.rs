@@ -1,6 +1,7 @@
 //! The agent against an API of a few lines, which is away, refuses, and is slow when it is told to.
 
 mod agent;
+mod bells;
 mod registers;
 mod samples;
 mod spools;

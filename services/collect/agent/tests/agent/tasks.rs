@@ -12,17 +12,17 @@ use serde_json::{Value, json};
 use crate::agent::{Running, config, free_address, start, until};
 use crate::stub::{SERVER, Stub};
 
-fn secret() -> Secret {
+pub(crate) fn secret() -> Secret {
     Secret::new([5; 32])
 }
 
-fn script(run: RunId, lines: &str) -> Document {
+pub(crate) fn script(run: RunId, lines: &str) -> Document {
     let wanted = Wanted::Script { script: lines.to_owned(), user: None, output_bytes_max: 1 << 10 };
     let (run, server) = (run.to_string(), SERVER.to_owned());
     Document { run, server, attempt: 1, expires_ms: Clock::system().now_ms() + 600_000, timeout_ms: 60_000, wanted }
 }
 
-fn give(stub: &Stub, document: &Document, by: &Secret) {
+pub(crate) fn give(stub: &Stub, document: &Document, by: &Secret) {
     let text = serde_json::to_string(document).unwrap();
     let signature = wire::sign(by, text.as_bytes()).to_string();
     let mut seen = stub.seen();
@@ -30,7 +30,7 @@ fn give(stub: &Stub, document: &Document, by: &Secret) {
     seen.fact += 1;
 }
 
-fn with_tasks(config: Config, folder: &Path) -> Config {
+pub(crate) fn with_tasks(config: Config, folder: &Path) -> Config {
     let deploys = Deploys { root: folder.join("deploys"), keys: vec![secret().public()], minisign: None };
     Config { deploys: Some(deploys), ..config }
 }
@@ -46,15 +46,15 @@ fn reports(stub: &Stub) -> Vec<Value> {
     stub.seen().commands.iter().filter(|(kind, _)| kind == "run.report").map(|(_, data)| data.clone()).collect()
 }
 
-fn a_success_is_told(stub: &Stub) -> bool {
+pub(crate) fn a_success_is_told(stub: &Stub) -> bool {
     reports(stub).iter().any(|report| report["state"] == "succeeded")
 }
 
-fn counts(path: &Path) -> String {
+pub(crate) fn counts(path: &Path) -> String {
     format!("echo ran >>{}", path.display())
 }
 
-fn lines(path: &Path) -> usize {
+pub(crate) fn lines(path: &Path) -> usize {
     std::fs::read_to_string(path).unwrap_or_default().lines().count()
 }
 
