@@ -1,16 +1,18 @@
 //! The services that speak with nothing but the API, as collectors of any kind do: each with its settings.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use loki_agent::{Agent, Deploys};
+use async_trait::async_trait;
+use loki_agent::{Agent, Bell, Bells, Deploys, Ring};
 use loki_domain::PublicKey;
 use loki_prober::{Fixed, Prober};
 use loki_runtime::Clock;
 use loki_telemetry::Health;
 
-use crate::settings::Settings;
+use crate::settings::{Settings, TasksBy};
 
 /// Where they find the API: their own setting, or the one of this process.
 pub(crate) fn api(settings: &Settings, own: Option<SocketAddr>) -> String {
@@ -39,7 +41,30 @@ pub(crate) fn agent(settings: &Settings, api: String, own: Own, drain: Duration,
         drain,
         ..loki_agent::Config::new(api, settings.data_dir.join("agent"))
     };
-    Ok(Agent::new(config, health.component("agent"), Clock::system())?)
+    let agent = Agent::new(config, health.component("agent"), Clock::system())?;
+    Ok(match settings.agent.tasks_by {
+        TasksBy::LongPoll => agent,
+        TasksBy::Zookeeper => agent.with_bells(bells(settings)),
+    })
+}
+
+/// Bells in ZooKeeper.
+fn bells(settings: &Settings) -> Bells {
+    let config = settings.zookeeper_config();
+    Arc::new(move |server| Box::new(Rung(loki_zookeeper::Bell::new(config.clone(), server))))
+}
+
+struct Rung(loki_zookeeper::Bell);
+
+#[async_trait]
+impl Bell for Rung {
+    async fn rung(&mut self) -> Ring {
+        match self.0.rung().await {
+            loki_zookeeper::Ring::Fact(fact) => Ring::Fact(fact),
+            loki_zookeeper::Ring::Again => Ring::Again,
+            loki_zookeeper::Ring::Away(why) => Ring::Away(why),
+        }
+    }
 }
 
 /// `None`: no key is known, and nothing is carried out.

@@ -58,6 +58,14 @@ pub(crate) struct Settings {
     pub(crate) api: Api,
 }
 
+/// How an agent learns that there is something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TasksBy {
+    LongPoll,
+    Zookeeper,
+}
+
 /// Which set of backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -144,6 +152,7 @@ pub(crate) struct Agent {
     pub(crate) every: Time,
     pub(crate) spool_max: Size,
     pub(crate) task_keys: Vec<String>,
+    pub(crate) tasks_by: TasksBy,
     pub(crate) deploys: String,
     pub(crate) minisign: String,
 }

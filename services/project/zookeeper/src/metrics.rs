@@ -9,12 +9,13 @@ pub const WRITES: Metric = Metric::counter("lokiops_zookeeper_writes_total", "Mu
 pub const OPERATIONS: Metric = Metric::counter("lokiops_zookeeper_operations_total", "Operations in the multis that were written");
 pub const WRITE_SECONDS: Metric = Metric::histogram("lokiops_zookeeper_write_seconds", "From sending multis to their acknowledgement");
 pub const REFUSED: Metric = Metric::counter("lokiops_zookeeper_refused_total", "Batches refused because the store was at another position");
+pub const RINGS: Metric = Metric::counter("lokiops_zookeeper_rings_total", "Bells of servers that were rung because a task has changed");
 pub const PUBLISHED: Metric = Metric::counter("lokiops_zookeeper_cache_published_total", "Revisions that the readers' cache has published");
 pub const READ_ANEW: Metric =
     Metric::counter("lokiops_zookeeper_cache_full_reads_total", "Times that the readers' cache was read as a whole");
 
 /// All of them, for the recorder.
-pub const ALL: &[Metric] = &[WRITES, OPERATIONS, WRITE_SECONDS, REFUSED, PUBLISHED, READ_ANEW];
+pub const ALL: &[Metric] = &[WRITES, OPERATIONS, WRITE_SECONDS, REFUSED, RINGS, PUBLISHED, READ_ANEW];
 
 pub(crate) fn wrote(operations: usize, took: Duration) {
     counter!(WRITES.name).increment(1);
@@ -24,6 +25,10 @@ pub(crate) fn wrote(operations: usize, took: Duration) {
 
 pub(crate) fn refused() {
     counter!(REFUSED.name).increment(1);
+}
+
+pub(crate) fn rung() {
+    counter!(RINGS.name).increment(1);
 }
 
 pub(crate) fn published() {

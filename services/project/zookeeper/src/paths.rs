@@ -6,11 +6,14 @@
 //! <chroot>/loki/position/<log>-<position>-asked   the same instead of it while a rebuild is asked for: no batch begins there
 //! <chroot>/loki/g<n>/<kind>/<bucket 00..ff>/<id>  an entity's JSON
 //! <chroot>/loki/g<n>/position/<log>-<position>    the same for a generation that is being filled
+//! <chroot>/loki-told/<bucket 00..ff>/<server>     the bell of a server: the position of the last fact about a task of it
 //! ```
+//!
+//! Bells lie outside of `loki`, whose readers watch all of it.
 //!
 //! Buckets keep the answer to "list the children" small, however many entities there are.
 
-use loki_domain::{Key, Kind, LogId};
+use loki_domain::{Key, Kind, LogId, ServerId};
 
 /// What the tree is made of. Domains belong to nodes as well, but nobody asks the tree's store for them.
 pub const KINDS: [Kind; 4] = [Kind::Node, Kind::Server, Kind::Mount, Kind::Membership];
@@ -89,8 +92,13 @@ impl Paths {
 
     pub(crate) fn entity(&self, generation: u64, key: &Key) -> String {
         let id = key.id();
-        let bucket = loki_wire::digest::sha256(&[id.as_bytes()])[0];
-        format!("{}/{bucket:02x}/{id}", self.kind(generation, key.kind()))
+        format!("{}/{:02x}/{id}", self.kind(generation, key.kind()), bucket(&id))
+    }
+
+    /// Where a server's agent listens.
+    pub(crate) fn bell(&self, server: ServerId) -> String {
+        let id = server.to_string();
+        format!("{}-told/{:02x}/{id}", self.root, bucket(&id))
     }
 
     pub(crate) fn read(&self, path: &str) -> Place {
@@ -109,6 +117,10 @@ impl Paths {
         };
         entity().unwrap_or(Place::Other)
     }
+}
+
+fn bucket(id: &str) -> u8 {
+    loki_wire::digest::sha256(&[id.as_bytes()])[0]
 }
 
 /// Reads `g<n>`.

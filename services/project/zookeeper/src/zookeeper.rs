@@ -26,6 +26,7 @@ use crate::multi::{Operation, Piece, Pieces, bytes, send};
 use crate::paths::{Paths, position_of};
 use crate::read::{Main, Reading, Revision};
 use crate::rebuild;
+use crate::rings::Rings;
 use crate::session::{Session, options, within};
 
 /// The name of the projection.
@@ -56,6 +57,7 @@ pub struct ZooKeeperProjection {
     asked: bool,
     /// Since the entities were counted.
     counted: Option<Stopwatch>,
+    rings: Rings,
 }
 
 /// What the writer knows of a generation.
@@ -101,6 +103,7 @@ impl ZooKeeperProjection {
             damaged: None,
             asked: false,
             counted: None,
+            rings: Rings::default(),
         }
     }
 
@@ -175,6 +178,17 @@ impl ZooKeeperProjection {
         }
         self.unsure = None;
         Ok(())
+    }
+
+    /// What cannot be rung now is rung when the store is looked at next.
+    async fn ring(&mut self) {
+        let rung = async {
+            let reading = self.reading().await?;
+            self.rings.ring(&reading, self.session.config()).await
+        };
+        if let Err(error) = rung.await {
+            tracing::debug!(%error, "bells are rung later");
+        }
     }
 
     async fn step(&mut self, batch: &Batch<'_, Fact>) -> Result<Step, Error> {
@@ -397,6 +411,9 @@ impl Projection for ZooKeeperProjection {
         };
         let read = read.await;
         self.asked = read.as_ref().is_ok_and(|main| main.is_some_and(|main| main.asked));
+        if read.as_ref().is_ok_and(|main| main.is_some_and(|main| main.revision.mark.stored.state == State::Live)) {
+            self.ring().await;
+        }
         match read {
             Ok(main) => {
                 let whole = main.filter(|main| self.damaged != Some(main.revision.mark.generation));
@@ -421,7 +438,16 @@ impl Projection for ZooKeeperProjection {
     async fn apply(&mut self, batch: Batch<'_, Fact>) -> Result<Applied, StoreError> {
         for _ in 0..TRIES {
             match self.step(&batch).await {
-                Ok(Step::Done) => return Ok(Applied::Done),
+                Ok(Step::Done) => {
+                    // a generation that is being filled tells nobody anything new
+                    if batch.target == Target::Main {
+                        self.rings.note(batch.items);
+                        if batch.state == State::Live {
+                            self.ring().await;
+                        }
+                    }
+                    return Ok(Applied::Done);
+                }
                 Ok(Step::Refused) => {
                     metrics::refused();
                     return Ok(Applied::Refused);

@@ -1,6 +1,7 @@
 //! ZooKeeper keeps the promise, and what it does when the server fails.
 
 mod asked;
+mod bells;
 mod busy;
 mod deletion;
 mod given;
