@@ -30,6 +30,7 @@ pub const REFUSED_TASKS: Metric = Metric::counter(
     "Tasks that were not carried out, as they are forged, not ours, late or old, by reason",
 );
 
+pub const BELL: Metric = Metric::gauge("lokiops_agent_bell", "1 while a bell tells when there are tasks, so that no request waits for them");
 pub const SHIPPED_CHUNKS: Metric =
     Metric::counter("lokiops_agent_shipped_chunks_total", "Chunks of what hooks and scripts print that the API has taken");
 pub const SHIPPED_BYTES: Metric =
@@ -45,7 +46,7 @@ pub const CAUSE_SPOOL_FULL: &str = "spool_full";
 pub const CAUSE_SPOOL_FAILED: &str = "spool_failed";
 
 /// All of them, for the recorder.
-pub const ALL: [Metric; 16] = [
+pub const ALL: [Metric; 17] = [
     REGISTERED,
     FAILED,
     MEASURE_SECONDS,
@@ -59,6 +60,7 @@ pub const ALL: [Metric; 16] = [
     DROPPED,
     TORN,
     REFUSED_TASKS,
+    BELL,
     SHIPPED_CHUNKS,
     SHIPPED_BYTES,
     GIVEN_UP,
@@ -111,6 +113,10 @@ pub(crate) fn torn(bytes: u64) {
 
 pub(crate) fn task_refused(reason: &'static str) {
     counter!(REFUSED_TASKS.name, "reason" => reason).increment(1);
+}
+
+pub(crate) fn bell(is_there: bool) {
+    gauge!(BELL.name).set(f64::from(u8::from(is_there)));
 }
 
 /// One chunk of so many bytes.

@@ -81,6 +81,18 @@ impl Fleet {
         self.platform.spawn(host, "agent");
     }
 
+    /// Whether an agent listens to its bell, once it is as it should be.
+    async fn until_bell(&self, host: &str, wanted: Option<f64>) -> Option<f64> {
+        let watch = Instant::now();
+        loop {
+            let is = self.platform.metric(host, "lokiops_agent_bell", "").await;
+            if is == wanted || watch.elapsed() > PATIENCE {
+                return is;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     fn root(&self, host: &str) -> PathBuf {
         self.platform.home().join("hosts").join(host)
     }
@@ -143,6 +155,9 @@ async fn twenty_hosts_are_deployed_to_while_processes_are_killed_and_one_host_fa
     let mut fleet = Fleet::start().await;
     fleet.push("1");
     fleet.push("2");
+    for (host, bell) in [("h01", Some(1.0)), ("h02", Some(0.0))] {
+        assert_eq!(fleet.until_bell(host, bell).await, bell, "{host}");
+    }
     let plan = fleet.platform.expect(&["deploy", "plan", "/acme/shop", "--batches", "1 25% *2"]);
     assert!(plan.starts_with("20 servers in 4 batches"), "{plan}");
 

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use loki_domain::ServerId;
 use loki_runtime::task;
 
+use crate::metrics;
+
 /// What rings when a task of a server has changed. What is to be done it does not say: that comes from the API, signed.
 #[async_trait]
 pub trait Bell: Send {
@@ -101,5 +103,6 @@ impl Listening {
                 self.is_there = false;
             }
         }
+        metrics::bell(self.is_there);
     }
 }
