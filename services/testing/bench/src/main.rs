@@ -9,6 +9,7 @@ mod api;
 mod backends;
 mod bare;
 mod decide;
+mod deploys;
 mod facts;
 mod figure;
 mod growth;
@@ -38,7 +39,7 @@ use figure::Figure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// In the order in which they are run.
-const WORKS: [&str; 14] = [
+const WORKS: [&str; 15] = [
     "decide",
     "transactions",
     "visible",
@@ -53,6 +54,7 @@ const WORKS: [&str; 14] = [
     "sink-lag",
     "sink-stub",
     "growth",
+    "deploys",
 ];
 
 #[tokio::main(flavor = "multi_thread")]
@@ -94,6 +96,7 @@ async fn run(work: &str) -> anyhow::Result<Vec<Figure>> {
         "sink" => sink::run().await,
         "sink-lag" => sink::run_behind().await,
         "growth" => growth::run().await,
+        "deploys" => deploys::run().await,
         "sink-stub" => sink::run_on_stub().await,
         other => anyhow::bail!("no work `{other}`"),
     }

@@ -23,8 +23,8 @@ pub struct Runs {
     by_state: BTreeSet<(RunId, Direction, TaskState, i64, ServerId)>,
     /// By direction, batch and state.
     tallies: Hashed<(RunId, Direction), Tally>,
-    /// Hosts of a batch that are there, whatever their direction and state.
-    told: BTreeMap<(RunId, u32), u32>,
+    /// Hosts of a batch that are there, whatever their state.
+    told: BTreeMap<(RunId, Direction, u32), u32>,
     timers: Table<RunId, Timer>,
 }
 
@@ -111,17 +111,18 @@ impl Runs {
                     self.tallies.remove(&key);
                 }
             }
-            if let Some(told) = self.told.get_mut(&(run, host.batch)) {
+            let of_batch = (run, host.direction, host.batch);
+            if let Some(told) = self.told.get_mut(&of_batch) {
                 *told -= 1;
                 if *told == 0 {
-                    self.told.remove(&(run, host.batch));
+                    self.told.remove(&of_batch);
                 }
             }
         }
         if let Some(host) = &after {
             self.by_state.insert(place(host));
             *self.tallies.entry((run, host.direction)).or_default().of(host.state) += 1;
-            *self.told.entry((run, host.batch)).or_default() += 1;
+            *self.told.entry((run, host.direction, host.batch)).or_default() += 1;
         }
         before
     }
@@ -192,7 +193,12 @@ impl Runs {
 
     /// How many servers of a batch were told something.
     pub fn told(&self, run: RunId, batch: u32) -> u32 {
-        self.told.get(&(run, batch)).copied().unwrap_or_default()
+        Direction::ALL.into_iter().filter_map(|direction| self.told.get(&(run, direction, batch))).sum()
+    }
+
+    /// Whether a server of this batch or a later one was told something of a direction last.
+    pub fn has_told_since(&self, run: RunId, direction: Direction, batch: u32) -> bool {
+        self.told.range((run, direction, batch)..=(run, direction, u32::MAX)).next().is_some()
     }
 
     pub fn timer(&self, run: RunId) -> Option<Timer> {

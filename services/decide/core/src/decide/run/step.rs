@@ -166,6 +166,10 @@ impl<'s> Step<'s> {
     /// Who did not say in time what became of it.
     fn time_out(&mut self) {
         let before_ms = self.at_ms - i64::from(self.run.plan.timeout_ms);
+        // mostly nobody: else each report would look at all that are open
+        if self.told_ms().is_none_or(|told_ms| told_ms > before_ms) {
+            return;
+        }
         for direction in Direction::ALL {
             let is_late = |host: &Task| host.told_ms <= before_ms;
             if self.each(direction, &OPEN, is_late, |step, host| step.end_unknown(host, "it did not say in time what became of it")) {
@@ -366,6 +370,11 @@ impl<'s> Step<'s> {
     /// Tells the servers of this batch and the later ones to go back. Whether some are left for a follow-up.
     fn tell_back(&mut self, from_batch: u32) -> bool {
         let is_meant = |host: &Task| host.batch >= from_batch;
+        // as with those who are late: mostly nobody
+        let is_any = self.state.runs().has_told_since(self.run.id, Direction::Forward, from_batch);
+        if !is_any && !self.hosts.values().any(|host| host.direction == Direction::Forward && is_meant(host)) {
+            return false;
+        }
         self.each(Direction::Forward, &TaskState::ALL, is_meant, |step, host| step.tell_again(&host, Direction::Back))
     }
 
@@ -445,8 +454,8 @@ impl<'s> Step<'s> {
         [done, new].into_iter().flatten().fold(self.run.since_ms, i64::max)
     }
 
-    /// When it has to be looked at again, if nothing happens before.
-    fn due_ms(&self) -> Option<i64> {
+    /// When the oldest of those under way was told.
+    fn told_ms(&self) -> Option<i64> {
         let oldest = |direction, state| {
             let old = self.state.runs().in_state(self.run.id, direction, state).find(|host| !self.hosts.contains_key(&host.server));
             let new = self.hosts.values().filter(|host| host.direction == direction && host.state == state).map(|host| host.told_ms);
@@ -454,7 +463,12 @@ impl<'s> Step<'s> {
         };
         let open =
             Direction::ALL.into_iter().flat_map(|direction| [oldest(direction, TaskState::Pending), oldest(direction, TaskState::Running)]);
-        let timed_out = open.flatten().min().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
+        open.flatten().min()
+    }
+
+    /// When it has to be looked at again, if nothing happens before.
+    fn due_ms(&self) -> Option<i64> {
+        let timed_out = self.told_ms().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
         let is_moving = matches!(self.run.state, RunState::Running | RunState::RollingBack);
         let stalled = (is_moving && self.open(self.direction()) > 0).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));
         let next = self.run.next_ms.filter(|_| is_moving);
