@@ -30,7 +30,8 @@ pub const REFUSED_TASKS: Metric = Metric::counter(
     "Tasks that were not carried out, as they are forged, not ours, late or old, by reason",
 );
 
-pub const BELL: Metric = Metric::gauge("lokiops_agent_bell", "1 while a bell tells when there are tasks, so that no request waits for them");
+pub const BELL: Metric =
+    Metric::gauge("lokiops_agent_bell", "1 while a bell tells when there are tasks, so that no request waits for them");
 pub const SHIPPED_CHUNKS: Metric =
     Metric::counter("lokiops_agent_shipped_chunks_total", "Chunks of what hooks and scripts print that the API has taken");
 pub const SHIPPED_BYTES: Metric =

@@ -18,10 +18,8 @@ use crate::read::{IN_FLIGHT, Reading};
 use crate::session::within;
 
 /// With a user: it may do everything, and everybody may look.
-static READABLE: [zk::Acl; 2] = [
-    zk::Acl::new_const(zk::Permission::ALL, "auth", ""),
-    zk::Acl::new_const(zk::Permission::READ, "world", "anyone"),
-];
+static READABLE: [zk::Acl; 2] =
+    [zk::Acl::new_const(zk::Permission::ALL, "auth", ""), zk::Acl::new_const(zk::Permission::READ, "world", "anyone")];
 
 /// Which bells are to be rung.
 #[derive(Debug, Default)]

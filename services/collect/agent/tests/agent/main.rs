@@ -2,6 +2,7 @@
 
 mod agent;
 mod bells;
+mod outputs;
 mod registers;
 mod samples;
 mod spools;

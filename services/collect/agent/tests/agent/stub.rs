@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use loki_runtime::{Shutdown, task};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The id by which the API knows the server.
@@ -58,6 +59,26 @@ pub(crate) struct Seen {
     pub(crate) asked_tasks: Vec<String>,
     /// Reports are not taken.
     pub(crate) reports_fail: bool,
+    /// What tasks have printed, as it was taken.
+    pub(crate) chunks: Vec<Chunk>,
+    /// How often that was asked, and what is answered instead of taking it.
+    pub(crate) chunks_asked: usize,
+    pub(crate) chunks_answer: Option<StatusCode>,
+}
+
+/// As it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Chunk {
+    #[serde(default)]
+    pub(crate) run: String,
+    #[serde(default)]
+    pub(crate) host: String,
+    pub(crate) attempt: u32,
+    pub(crate) step: String,
+    pub(crate) offset: usize,
+    pub(crate) bytes: usize,
+    pub(crate) text: String,
+    pub(crate) last: bool,
 }
 
 /// Cheap to clone. What it has seen outlives its being away.
@@ -82,6 +103,7 @@ impl Stub {
             .route("/v1/commands/{position}", get(outcome))
             .route("/v1/servers/{name}", get(server))
             .route("/v1/servers/{name}/tasks", get(tasks))
+            .route("/v1/runs/{run}/hosts/{host}/log", post(log))
             .route("/api/put", post(put))
             .with_state(self.clone());
         let shutdown = Shutdown::new();
@@ -178,6 +200,18 @@ async fn server(State(stub): State<Stub>, Path(name): Path<String>) -> Response 
             Json(json!({ "server": server, "mounts": mounts })).into_response()
         }
         None => (StatusCode::NOT_FOUND, Json(json!({ "code": "not_found", "detail": "no such server" }))).into_response(),
+    }
+}
+
+async fn log(State(stub): State<Stub>, Path((run, host)): Path<(String, String)>, Json(chunk): Json<Chunk>) -> Response {
+    let mut seen = stub.seen();
+    seen.chunks_asked += 1;
+    match seen.chunks_answer {
+        None => {
+            seen.chunks.push(Chunk { run, host, ..chunk });
+            (StatusCode::ACCEPTED, Json(json!({ "position": "l0" }))).into_response()
+        }
+        Some(status) => (status, Json(json!({ "code": "not_now", "detail": "no" }))).into_response(),
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn with_tasks(config: Config, folder: &Path) -> Config {
     Config { deploys: Some(deploys), ..config }
 }
 
-async fn running(stub: &Stub, folder: &Path) -> Running {
+pub(crate) async fn running(stub: &Stub, folder: &Path) -> Running {
     let (address, _) = stub.listen(free_address()).await;
     let agent = start(with_tasks(config(address, &folder.join("spool")), folder));
     agent.is_ready().await;

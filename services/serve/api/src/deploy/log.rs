@@ -227,7 +227,11 @@ mod tests {
         assert_eq!(of((1, TaskState::Running), Place::default(), &all), (1, "2.0".to_owned(), false));
         assert_eq!(of(done, Place::default(), &answer(std::slice::from_ref(&one), &last)), (1, "1.2".to_owned(), false), "there is more");
         assert_eq!(of(done, Place { attempt: 2, offset: 0 }, &answer(&[], &last)), (0, "2.0".to_owned(), true));
-        assert_eq!(of(done, Place::default(), &answer(std::slice::from_ref(&one), &one)), (1, "1.2".to_owned(), false), "its end is on its way");
+        assert_eq!(
+            of(done, Place::default(), &answer(std::slice::from_ref(&one), &one)),
+            (1, "1.2".to_owned(), false),
+            "its end is on its way"
+        );
         // an attempt before it was complete
         assert_eq!(of((2, TaskState::Failed), Place::default(), &all), (1, "2.0".to_owned(), false));
     }
