@@ -44,7 +44,7 @@ async fn tasks_are_asked_for_when_it_rings() {
     let asked = |what: &str| {
         let wanted = format!("id:{SERVER}?{what}");
         let stub = stub.clone();
-        move || stub.seen().asked_tasks.iter().any(|asked| *asked == wanted)
+        move || stub.seen().asked_tasks.contains(&wanted)
     };
     until("it waits at the API", asked("seen=f0&wait=30000ms")).await;
     rope.send(Ring::Again).unwrap();
