@@ -13,7 +13,8 @@ const HISTORY_EQUAL: &str = r#"{"store":"history","equal":true,"entries":99}"#;
 const TREE_EQUAL: &str = r#"{"store":"zookeeper","equal":true,"entries":7}"#;
 /// The others, as they are told behind it.
 const REST_EQUAL: &str = r#"{"store":"cdn_system","equal":true,"entries":2}
-{"store":"opentsdb","equal":true,"entries":5}"#;
+{"store":"opentsdb","equal":true,"entries":5}
+{"store":"task_logs","equal":true,"entries":3}"#;
 const MISSING: &str = r#"{"store":"zookeeper","difference":"missing","key":"node/01","log":{"id":"01","name":"a"},"stored":null}"#;
 
 #[tokio::test]
@@ -23,7 +24,7 @@ async fn equal_stores() {
         vec![Answer::ok("").pieces(&[&EQUAL[..10], &EQUAL[10..], "\n", HISTORY_EQUAL, "\n", TREE_EQUAL, "\n", REST_EQUAL])],
     )])
     .await;
-    let text = "mysql: equal, 1234 entries\nhistory: equal, 99 entries\nzookeeper: equal, 7 entries\ncdn_system: equal, 2 entries\nopentsdb: equal, 5 entries\n";
+    let text = "mysql: equal, 1234 entries\nhistory: equal, 99 entries\nzookeeper: equal, 7 entries\ncdn_system: equal, 2 entries\nopentsdb: equal, 5 entries\ntask_logs: equal, 3 entries\n";
     check(&api.api, &["verify"], text).await;
     check(&api.api, &["verify", "-o", "json"], &format!("{EQUAL}\n{HISTORY_EQUAL}\n{TREE_EQUAL}\n{REST_EQUAL}\n")).await;
 }
@@ -39,6 +40,7 @@ async fn differences() {
     let expected = "\
 cdn_system: equal, 2 entries
 opentsdb: equal, 5 entries
+task_logs: equal, 3 entries
 mysql: equal, 1234 entries
 zookeeper: missing node/01
   log     {\"id\":\"01\",\"name\":\"a\"}
@@ -62,7 +64,7 @@ not compared: history: away
 async fn a_store_that_was_not_compared_is_no_success() {
     let partial = format!("{EQUAL}\n{HISTORY_EQUAL}\n");
     let api = Scripted::new([(VERIFY, vec![Answer::ok(format!("{EQUAL}\n")), Answer::ok(partial)])]).await;
-    for missing in ["cdn_system, history, opentsdb, zookeeper", "cdn_system, opentsdb, zookeeper"] {
+    for missing in ["cdn_system, history, opentsdb, task_logs, zookeeper", "cdn_system, opentsdb, task_logs, zookeeper"] {
         let ran = loki(&api.api, &["verify"]).await;
         assert!(ran.exit == Exit::Failed && ran.err.contains(&format!("to the end: {missing}: ")), "{missing}: {ran:?}");
     }
@@ -73,7 +75,7 @@ async fn a_store_that_was_not_compared_is_no_success() {
 async fn half_an_answer_is_an_error() {
     let cut = Answer::ok("").pieces(&[EQUAL, "\n"]).breaking();
     let api = Scripted::new([(VERIFY, vec![cut, Answer::ok(""), Answer::ok(format!("{EQUAL}\n{{\"store\":1}}\n"))])]).await;
-    for told in ["broke", "not compared to the end: cdn_system, history, mysql, opentsdb, zookeeper", "cannot be read"] {
+    for told in ["broke", "not compared to the end: cdn_system, history, mysql, opentsdb, task_logs, zookeeper", "cannot be read"] {
         let ran = loki(&api.api, &["verify"]).await;
         assert!(ran.exit == Exit::Failed && ran.err.contains(told), "{told}: {ran:?}");
     }
@@ -90,6 +92,7 @@ async fn a_process_without_operations_says_so() {
 
 const MYSQL: &str = "/v1/operations/rebuild/mysql";
 const HISTORY: &str = "/v1/operations/rebuild/history";
+const TASK_LOGS: &str = "/v1/operations/rebuild/task_logs";
 
 fn asked(request: u64) -> Vec<Answer> {
     vec![Answer::new(202, serde_json::json!({ "request": request }).to_string())]
@@ -99,12 +102,14 @@ fn rebuilding(wanted: u64, rebuilt: u64, at: Option<u64>) -> Answer {
     Answer::ok(serde_json::json!({"wanted": wanted, "rebuilt": rebuilt, "position": at, "end": at.map(|_| 10)}).to_string())
 }
 
-/// State and history are both in MySQL; each is done when its own request is answered, whatever was rebuilt before.
+/// State, history and the logs of tasks are all in MySQL; each is done when its own request is answered, whatever was rebuilt before.
 #[tokio::test]
 async fn a_rebuild_is_followed_until_its_request_is_answered() {
     let api = Scripted::new([
         (&format!("POST {MYSQL}"), asked(3)),
         (&format!("POST {HISTORY}"), asked(1)),
+        (&format!("POST {TASK_LOGS}"), asked(1)),
+        (&format!("GET {TASK_LOGS}"), vec![rebuilding(1, 1, None)]),
         (
             &format!("GET {MYSQL}"),
             vec![rebuilding(3, 2, None), rebuilding(3, 2, Some(4)), rebuilding(3, 2, Some(8)), rebuilding(4, 3, Some(0))],
@@ -116,7 +121,7 @@ async fn a_rebuild_is_followed_until_its_request_is_answered() {
     assert_eq!((ran.exit, ran.out.as_str()), (Exit::Ok, "mysql is rebuilt\n"));
     assert_eq!(ran.err, "rebuilding: 5 of 20\nrebuilding: 8 of 10\n");
     let lines = api.lines();
-    assert_eq!(lines[..2], [format!("POST {MYSQL}"), format!("POST {HISTORY}")]);
+    assert_eq!(lines[..3], [format!("POST {MYSQL}"), format!("POST {HISTORY}"), format!("POST {TASK_LOGS}")]);
     assert_eq!(lines.iter().filter(|line| **line == format!("GET {MYSQL}")).count(), 4, "{lines:?}");
     assert_eq!(lines.iter().filter(|line| **line == format!("GET {HISTORY}")).count(), 3, "{lines:?}");
 }
