@@ -67,7 +67,7 @@ async fn the_same_commands_run_all_or_one_service_each() {
 
 /// Topics and tables: what is planned is what is done, and done once.
 fn prepare(platform: &Platform) {
-    let topics = ["commands", "dead", "facts", "outcomes", "samples"].map(|name| format!("{}loki.{name}", platform.prefix));
+    let topics = ["commands", "dead", "facts", "outcomes", "samples", "task-logs"].map(|name| format!("{}loki.{name}", platform.prefix));
     let told = |verb: &str| topics.each_ref().map(|topic| format!("{verb} {topic}"));
     let lines = |output: String| {
         let mut lines: Vec<String> = output.lines().map(str::to_owned).collect();
