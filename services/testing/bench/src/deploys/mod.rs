@@ -7,6 +7,8 @@ mod cell;
 mod course;
 mod fleet;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
@@ -25,7 +27,7 @@ const ROUNDS: usize = 5;
 /// More than that is not flat any more.
 const FLAT: f64 = 1.5;
 /// How long the fleet only waits, for what that costs.
-const IDLE: std::time::Duration = std::time::Duration::from_secs(20);
+const IDLE: Duration = Duration::from_secs(20);
 
 /// Of the processes, in the order of [`SERVICES`]: seconds that they had a processor.
 type Used = [f64; SERVICES.len()];
@@ -41,9 +43,8 @@ struct Turn {
 struct Cost {
     /// That all batches lasted beyond the hosts' own time.
     engine: f64,
-    decider: f64,
-    /// All processes of Loki, the decider included.
-    loki: f64,
+    /// What each process takes of a processor.
+    used: Used,
 }
 
 pub(crate) async fn run() -> Result<Vec<Figure>> {
@@ -100,29 +101,23 @@ async fn deploy(cell: &mut Cell, size: usize, round: usize, idle: &Used) -> Resu
 
 fn figures(turns: &[Vec<Turn>]) -> Vec<Figure> {
     let costs: Vec<Cost> = turns.iter().map(|turns| cost(turns)).collect();
-    println!("| servers | batches of | overhead of each, ms | engine a host | decider a host | Loki a host |");
+    println!("| servers | batches of | overhead of each, ms | engine a host, ms | {} |", SERVICES.join(" | "));
     for (turns, cost) in turns.iter().zip(&costs) {
         let batches = &turns[0].course.batches;
         let sizes: Vec<String> = batches.iter().map(|batch| batch.servers.to_string()).collect();
         let overheads: Vec<String> = (0..batches.len()).map(|batch| format!("{:.0}", overhead(turns, batch))).collect();
-        println!(
-            "| {} | {} | {} | {:.2} ms | {:.2} ms | {:.2} ms |",
-            turns[0].course.servers(),
-            sizes.join(", "),
-            overheads.join(", "),
-            cost.engine,
-            cost.decider,
-            cost.loki
-        );
+        let used = cost.used.map(|used| format!("{used:.2}"));
+        let servers = turns[0].course.servers();
+        println!("| {servers} | {} | {} | {:.2} | {} |", sizes.join(", "), overheads.join(", "), cost.engine, used.join(" | "));
     }
-    let whole: Vec<f64> = costs.iter().map(|cost| cost.engine + cost.decider).collect();
+    let whole: Vec<f64> = costs.iter().map(|cost| cost.engine + cost.used[0]).collect();
     let [first, .., half, last] = whole[..] else { return Vec::new() };
     let all = &turns[turns.len() - 1];
     let largest = (0..all[0].course.batches.len()).max_by_key(|batch| all[0].course.batches[*batch].servers).unwrap_or_default();
     vec![
         Figure::at_most("deploys host", last / first, "times", FLAT),
         Figure::at_most("deploys host from half", last / half, "times", FLAT),
-        Figure::at_most("deploys host decider", costs[costs.len() - 1].decider / costs[0].decider, "times", FLAT),
+        Figure::at_most("deploys host decider", costs[costs.len() - 1].used[0] / costs[0].used[0], "times", FLAT),
         Figure::told("deploys canary", format!("{:.0} ms", overhead(all, 0))),
         Figure::told("deploys largest batch", format!("{:.0} ms", overhead(all, largest))),
     ]
@@ -134,13 +129,10 @@ fn overhead(turns: &[Turn], batch: usize) -> f64 {
 }
 
 fn cost(turns: &[Turn]) -> Cost {
-    let host =
-        |of: &dyn Fn(&Turn) -> f64| turns.iter().map(of).sum::<f64>() / turns.iter().map(|turn| turn.course.servers() as f64).sum::<f64>();
-    Cost {
-        engine: host(&|turn| turn.course.batches.iter().map(overhead_ms).sum()),
-        decider: host(&|turn| turn.used[0] * 1e3),
-        loki: host(&|turn| turn.used.iter().sum::<f64>() * 1e3),
-    }
+    let hosts: usize = turns.iter().map(|turn| turn.course.servers()).sum();
+    let engine: f64 = turns.iter().flat_map(|turn| &turn.course.batches).map(overhead_ms).sum();
+    let used = std::array::from_fn(|service| turns.iter().map(|turn| turn.used[service]).sum::<f64>() * 1e3 / hosts as f64);
+    Cost { engine: engine / hosts as f64, used }
 }
 
 fn overhead_ms(batch: &Batch) -> f64 {
