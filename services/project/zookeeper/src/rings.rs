@@ -43,9 +43,9 @@ impl Rings {
             return Ok(());
         }
         let all: Vec<(ServerId, u64)> = self.0.iter().map(|(server, fact)| (*server, *fact)).collect();
-        let ring = |(server, fact)| async move { ring(reading, config, server, fact).await.map(|()| (server, fact)) };
+        let ring = |(server, fact)| async move { ring(reading, config, server, fact).await.map(|()| server) };
         let mut rung = stream::iter(all).map(ring).buffer_unordered(IN_FLIGHT);
-        while let Some((server, _)) = rung.try_next().await? {
+        while let Some(server) = rung.try_next().await? {
             self.0.remove(&server);
             metrics::rung();
         }
