@@ -27,16 +27,14 @@ impl Buckets {
     /// # Errors
     /// One is no name of a bucket, or an option is wrong.
     pub fn open(names: &[String], options: &[(String, String)]) -> Result<Self, Error> {
-        // as for the store of our own
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let open = |name: &String| {
             let wrong = |source| Error::Bucket { name: name.clone(), source };
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) {
                 return Err(wrong("it has letters, digits, `.`, `-` and `_`".into()));
             }
             let url = Url::parse(&format!("s3://{name}")).map_err(|error| wrong(error.into()))?;
-            let (store, _) = object_store::parse_url_opts(&url, options.iter().cloned()).map_err(|error| wrong(error.into()))?;
-            Ok((name.clone(), Arc::from(store)))
+            let (store, _) = store::connect(&url, options.iter().cloned()).map_err(|error| wrong(error.into()))?;
+            Ok((name.clone(), store))
         };
         Ok(Self(Arc::new(names.iter().map(open).collect::<Result<_, Error>>()?)))
     }

@@ -70,10 +70,8 @@ impl Artifacts {
             let folder = parsed.to_file_path().map_err(|()| wrong("it names no file of this machine".into()))?;
             return Self::in_folder(&folder);
         }
-        // its HTTP client takes its cryptography from the process; refused when the process has one already, which is as good
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let (store, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|error| wrong(error.into()))?;
-        Ok(Self { store: store.into(), prefix })
+        let (store, prefix) = connect(&parsed, options).map_err(|error| wrong(error.into()))?;
+        Ok(Self { store, prefix })
     }
 
     /// The size of an archive; `None`: it is not there.
@@ -119,6 +117,17 @@ impl Artifacts {
     fn place(&self, sha256: &Sha256) -> Path {
         self.prefix.clone().join("sha256").join(sha256.to_string())
     }
+}
+
+/// A store, and where in it.
+pub(crate) fn connect(
+    url: &Url,
+    options: impl IntoIterator<Item = (String, String)>,
+) -> Result<(Arc<dyn ObjectStore>, Path), object_store::Error> {
+    // its HTTP client takes its cryptography from the process; refused when the process has one already, which is as good
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (store, place) = object_store::parse_url_opts(url, options)?;
+    Ok((store.into(), place))
 }
 
 pub(crate) async fn size(store: &dyn ObjectStore, place: &Path) -> Result<Option<u64>, Error> {

@@ -1,7 +1,7 @@
 //! What hooks and scripts print, in chunks: the records of `loki.task-logs`.
 //!
 //! The log of an attempt is one stream of bytes, the output of its steps one after the other. A chunk says where in it it begins; one that is sent
-//! again is the same, so that whoever keeps chunks by [`Chunk::id`] keeps each once.
+//! again is the same, so that whoever takes each place of a log once has all of it once.
 
 pub mod v1;
 
@@ -39,7 +39,7 @@ pub struct Chunk {
 impl Chunk {
     /// The id that sorts as chunks follow each other on a host of a run.
     pub fn id(&self) -> String {
-        id(self.run, self.server, self.attempt, self.offset)
+        format!("{}.{}.{:010}.{:015}", self.run, self.server, self.attempt, self.offset)
     }
 
     /// Whether it may be one.
@@ -69,9 +69,9 @@ impl Chunk {
     }
 }
 
-/// The id of the chunk that begins there.
-pub fn id(run: RunId, server: ServerId, attempt: u32, offset: u64) -> String {
-    format!("{run}.{server}.{attempt:010}.{offset:015}")
+/// The value of a chunk's record.
+pub fn write_value(chunk: &Chunk) -> Vec<u8> {
+    v1::write(chunk)
 }
 
 /// The key, value and headers of a chunk's record. Chunks of one host of a run have one key.
@@ -85,7 +85,7 @@ pub fn write(chunk: &Chunk) -> (Bytes, Bytes, Headers) {
         ("content-type", "application/json".to_owned()),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), Bytes::from(value))).to_vec();
-    (Bytes::from(format!("{}.{}", chunk.run, chunk.server)), Bytes::from(v1::write(chunk)), headers)
+    (Bytes::from(format!("{}.{}", chunk.run, chunk.server)), Bytes::from(write_value(chunk)), headers)
 }
 
 /// Reads what a host's agent sends of a run.

@@ -9,7 +9,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -186,9 +186,7 @@ enum Status {
 
 /// What the hook's user wrote, whatever that is: no link is followed, and no more is read than a status has.
 fn read_status(folder: &Path) -> io::Result<Option<Status>> {
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits();
-    let flags = i32::try_from(no_follow).map_err(io::Error::other)?;
-    let file = match std::fs::File::options().read(true).custom_flags(flags).open(folder.join("own/status")) {
+    let file = match output::open(&folder.join("own/status")) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

@@ -22,8 +22,8 @@ use crate::journal::{self, Progress};
 use crate::layout::Layout;
 use crate::output;
 
-/// Of one chunk.
-pub const CHUNK_BYTES_MAX: usize = 32 << 10;
+/// Of one chunk, as its record may have.
+pub const CHUNK_BYTES_MAX: usize = loki_wire::task_log::BYTES_MAX as usize;
 /// Of one character in UTF-8.
 const CHARACTER_BYTES_MAX: usize = 4;
 

@@ -27,7 +27,7 @@ pub fn outcome_lines(placed: &PlacedOutcome) -> Vec<String> {
 
 /// The line of a chunk of a task's log.
 pub fn chunk_line(placed: &PlacedChunk) -> String {
-    let (_, json, _) = loki_wire::task_log::write(&placed.chunk);
+    let json = loki_wire::task_log::write_value(&placed.chunk);
     task_log_line(placed.offset, placed.at_ms, &String::from_utf8_lossy(&json))
 }
 

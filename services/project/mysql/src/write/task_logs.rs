@@ -35,7 +35,7 @@ pub(crate) fn task_log_changes(chunks: &[PlacedChunk]) -> Vec<TableChanges> {
 /// A chunk's row, in the order of its table's columns.
 pub(crate) fn chunk_row(placed: &PlacedChunk) -> Vec<Value> {
     let chunk = &placed.chunk;
-    let (_, json, _) = loki_wire::task_log::write(chunk);
+    let json = loki_wire::task_log::write_value(chunk);
     vec![
         Value::offset(placed.offset),
         Value::text(chunk.run.to_string()),

@@ -170,13 +170,9 @@ fn log(server: ServerId, (attempt, state): (u32, TaskState), from: Place, answer
         state: state.as_str(),
         items: chunks.iter().filter(|view| view.chunk.bytes > 0).map(chunk).collect(),
         next: format!("{}.{}", next.attempt, next.offset),
-        complete: is_done(state) && end.is_some_and(|end| next >= end),
+        // one of which nothing was heard in time may go on all the same; then its log has no end yet
+        complete: !state.is_open() && end.is_some_and(|end| next >= end),
     }
-}
-
-/// A host of which nothing was heard in time may go on all the same; then its log has no end yet.
-fn is_done(state: TaskState) -> bool {
-    !matches!(state, TaskState::Pending | TaskState::Running)
 }
 
 fn chunk(view: &ChunkView) -> Chunk {
