@@ -1,7 +1,6 @@
 //! Processes of the binary, each with a folder and ports of its own.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -41,7 +40,7 @@ pub(crate) fn refusal(output: &Output, code: i32) -> String {
 
 /// An address that nobody listens on.
 pub(crate) fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    loki_testing::port::free_address().to_string()
 }
 
 /// A process that runs until it is told to stop.

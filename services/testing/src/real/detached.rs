@@ -10,7 +10,8 @@ use anyhow::{Context, Result, anyhow};
 use super::backend::{Backend, Durability, Place};
 use super::process::{Signal, await_ready, await_some, signal, spawn_detached};
 use super::shared::env_file;
-use super::{ROWS, all, folder, port, record::Record, stack_dir};
+use super::{ROWS, all, folder, record::Record, stack_dir};
+use crate::port;
 
 /// How long one that runs may take to answer before another is started in its place.
 const KEEP_WITHIN: Duration = Duration::from_secs(10);

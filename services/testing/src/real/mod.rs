@@ -21,7 +21,6 @@ mod java;
 mod kafka;
 mod mariadb;
 mod opentsdb;
-mod port;
 mod process;
 mod record;
 mod redis;

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::backend::{Backend, Durability, Place};
+use super::folder;
 use super::process::{Signal, await_ready, await_some, signal, spawn_bound};
-use super::{folder, port};
+use crate::port;
 
 /// How long an ordered stop may take before the process is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use loki_core::generate::{Asked, Random, Wild};
 use serde_json::Value;
 
-use crate::api::Api;
+use crate::api::{Api, PATIENCE};
 use crate::platform::{Backends, Platform};
 
 const ROUNDS: u64 = 20;
@@ -18,8 +18,6 @@ const SENDERS: u64 = 4;
 const AT_ONCE: usize = 8;
 /// So many answers may still come of what was decided before a kill; the ones after them were decided after it.
 const UNDER_WAY: usize = SENDERS as usize * AT_ONCE;
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
 const DECIDERS: [&str; 2] = ["decider", "decider-2"];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,12 +10,12 @@ use loki_testing::real::{Running, ZooKeeper};
 use loki_wire::signature::Secret;
 use serde_json::{Value, json};
 
+use crate::api::PATIENCE;
 use crate::platform::{Backends, Platform, SERVICES};
 
 const HOSTS: usize = 20;
 /// In the third of the batches 1, 5, 10, 4.
 const SICK: &str = "h13";
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Each start and stop is written down; the host that is sick is so for version 2 alone.
 const MANIFEST: &str = r#"{

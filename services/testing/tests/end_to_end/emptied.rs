@@ -15,12 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::RwLock;
 
-use crate::api::Api;
+use crate::api::{Api, PATIENCE};
 use crate::platform::{Backends, Platform};
 use crate::watch::{Route, Store, Watch};
-
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What is done to a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use loki_testing::child;
 use serde_json::json;
 
+use crate::api::PATIENCE;
 use crate::platform::Platform;
 
 /// Room for everything that an empty platform makes, and some.
 const SIZE: &str = "96m";
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_and_loses_nothing() {

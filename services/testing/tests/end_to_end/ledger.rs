@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::api::Api;
+use crate::api::{Api, PATIENCE};
 
 /// Each sends one command after another: its commands have an order. So many that the rate does not hang on how long one takes.
 const SENDERS: u64 = 48;
@@ -19,8 +19,6 @@ const PUTTERS: usize = 4;
 const HOSTS: usize = 10;
 const CORES: usize = 25;
 const SERIES: usize = HOSTS * CORES;
-/// How long what is not acknowledged is sent again.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A second.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use loki_testing::proof::{self, Spread};
 use loki_testing::real::{Kafka, MariaDb, OpenTsdb, Redis, Running, ZooKeeper};
 
+use crate::api::PATIENCE;
 use crate::ledger::{Load, Rates};
 use crate::platform::{Backends, Platform, SERVICES};
 use crate::proxy::{Fault, Proxy};
@@ -146,7 +147,7 @@ impl Site {
         let last = caught_up(&mut self.platform, &SERVICES.map(|service| (service, service))).await;
         let took = back.elapsed();
         while self.longest_lag(&[]).await > PROOF_LAG_MAX {
-            assert!(back.elapsed() < took + Duration::from_secs(60), "the metrics still tell of a lag");
+            assert!(back.elapsed() < took + PATIENCE, "the metrics still tell of a lag");
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
         (took, last)

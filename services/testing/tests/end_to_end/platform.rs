@@ -2,23 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use loki_testing::port::free_address;
 use loki_testing::{child, real};
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::api::Api;
-
-/// How long a process may take to become ready, on a busy machine.
-const READY: Duration = Duration::from_secs(90);
-
-/// How long an operators' command may take.
-const COMMAND: Duration = Duration::from_secs(300);
-/// How long a process may take to say what it does.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::api::{Api, PATIENCE};
 
 /// What a decider needs for each command, for a day: it remembers the answer to its id, in the words of the rejection where it was rejected, as most
 /// wild ones are.
@@ -137,7 +129,7 @@ impl Platform {
 
     fn new() -> Self {
         let home = tempfile::Builder::new().prefix("loki-e2e-").tempdir().unwrap();
-        let address = format!("127.0.0.1:{}", free_port());
+        let address = free_address().to_string();
         let mut platform = Self {
             home,
             environment: BTreeMap::new(),
@@ -175,7 +167,7 @@ impl Platform {
 
     /// Starts a process under a name of its own.
     pub(crate) fn spawn(&mut self, name: &str, service: &str) {
-        let telemetry = format!("127.0.0.1:{}", free_port());
+        let telemetry = free_address().to_string();
         std::fs::write(
             self.file(name, "address"),
             if matches!(service, "all" | "api") { &self.environment["LOKI__API__LISTEN"] } else { &telemetry },
@@ -225,7 +217,7 @@ impl Platform {
                 Err(error) => error.to_string(),
             };
             let ended = self.processes.get_mut(name).and_then(|child| child.try_wait().unwrap());
-            assert!(ended.is_none() && started.elapsed() < READY, "`{name}` is not ready ({ended:?}): {said}\n{}", self.log(name));
+            assert!(ended.is_none() && started.elapsed() < PATIENCE, "`{name}` is not ready ({ended:?}): {said}\n{}", self.log(name));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -294,7 +286,7 @@ impl Platform {
 
     /// Runs an operators' command.
     pub(crate) fn loki(&self, arguments: &[&str]) -> Output {
-        child::output(&mut self.command(arguments), COMMAND).unwrap()
+        child::output(&mut self.command(arguments), PATIENCE).unwrap()
     }
 
     /// Runs an operators' command that must succeed.
@@ -385,8 +377,4 @@ fn binary() -> PathBuf {
     let binary = test.parent().and_then(Path::parent).unwrap().join("loki");
     assert!(binary.exists(), "`{}` is missing: run `cargo build -p loki`", binary.display());
     binary
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

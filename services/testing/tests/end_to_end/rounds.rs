@@ -8,6 +8,7 @@ use loki_testing::proof::{self, Spread};
 use loki_testing::real::{OpenTsdb, Running};
 use serde_json::Value;
 
+use crate::api::PATIENCE;
 use crate::ledger::{Load, Rates, number};
 use crate::platform::{Backends, Platform, SERVICES};
 
@@ -16,8 +17,6 @@ const ROUNDS: usize = 2;
 /// Part of what `make proof` sends: it is not optimised here, and other tests run beside this one.
 const RATES: Rates = Rates { commands: 50, points: 500 };
 const PROOF_RATES: Rates = Rates { commands: 500, points: 5_000 };
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
 /// Beside those that run once: who stands by, or has half of the partitions.
 const SECONDS: [(&str, &str); 2] = [("decider-2", "decider"), ("opentsdb-2", "opentsdb")];
 /// Sinks that come and go, one after the other: the samples' partitions hardly ever stay where they are.

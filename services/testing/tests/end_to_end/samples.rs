@@ -9,7 +9,7 @@ use loki_core::generate::Random;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::api::Api;
+use crate::api::{Api, PATIENCE};
 use crate::platform::Platform;
 
 const ROUNDS: usize = 20;
@@ -17,7 +17,6 @@ const SENDERS: usize = 4;
 const SERIES: usize = 5;
 const POINTS: usize = 40;
 const BEGIN: i64 = 1_790_000_000;
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What one sender knows: each series' points by second, and whether they were acknowledged.
 type Sent = BTreeMap<String, BTreeMap<i64, (f64, bool)>>;

@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
 
-use crate::api::Api;
+use crate::api::{Api, PATIENCE};
 
 /// How long a reader rests between two questions.
 const REST: Duration = Duration::from_millis(100);
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Which projection a route reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use loki_agent::{Agent, Bells, Config, Error};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Secret, Shutdown, task};
 use loki_telemetry::{Component, Health};
+pub(crate) use loki_testing::port::free_address;
 use tokio::task::JoinHandle;
 
 /// The tests run beside others on a machine that may be busy.
@@ -30,11 +31,6 @@ pub(crate) fn config(api: SocketAddr, folder: &Path) -> Config {
         drain: Duration::from_millis(500),
         ..Config::new(format!("http://{api}"), folder)
     }
-}
-
-/// An address where nothing listens yet.
-pub(crate) fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 pub(crate) fn start(config: Config) -> Running {

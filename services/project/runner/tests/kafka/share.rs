@@ -53,10 +53,10 @@ impl Process {
     }
 }
 
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+async fn until(what: &str, book: &Book, mut holds: impl AsyncFnMut() -> bool) {
     let watch = Stopwatch::start();
     while !holds().await {
-        assert!(watch.elapsed() < PATIENCE, "never: {what}");
+        assert!(watch.elapsed() < PATIENCE, "never: {what} ({})", book.told());
         task::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -79,9 +79,9 @@ async fn partitions_move_and_nothing_is_left_out() {
     let book = Book::default();
     let one = Process::start(&topic, &book);
     append(200).await;
-    until("one has done everything", async || is_complete(&book, 200)).await;
+    until("one has done everything", &book, async || is_complete(&book, 200)).await;
     let other = Process::start(&topic, &book);
-    until("partitions have moved", async || {
+    until("partitions have moved", &book, async || {
         append(10).await;
         book.0.lock().unwrap().begun.values().filter(|begun| **begun > 1).count() >= 2
     })
@@ -89,7 +89,7 @@ async fn partitions_move_and_nothing_is_left_out() {
     one.stop().await;
     append(50).await;
     let end = log.bounds(&Partition::new(topic.clone(), 0)).await.unwrap().end;
-    until("the other has done the rest, each once", async || is_complete(&book, end)).await;
+    until("the other has done the rest, each once", &book, async || is_complete(&book, end)).await;
 
     // after a kill some is done again, and nothing is left out
     append(2_000).await;
@@ -97,7 +97,7 @@ async fn partitions_move_and_nothing_is_left_out() {
     book.0.lock().unwrap().held.clear();
     let third = Process::start(&topic, &book);
     let end = log.bounds(&Partition::new(topic.clone(), 0)).await.unwrap().end;
-    until("a third has done the rest", async || {
+    until("a third has done the rest", &book, async || {
         (0..PARTITIONS).all(|number| {
             let done: std::collections::BTreeSet<u64> = book.done(number).into_iter().collect();
             done.len() as u64 == end

@@ -44,4 +44,13 @@ impl Book {
     pub(crate) fn held(&self) -> usize {
         self.0.lock().unwrap().held.len()
     }
+
+    /// Of each partition: how often it was begun, how many records were done and up to which, and who is held now.
+    pub(crate) fn told(&self) -> String {
+        let pages = self.0.lock().unwrap();
+        let of = |(number, done): (&u32, &Vec<u64>)| {
+            format!("{number}: begun {:?}, {} done up to {:?}", pages.begun.get(number), done.len(), done.last())
+        };
+        format!("{}; held {:?}", pages.done.iter().map(of).collect::<Vec<_>>().join("; "), pages.held)
+    }
 }

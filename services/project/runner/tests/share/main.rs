@@ -106,7 +106,7 @@ async fn each_partition_goes_on_where_the_group_was() {
     until("everything is done", async || (0..PARTITIONS).all(|number| book.done(number) == first(35))).await;
     until("it is ready", async || process.health.report().ready).await;
     process.stop().await;
-    assert_eq!(book.held(), 0);
+    assert_eq!(book.held(), 0, "{}", book.told());
     for number in 0..PARTITIONS {
         assert_eq!(given.committed(number).await, Some(35));
         given.append(number, 5).await;

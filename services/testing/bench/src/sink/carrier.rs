@@ -1,9 +1,9 @@
 //! Who carries samples from the topic into the store: how each is started, and how it is seen to be done.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use loki_testing::port::free_address;
 use loki_testing::real::stack_dir;
 
 use super::group::{Group, Positions};
@@ -77,7 +77,7 @@ impl Carrier {
     pub(super) async fn start(self, stand: &Stand, positions: &[u64]) -> Result<Carrying> {
         let group = Group::new(&stand.brokers(), stand.topic(), self.group())?;
         group.set(positions).await?;
-        let telemetry = format!("127.0.0.1:{}", free_port()?);
+        let telemetry = free_address().to_string();
         let (host, port) = stand.store().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).context("no port")?;
         let settings = match self {
             Self::Loki => vec![
@@ -129,8 +129,4 @@ impl Carrying {
         let value = text.lines().find_map(|line| line.strip_prefix(&begin));
         value.map_or(Ok(0), |value| value.trim().parse().with_context(|| format!("`{value}` stored points")))
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

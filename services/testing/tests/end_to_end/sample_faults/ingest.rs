@@ -9,10 +9,10 @@ use loki_log::{Log, NewRecord, Partition, Topic};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::PATIENCE;
 use super::given::{Generator, Given, Way};
 use super::site::Site;
 use crate::api::Api;
+use crate::api::PATIENCE;
 
 const SENDERS: usize = 4;
 

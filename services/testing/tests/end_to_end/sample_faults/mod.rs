@@ -9,7 +9,7 @@ mod ingest;
 mod model;
 mod site;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use loki_testing::proof;
 
@@ -26,8 +26,6 @@ const POINTS: usize = 40_000;
 const POINTS_VARIABLE: &str = "LOKI_TEST_POINTS";
 /// Records that the sinks finish between two kills, at least.
 const STEP: u64 = 20;
-/// How long anything may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_point_is_stored_once_whatever_is_killed() {

@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use super::given::Generator;
 use super::model::Cells;
-use super::{PATIENCE, now_ms};
+use super::now_ms;
 use crate::api::Api;
+use crate::api::PATIENCE;
 use crate::platform::{Backends, Platform};
 
 /// Two, so that partitions move when one is killed.

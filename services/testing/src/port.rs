@@ -1,10 +1,11 @@
-//! Free ports that stay free while a backend is down.
+//! Free ports that stay free until, and while, nobody listens there.
 //!
 //! A port of the range that the system gives to outgoing connections could be taken by one of them between a kill and the restart; a client
-//! that retries could even connect to itself. Ports are therefore drawn outside that range.
+//! that retries could even connect to itself. Ports are therefore drawn outside that range, and each once by a process.
 
-use std::collections::HashSet;
-use std::net::TcpListener;
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use rand::Rng;
@@ -12,18 +13,29 @@ use rand::Rng;
 const LOWEST: u16 = 10_000;
 const TRIES: usize = 1_000;
 
+/// An address of this machine on which nobody listens.
+///
+/// # Panics
+/// There is none.
+pub fn free_address() -> SocketAddr {
+    let port = free(1).ok().and_then(|ports| ports.first().copied()).expect("a free port");
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
 /// `count` ports of 127.0.0.1 on which nobody listens.
-pub(super) fn free(count: usize) -> Result<Vec<u16>> {
+pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
+    static DRAWN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let (first, last) = candidates();
     let mut rng = rand::rng();
-    let mut ports = HashSet::new();
+    let mut ports = Vec::new();
     for _ in 0..TRIES {
         if ports.len() == count {
-            return Ok(ports.into_iter().collect());
+            return Ok(ports);
         }
         let port = rng.random_range(first..=last);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            ports.insert(port);
+        let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && drawn.insert(port) {
+            ports.push(port);
         }
     }
     bail!("found no {count} free ports from {first} to {last} on 127.0.0.1 in {TRIES} tries")
@@ -48,7 +60,7 @@ mod tests {
     fn ports_differ_and_can_be_bound() {
         // whoever else draws a port binds it for a moment
         let can_be_bound = |ports: Vec<u16>| {
-            assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 8);
+            assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 8);
             ports.into_iter().all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
         };
         assert!((0..5).any(|_| can_be_bound(free(8).expect("ports"))));
