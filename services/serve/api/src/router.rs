@@ -89,7 +89,10 @@ pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> R
         .merge(process::metrics(metrics))
         .route("/openapi.json", get(move || async move { description.clone() }))
         .route("/", get(console::page))
-        .fallback(|uri: Uri| async move { Problem::not_found(format!("no route `{}`: see /openapi.json", uri.path())) })
+        .fallback(|uri: Uri| async move {
+            // not as what a route does not find: whoever is newer than this API can tell
+            Problem::new(StatusCode::NOT_FOUND, "no_such_route", format!("no route `{}`: see /openapi.json", uri.path()))
+        })
         .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see /openapi.json") })
         .layer(middleware::from_fn_with_state(gate, gate::pass));
     let health = process::health(app.health.clone()).layer(middleware::from_fn_with_state(observed, observe::observe));

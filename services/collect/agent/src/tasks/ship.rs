@@ -1,8 +1,10 @@
 //! Sends what hooks and scripts print to the API, chunk by chunk: while they run, and after, until the API has all of it.
 //!
-//! Each task at work has a loop of its own beside it, which keeps it from nothing and never fails it. What an earlier process left is sent by one
-//! more, one attempt after the other. How far each attempt is, the executor remembers on disk, so that a loop can be dropped at any point.
+//! Each task at work has a loop of its own beside it, which keeps it from nothing and never fails it. What is left of others, by an earlier process
+//! or where their ends came without their loops, is sent by one more, one attempt after the other. How far each attempt is, the executor remembers
+//! on disk, so that a loop can be dropped at any point.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loki_client::{Client, Failure};
@@ -11,7 +13,7 @@ use loki_executor::{Chunk, Executor, Unshipped};
 use loki_runtime::{Backoff, Shutdown, task};
 use reqwest::Method;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::{AtWork, BACKOFF};
@@ -19,17 +21,21 @@ use crate::metrics;
 
 /// How often it is looked whether a task that runs has printed more.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked whether something is left, beside each time when a task is done.
+const LOOK_LEFT: Duration = Duration::from_secs(600);
 
 pub(super) struct Shipping {
     sender: Sender,
     /// The attempts that are being shipped.
     at_work: AtWork,
     loops: JoinSet<()>,
+    /// A task is done: it may have ended others.
+    done: Arc<Notify>,
 }
 
 impl Shipping {
     pub(super) fn new(client: Client) -> Self {
-        Self { sender: Sender(client), at_work: AtWork::default(), loops: JoinSet::new() }
+        Self { sender: Sender(client), at_work: AtWork::default(), loops: JoinSet::new(), done: Arc::default() }
     }
 
     /// Ships an attempt until it is done, unless that is done already; `running` closes when its task has ended.
@@ -39,19 +45,20 @@ impl Shipping {
             return;
         }
         let (sender, executor, at_work) = (self.sender.clone(), executor.clone(), self.at_work.clone());
-        let shutdown = shutdown.clone();
+        let (shutdown, done) = (shutdown.clone(), self.done.clone());
         self.loops.spawn(async move {
             shutdown.unless(sender.ship(&executor, id, running)).await;
             at_work.end(id);
+            done.notify_one();
         });
     }
 
-    /// Ships what earlier processes left.
+    /// Ships what has ended and has no loop of its own.
     pub(super) fn begin_left(&mut self, executor: &Executor, shutdown: &Shutdown) {
         let (sender, executor, at_work) = (self.sender.clone(), executor.clone(), self.at_work.clone());
-        let shutdown = shutdown.clone();
+        let (shutdown, done) = (shutdown.clone(), self.done.clone());
         self.loops.spawn(async move {
-            shutdown.unless(sender.ship_left(&executor, &at_work)).await;
+            shutdown.unless(sender.ship_left(&executor, &at_work, &done)).await;
         });
     }
 
@@ -68,7 +75,7 @@ struct Sender(Client);
 /// What the API says to a chunk.
 enum Answered {
     Taken,
-    /// It will never take it, nor what follows: the run is gone, or was not this server's.
+    /// It will never take it, nor what follows: the run is not there any more or was not this server's, or a field is not allowed.
     Never(String),
 }
 
@@ -83,22 +90,43 @@ struct Body<'c> {
 }
 
 impl Sender {
-    async fn ship_left(&self, executor: &Executor, at_work: &AtWork) {
-        let left = match executor.ended_unshipped() {
-            Ok(left) => left,
-            Err(error) => {
-                tracing::warn!(%error, "it cannot be read whose output is not sent yet");
-                return;
-            }
-        };
-        for id in left.into_iter() {
+    async fn ship_left(&self, executor: &Executor, at_work: &AtWork, done: &Notify) {
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
+        loop {
+            let pause = match self.ship_ended(executor, at_work).await {
+                Ok(()) => {
+                    backoff.reset();
+                    LOOK_LEFT
+                }
+                Err(failure) => failed(&failure, "what earlier tasks have printed").max(backoff.step()),
+            };
+            task::timeout(pause, done.notified()).await;
+        }
+    }
+
+    /// One attempt that is refused keeps none of the others.
+    async fn ship_ended(&self, executor: &Executor, at_work: &AtWork) -> Result<(), Failure> {
+        let mut refused = Ok(());
+        for (run, attempt) in executor.ended_unshipped().map_err(on_disk)? {
             // it may have been told anew meanwhile
-            if at_work.begin(id) {
-                let (_, has_ended) = watch::channel(());
-                self.ship(executor, id, has_ended).await;
-                at_work.end(id);
+            if !at_work.begin((run, attempt)) {
+                continue;
+            }
+            let shipped = loop {
+                match self.ship_next(executor, run, attempt).await {
+                    Ok(Shipped::Full | Shipped::Some) => {}
+                    Ok(Shipped::Nothing | Shipped::Done) => break Ok(()),
+                    Err(failure) => break Err(failure),
+                }
+            };
+            at_work.end((run, attempt));
+            match shipped {
+                Ok(()) => {}
+                Err(Failure::Refused(why)) => refused = Err(Failure::Refused(format!("run `{run}`: {why}"))),
+                away @ Err(Failure::Away { .. }) => return away,
             }
         }
+        refused
     }
 
     async fn ship(&self, executor: &Executor, (run, attempt): (RunId, u32), mut running: watch::Receiver<()>) {
@@ -108,7 +136,7 @@ impl Sender {
             let has_ended = running.has_changed().is_err();
             let failure = match self.ship_next(executor, run, attempt).await {
                 Ok(Shipped::Done) => return,
-                // its end could not be written down: it is gone on with by the next process
+                // its end could not be written down: whoever goes on with it ends it
                 Ok(Shipped::Nothing) if has_ended => return,
                 Ok(shipped) => {
                     backoff.reset();
@@ -119,14 +147,11 @@ impl Sender {
                 }
                 Err(failure) => failure,
             };
-            metrics::failed("output");
-            tracing::debug!(run.id = %run, attempt, %failure, "what a task has printed cannot be sent yet");
-            task::sleep(backoff.step().max(failure.retry_after())).await;
+            task::sleep(failed(&failure, &format!("what attempt {attempt} of run `{run}` has printed")).max(backoff.step())).await;
         }
     }
 
     async fn ship_next(&self, executor: &Executor, run: RunId, attempt: u32) -> Result<Shipped, Failure> {
-        let on_disk = |error: std::io::Error| Failure::away(format!("the output on this host: {error}"));
         let chunk = match executor.unshipped(run, attempt).map_err(on_disk)? {
             Unshipped::Chunk(chunk) => chunk,
             Unshipped::NothingYet => return Ok(Shipped::Nothing),
@@ -156,13 +181,27 @@ impl Sender {
         if answer.is_success() {
             return Ok(Answered::Taken);
         }
-        match answer.failure() {
-            Failure::Refused(reason) if (400..500).contains(&answer.status) => Ok(Answered::Never(reason)),
-            // somebody else answers there, for a time
-            Failure::Refused(why) => Err(Failure::away(why)),
-            away @ Failure::Away { .. } => Err(away),
+        match answer.status {
+            404 if answer.has_code("not_found") => Ok(Answered::Never(answer.told())),
+            422 => Ok(Answered::Never(answer.told())),
+            // also a token that is mended one day, or an API that does not know of logs yet
+            _ => Err(answer.failure()),
         }
     }
+}
+
+fn on_disk(error: std::io::Error) -> Failure {
+    Failure::away(format!("the output on this host: {error}"))
+}
+
+/// Tells of it, and how long to wait at least.
+fn failed(failure: &Failure, what: &str) -> Duration {
+    metrics::failed("output");
+    match failure {
+        Failure::Away { .. } => tracing::debug!(%failure, "{what} cannot be sent yet"),
+        Failure::Refused(_) => tracing::warn!(%failure, "{what} is refused, and is sent again later"),
+    }
+    failure.retry_after()
 }
 
 /// How far one try got.

@@ -63,7 +63,7 @@ pub(crate) struct Seen {
     pub(crate) chunks: Vec<Chunk>,
     /// How often that was asked, and what is answered instead of taking it.
     pub(crate) chunks_asked: usize,
-    pub(crate) chunks_answer: Option<StatusCode>,
+    pub(crate) chunks_answer: Option<(StatusCode, &'static str)>,
 }
 
 /// As it was sent.
@@ -211,7 +211,10 @@ async fn log(State(stub): State<Stub>, Path((run, host)): Path<(String, String)>
             seen.chunks.push(Chunk { run, host, ..chunk });
             (StatusCode::ACCEPTED, Json(json!({ "position": "l0" }))).into_response()
         }
-        Some(status) => (status, Json(json!({ "code": "not_now", "detail": "no" }))).into_response(),
+        Some((status, code)) => {
+            // a redirect leads to nobody
+            (status, [("location", "http://127.0.0.1:1/")], Json(json!({ "code": code, "detail": "no" }))).into_response()
+        }
     }
 }
 

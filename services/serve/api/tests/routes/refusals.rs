@@ -14,7 +14,7 @@ use crate::cell::{Cell, Setting, until};
 #[tokio::test]
 async fn what_is_no_route_is_a_problem() {
     let cell = Cell::start().await;
-    cell.client.get("/v1/nothing").await.problem(404, "not_found");
+    cell.client.get("/v1/nothing").await.problem(404, "no_such_route");
     for (method, path) in
         [(Method::DELETE, "/v1/commands"), (Method::GET, "/v1/commands"), (Method::POST, "/v1/tree"), (Method::PUT, "/metrics")]
     {

@@ -98,7 +98,7 @@ impl Operations for OverHttp<'_> {
 /// Only the process that runs every service can do it for others.
 fn elsewhere(error: Error) -> Failure {
     match error {
-        Error::Problem(problem) if problem.status == 404 && problem.detail.starts_with("no route") => Failure::new(
+        Error::Problem(problem) if problem.code == "no_such_route" => Failure::new(
             Exit::NotFound,
             "this API's process does not run the projectors: set `backends = \"real\"` (LOKI__BACKENDS=real) and the backends' addresses, and this works on the stores themselves",
         ),

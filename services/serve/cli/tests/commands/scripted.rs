@@ -155,7 +155,7 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
             None => None,
         }
     };
-    let found = found.unwrap_or_else(|| Answer::problem(404, "not_found", &format!("no route `{route}`: see /openapi.json")));
+    let found = found.unwrap_or_else(|| Answer::problem(404, "no_such_route", &format!("no route `{route}`: see /openapi.json")));
     task::sleep(found.delay).await;
     Ok(found.response())
 }
