@@ -97,6 +97,21 @@ impl Key {
         }
     }
 
+    /// The run that it is, or is a part of.
+    pub fn run(&self) -> Option<RunId> {
+        match *self {
+            Self::Run(run) | Self::Batch(run, _) | Self::Task(run, _) | Self::Timer(run) => Some(run),
+            Self::Node(_)
+            | Self::Server(_)
+            | Self::Mount(..)
+            | Self::Membership(_)
+            | Self::Domain(_)
+            | Self::Token(_)
+            | Self::Package(_)
+            | Self::Template(_) => None,
+        }
+    }
+
     /// The part after the kind.
     pub fn id(&self) -> String {
         let mut text = self.to_string();

@@ -10,30 +10,63 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
-use loki_domain::{Position, Stream as In};
+use loki_domain::{Key, Position, RunId, Stream as In};
 use loki_log::{Bounds, Partition, Reader};
-use loki_wire::Verdict;
+use loki_wire::{Outcome, Verdict};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use crate::App;
+use crate::deploy::run;
 use crate::extract::Query;
 use crate::problem::{Problem, Result};
 use crate::tail::{self, Placed};
 use crate::wait;
+
+/// Of so many outcomes that a client does not want it is told where the last one lies.
+const UNTOLD_MAX: usize = 1_000;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
     /// Begins after this outcome, `o8`; without it (and without `Last-Event-ID`) only new ones are sent. `o` alone begins at the oldest.
     from: Option<String>,
+    /// Only those that changed this entity, `node/<id>`.
+    key: Option<String>,
+    /// Only those that changed this run, one of its batches, or one of its hosts.
+    run: Option<String>,
+}
+
+/// What a client wants to hear of.
+#[derive(Default)]
+struct Wanted {
+    key: Option<Key>,
+    run: Option<RunId>,
+}
+
+impl Wanted {
+    fn read(parameters: &Parameters) -> Result<Self> {
+        let key = parameters.key.as_deref().map(str::parse).transpose();
+        let key = key.map_err(|invalid: loki_domain::Invalid| Problem::bad_parameter("key", format!("`key`: {invalid}")))?;
+        Ok(Self { key, run: parameters.run.as_deref().map(run::read_id).transpose()? })
+    }
+
+    fn has(&self, outcome: &Outcome) -> bool {
+        let facts = match &outcome.verdict {
+            Verdict::Accepted { facts, .. } => facts.as_slice(),
+            Verdict::Rejected(_) | Verdict::Duplicate { .. } | Verdict::Dead { .. } => &[],
+        };
+        let has = |is_wanted: &dyn Fn(Key) -> bool| facts.iter().any(|fact| is_wanted(fact.key));
+        self.key.is_none_or(|key| has(&|of| of == key)) && self.run.is_none_or(|run| has(&|of| of.run() == Some(run)))
+    }
 }
 
 /// Outcomes as they are decided.
 ///
 /// `id` is the outcome's position, `event` is `accepted`, `rejected`, `duplicate` or `dead`, `data` the outcome. A client that comes back with
-/// `Last-Event-ID` misses none; 503 when too many others are catching up.
+/// `Last-Event-ID` misses none; 503 when too many others are catching up. With `key` or `run` the others are left out, and now and then an `id` alone
+/// tells how far it is: clients that keep it, as browsers do, come back there.
 #[utoipa::path(
     get, path = "/v1/events", tag = "history", params(Parameters, ("Last-Event-ID" = Option<String>, Header, description = "The last position that was seen")),
     responses((status = 200, description = "A stream of events", content_type = "text/event-stream", body = String),
@@ -44,6 +77,7 @@ pub(crate) async fn stream_events(State(app): State<App>, Query(parameters): Que
     let last = headers.get("last-event-id").map(|value| value.to_str()).transpose();
     let last = last.map_err(|_| Problem::bad_parameter("Last-Event-ID", "`Last-Event-ID` must be a position such as o8"))?;
     let field = if last.is_some() { "Last-Event-ID" } else { "from" };
+    let wanted = Wanted::read(&parameters)?;
     let place = app.streams.take()?;
     let generation = app.tail.generation();
     let partition = Partition::only(&app.outcomes);
@@ -58,7 +92,7 @@ pub(crate) async fn stream_events(State(app): State<App>, Query(parameters): Que
     let catching_up = is_behind.then(|| app.streams.catch_up()).transpose()?;
     let changes = app.tail.changes();
     let ready = VecDeque::new();
-    let follower = Follower { changes, app, partition, next, generation, ready, reader: None, catching_up, _place: place };
+    let follower = Follower { changes, app, partition, wanted, next, generation, ready, reader: None, catching_up, _place: place };
     Ok(Sse::new(follower.stream()).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
 
@@ -76,6 +110,7 @@ fn after(seen: u64, bounds: &Bounds) -> Result<u64> {
 struct Follower {
     app: App,
     partition: Partition,
+    wanted: Wanted,
     /// The next offset to send.
     next: u64,
     /// Of the tail: when it moves the log is another one.
@@ -91,9 +126,20 @@ struct Follower {
 impl Follower {
     fn stream(self) -> impl Stream<Item = std::result::Result<Event, Infallible>> {
         futures::stream::unfold(self, |mut follower| async move {
-            let placed = follower.next().await?;
-            Some((Ok(event(&placed)), follower))
+            let event = follower.next_event().await?;
+            Some((Ok(event), follower))
         })
+    }
+
+    async fn next_event(&mut self) -> Option<Event> {
+        for _ in 1..UNTOLD_MAX {
+            let placed = self.next().await?;
+            if self.wanted.has(&placed.outcome) {
+                return Some(event(&placed));
+            }
+        }
+        let placed = self.next().await?;
+        Some(if self.wanted.has(&placed.outcome) { event(&placed) } else { Event::default().id(id(&placed)) })
     }
 
     /// The next outcome; `None` ends the stream (shutdown, the log is away, or it fell behind while too many others read the log: the client comes
@@ -157,5 +203,9 @@ fn event(placed: &Placed) -> Event {
         Verdict::Dead { .. } => "dead",
     };
     // outcomes are JSON on one line
-    Event::default().id(Position::outcome(placed.offset).to_string()).event(kind).data(String::from_utf8_lossy(&placed.json))
+    Event::default().id(id(placed)).event(kind).data(String::from_utf8_lossy(&placed.json))
+}
+
+fn id(placed: &Placed) -> String {
+    Position::outcome(placed.offset).to_string()
 }

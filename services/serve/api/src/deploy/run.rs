@@ -135,7 +135,7 @@ fn task(view: TaskView) -> Task {
     Task { task: entity::json(&Entity::Task(view.task)), name: view.name.map(|name| name.to_string()) }
 }
 
-pub(super) fn read_id(run: &str) -> Result<RunId> {
+pub(crate) fn read_id(run: &str) -> Result<RunId> {
     run.parse().map_err(|invalid| Problem::bad_parameter("run", format!("`run`: {invalid}")))
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use loki_domain::{Code, Rejection};
+use loki_domain::{Code, Key, NodeId, Rejection, RunId, ServerId};
 use loki_wire::Verdict;
+use loki_wire::outcome::WrittenFact;
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,6 +16,8 @@ use crate::told::{Chain, ToldCell};
 struct Following {
     response: reqwest::Response,
     text: String,
+    /// The ids that came without an event.
+    alone: Vec<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +36,7 @@ impl Following {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { response, text: String::new() }
+        Self { response, text: String::new(), alone: Vec::new() }
     }
 
     /// The next event; `None` when the stream has ended.
@@ -49,11 +52,13 @@ impl Following {
                         command: data["position"].as_str().unwrap().to_owned(),
                     }
                 });
+                let id = line("id:");
                 self.text = rest.to_owned();
                 match found {
                     Some(event) => return Some(event),
-                    None => continue,
+                    None => self.alone.extend(id),
                 }
+                continue;
             }
             let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await.expect("an event in time");
             self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
@@ -176,6 +181,41 @@ async fn who_has_caught_up_is_served_from_memory() {
     let mut again = Following::start(&cell.client, "/v1/events", Some("o2")).await;
     assert_eq!(again.take(18).await.len(), 18);
     assert_eq!(cell.log.readers(), before);
+}
+
+#[tokio::test]
+async fn who_follows_a_run_hears_of_nothing_else() {
+    let cell = ToldCell::start().await;
+    let mut chain = Chain::default();
+    let (mine, other, server) = (RunId::MIN, RunId::MAX, ServerId::MIN);
+    let keys =
+        [Key::Run(other), Key::Run(mine), Key::Node(NodeId::MIN), Key::Batch(mine, 1), Key::Task(other, server), Key::Task(mine, server)];
+    for (number, key) in (0..).zip(keys) {
+        let facts = vec![WrittenFact { key, offset: number, json: None }];
+        cell.answer(&mut chain, &format!("k{number}"), Verdict::Accepted { after: Some(number), facts });
+    }
+    cell.answer(&mut chain, "k6", Verdict::Rejected(Rejection::new(Code::read("forbidden").unwrap(), "run", "no")));
+    until("all are kept", async || cell.client.get("/v1/commands/c6").await.status == 200).await;
+    let take = async |query: &str, count: usize| {
+        let mut following = Following::start(&cell.client, &format!("/v1/events?from=o&{query}"), None).await;
+        commands(&following.take(count).await).join(" ")
+    };
+    assert_eq!(take(&format!("run={mine}"), 3).await, "c1 c3 c5");
+    assert_eq!(take(&format!("key=task/{mine}.{server}"), 1).await, "c5");
+    assert_eq!(take(&format!("key=run/{other}&run={other}"), 1).await, "c0");
+    for field in ["run", "key"] {
+        cell.client.get(&format!("/v1/events?{field}=x")).await.names(field);
+    }
+
+    // of what it does not hear it learns how far it is
+    let mut following = Following::start(&cell.client, &format!("/v1/events?run={mine}"), None).await;
+    for number in 7..1_100 {
+        cell.decide(&mut chain, &format!("k{number}"));
+    }
+    let facts = vec![WrittenFact { key: Key::Run(mine), offset: 6, json: None }];
+    cell.answer(&mut chain, "last", Verdict::Accepted { after: Some(6), facts });
+    assert_eq!(following.next().await.unwrap().command, "c1100");
+    assert_eq!(following.alone.len(), 1, "{:?}", following.alone);
 }
 
 #[tokio::test]
