@@ -99,10 +99,57 @@ pub(super) async fn deliver(producer: &Producer, partition: &Partition, records:
     Ok(offsets)
 }
 
+/// A record without an offset counts as delivered because one behind it was. That proves nothing where a broker that has just become a leader
+/// refused the request of the first and took that of the second: it knew of no sequence to miss anything in. Told as one that is not there, it is
+/// appended again.
 async fn acknowledged(delivery: DeliveryFuture) -> KafkaResult<u64> {
     match delivery.await {
-        Ok(Ok(delivery)) => Ok(delivery.offset as u64),
+        Ok(Ok(delivery)) => {
+            u64::try_from(delivery.offset).map_err(|_| KafkaError::MessageProduction(RDKafkaErrorCode::OutOfOrderSequenceNumber))
+        }
         Ok(Err((error, _))) => Err(error),
         Err(_) => Err(KafkaError::Canceled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use bytes::Bytes;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::*;
+    use crate::topic::Topic;
+
+    /// A broker that has just become a partition's leader refuses a request and takes the one behind it; to librdkafka the refused one then counts
+    /// as delivered.
+    #[tokio::test]
+    async fn what_has_no_place_in_the_log_is_not_acknowledged() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("commands", 1, 1).unwrap();
+        cluster.broker_round_trip_time(-1, Duration::from_millis(100)).unwrap();
+        let producer = producer(&Config::new(cluster.bootstrap_servers()).producer()).unwrap();
+        let partition = Partition::only(&Topic::new("commands"));
+        let records = [NewRecord { value: Some(Bytes::from_static(b"x")), ..NewRecord::default() }];
+        let append = || deliver(&producer, &partition, &records, Duration::from_secs(30));
+        let mut places = BTreeSet::from_iter(append().await.unwrap());
+        for _ in 0..20 {
+            cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION]);
+            let later = async {
+                task::sleep(Duration::from_millis(30)).await;
+                append().await
+            };
+            let (refused, taken) = tokio::join!(append(), later);
+            for place in [&refused, &taken].into_iter().flatten().flatten() {
+                assert!(*place < 100 && places.insert(*place), "{place} of {places:?}");
+            }
+            if let Err(error) = refused {
+                assert!(matches!(fault::classify("it", &error), Error::Away(_)) && taken.is_ok(), "{error} {taken:?}");
+                return;
+            }
+        }
+        panic!("no request came while another was under way");
     }
 }

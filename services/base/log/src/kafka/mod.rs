@@ -3,7 +3,9 @@
 //! How it keeps the promise of [`crate::port`]:
 //!
 //! - **Order and durability.** Appends go through one idempotent producer with `acks=all`, are queued in order and answered when the broker has
-//!   acknowledged each. A producer that has lost its sequence is replaced, and the caller told to try again.
+//!   acknowledged each. A producer that has lost its sequence is replaced, and the caller told to try again. So is whoever's record librdkafka
+//!   counts as delivered without an offset, because one behind it was: a broker that has no sequence of the producer yet takes the second of two
+//!   requests also where it has refused the first, as one does that begins to lead the partition between the two.
 //! - **Transactions.** A writer is a transactional producer. Its appends return the offsets that the broker gave; a commit is called only when
 //!   every acknowledgement has been taken, because librdkafka's binding else waits 100 ms. Its calls block, so they run on other threads.
 //!   Errors become `Away`, `Aborted` or `Fenced` by librdkafka's own verdict (retriable, abortable, fatal); where it has none the writer is

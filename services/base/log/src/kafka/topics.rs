@@ -8,7 +8,8 @@ use loki_runtime::task;
 
 use super::Shared;
 use super::admin::{Admin, Settings};
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
+use crate::record::Partition;
 use crate::topic::{Cleanup, Timestamp, Topic, TopicChange, TopicSpec};
 
 /// librdkafka sends up to this much in one request, and the broker holds that against the topic's limit.
@@ -36,6 +37,7 @@ pub(super) async fn reconcile(shared: &Shared, specs: &[TopicSpec], apply: bool)
         if apply && present.is_none() {
             create(&admin, spec).await?;
             settled(shared, &admin, spec).await?;
+            led(shared, spec).await?;
         } else if apply && alters {
             let kept = present.map(|present| present.settings).unwrap_or_default();
             admin.alter(&topic, &overlaid(kept, spec)).await?;
@@ -72,6 +74,22 @@ async fn settled(shared: &Shared, admin: &Admin, spec: &TopicSpec) -> Result<()>
         }
         task::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Waits until each partition is answered for: a broker knows that it leads one before it takes anything for it.
+async fn led(shared: &Shared, spec: &TopicSpec) -> Result<()> {
+    let watch = Stopwatch::start();
+    for number in 0..spec.partitions {
+        let partition = Partition::new(Topic::new(&spec.name), number);
+        while let Err(error) = shared.questions.bounds(&partition).await {
+            let passes = error.class() == Class::Retry || matches!(error, Error::NoSuchTopic(_));
+            if !passes || watch.elapsed() > shared.config.request_timeout {
+                return Err(error);
+            }
+            task::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
 }
 
 async fn present(shared: &Shared, admin: &Admin, topic: &Topic) -> Result<Option<Present>> {
