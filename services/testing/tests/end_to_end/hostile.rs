@@ -59,9 +59,15 @@ async fn hostile_requests_are_refused_and_good_ones_pass() {
         assert_eq!((got, problem["code"].as_str()), (status, Some(code)), "{name}: {problem}");
         assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{name}: {problem}");
     }
-    for path in ["/v1/commands/c99", "/v1/tree/no/such", "/v1/servers/nobody", "/v1/nodes/0000000000000000", "/v1/nothing"] {
+    for (path, code) in [
+        ("/v1/commands/c99", "not_found"),
+        ("/v1/tree/no/such", "not_found"),
+        ("/v1/servers/nobody", "not_found"),
+        ("/v1/nodes/0000000000000000", "not_found"),
+        ("/v1/nothing", "no_such_route"),
+    ] {
         let (status, problem) = platform.api.get(path).await.unwrap();
-        assert_eq!((status, problem["code"].as_str()), (404, Some("not_found")), "{path}: {problem}");
+        assert_eq!((status, problem["code"].as_str()), (404, Some(code)), "{path}: {problem}");
     }
     for path in [
         "/v1/tree?depth=99",
