@@ -22,7 +22,7 @@ use crate::deploy::run;
 use crate::extract::Query;
 use crate::problem::{Problem, Result};
 use crate::tail::{self, Placed};
-use crate::wait;
+use crate::{read, wait};
 
 /// Of so many outcomes that a client does not want it is told where the last one lies.
 const UNTOLD_MAX: usize = 1_000;
@@ -39,7 +39,6 @@ pub(crate) struct Parameters {
 }
 
 /// What a client wants to hear of.
-#[derive(Default)]
 struct Wanted {
     key: Option<Key>,
     run: Option<RunId>,
@@ -47,8 +46,7 @@ struct Wanted {
 
 impl Wanted {
     fn read(parameters: &Parameters) -> Result<Self> {
-        let key = parameters.key.as_deref().map(str::parse).transpose();
-        let key = key.map_err(|invalid: loki_domain::Invalid| Problem::bad_parameter("key", format!("`key`: {invalid}")))?;
+        let key = parameters.key.as_deref().map(|key| read::value("key", key)).transpose()?;
         Ok(Self { key, run: parameters.run.as_deref().map(run::read_id).transpose()? })
     }
 
@@ -57,8 +55,8 @@ impl Wanted {
             Verdict::Accepted { facts, .. } => facts.as_slice(),
             Verdict::Rejected(_) | Verdict::Duplicate { .. } | Verdict::Dead { .. } => &[],
         };
-        let has = |is_wanted: &dyn Fn(Key) -> bool| facts.iter().any(|fact| is_wanted(fact.key));
-        self.key.is_none_or(|key| has(&|of| of == key)) && self.run.is_none_or(|run| has(&|of| of.run() == Some(run)))
+        self.key.is_none_or(|key| facts.iter().any(|fact| fact.key == key))
+            && self.run.is_none_or(|run| facts.iter().any(|fact| fact.key.run() == Some(run)))
     }
 }
 
@@ -132,14 +130,17 @@ impl Follower {
     }
 
     async fn next_event(&mut self) -> Option<Event> {
-        for _ in 1..UNTOLD_MAX {
+        let mut untold = 0;
+        loop {
             let placed = self.next().await?;
             if self.wanted.has(&placed.outcome) {
                 return Some(event(&placed));
             }
+            untold += 1;
+            if untold == UNTOLD_MAX {
+                return Some(Event::default().id(id(&placed)));
+            }
         }
-        let placed = self.next().await?;
-        Some(if self.wanted.has(&placed.outcome) { event(&placed) } else { Event::default().id(id(&placed)) })
     }
 
     /// The next outcome; `None` ends the stream (shutdown, the log is away, or it fell behind while too many others read the log: the client comes

@@ -1,5 +1,7 @@
 //! What all reads have in common: waiting for `after`, errors of stores, positions in headers, pages.
 
+use std::str::FromStr;
+
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -104,10 +106,14 @@ pub(crate) fn page(limit: Option<usize>, cursor: Option<String>) -> Result<Page>
     Ok(Page { cursor, limit })
 }
 
+/// The value of a parameter.
+pub(crate) fn value<T: FromStr<Err = Invalid>>(field: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|invalid| Problem::bad_parameter(field, format!("`{field}`: {invalid}")))
+}
+
 /// A node by path or id.
 pub(crate) fn node(field: &str, text: &str) -> Result<NodeRef> {
-    let read = if text.starts_with('/') { text.parse().map(NodeRef::Path) } else { text.parse().map(NodeRef::Id) };
-    read.map_err(|invalid: Invalid| Problem::bad_parameter(field, format!("`{field}`: {invalid}")))
+    if text.starts_with('/') { value(field, text).map(NodeRef::Path) } else { value(field, text).map(NodeRef::Id) }
 }
 
 /// The next offset of a store as the position of the last record in it.

@@ -10,6 +10,7 @@ use loki_domain::Sha256;
 
 use crate::App;
 use crate::problem::{Problem, Result};
+use crate::read;
 
 fn store(app: &App) -> Result<&Artifacts> {
     app.artifacts.as_ref().ok_or_else(|| {
@@ -22,7 +23,7 @@ fn missing(sha256: &Sha256) -> Problem {
 }
 
 fn digest(text: &str) -> Result<Sha256> {
-    text.parse().map_err(|invalid| Problem::bad_parameter("sha256", format!("`sha256`: {invalid}")))
+    read::value("sha256", text)
 }
 
 impl From<loki_artifacts::Error> for Problem {

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use loki_domain::{Entity, Invalid, Position};
+use loki_domain::{Entity, Position};
 use loki_mysql::port::{Answer, PackageView};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -47,7 +47,7 @@ pub(crate) async fn list_packages(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let name = parameters.name.map(|name| name.parse().map_err(bad("name"))).transpose()?;
+    let name = parameters.name.map(|name| read::value("name", &name)).transpose()?;
     let page = read::page(parameters.limit, parameters.cursor)?;
     let at_least = read::state_after(&app, parameters.after.as_deref(), &headers).await?;
     let answer = app.deploys.packages(name.as_ref(), &page, at_least).await?;
@@ -75,7 +75,7 @@ pub(crate) async fn get_package(
 
 /// A version that is there.
 pub(crate) async fn find(app: &App, name: &str, version: &str, at_least: Option<Position>) -> Result<Answer<PackageView>> {
-    let (named, of_version) = (name.parse().map_err(bad("name"))?, version.parse().map_err(bad("version"))?);
+    let (named, of_version) = (read::value("name", name)?, read::value("version", version)?);
     let Answer { value, stored } = app.deploys.package(&named, &of_version, at_least).await?;
     let value = value.ok_or_else(|| Problem::not_found(format!("no version `{version}` of a package `{name}`")))?;
     Ok(Answer { value, stored })
@@ -83,8 +83,4 @@ pub(crate) async fn find(app: &App, name: &str, version: &str, at_least: Option<
 
 fn package(view: PackageView) -> Box<RawValue> {
     entity::json(&Entity::Package(Box::new(view.package)))
-}
-
-fn bad(field: &'static str) -> impl Fn(Invalid) -> Problem {
-    move |invalid| Problem::bad_parameter(field, format!("`{field}`: {invalid}"))
 }

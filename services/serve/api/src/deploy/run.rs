@@ -136,7 +136,7 @@ fn task(view: TaskView) -> Task {
 }
 
 pub(crate) fn read_id(run: &str) -> Result<RunId> {
-    run.parse().map_err(|invalid| Problem::bad_parameter("run", format!("`run`: {invalid}")))
+    read::value("run", run)
 }
 
 fn no_run(run: &str) -> Problem {

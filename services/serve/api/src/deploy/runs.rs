@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use loki_domain::{Entity, Invalid};
+use loki_domain::Entity;
 use loki_mysql::port::{RunFilter, RunView};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -54,10 +54,9 @@ pub(crate) async fn list_runs(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let bad_state = |invalid: Invalid| Problem::bad_parameter("state", format!("`state`: {invalid}"));
     let filter = RunFilter {
         node: parameters.node.as_deref().map(|text| read::node("node", text)).transpose()?,
-        state: parameters.state.map(|text| text.parse().map_err(bad_state)).transpose()?,
+        state: parameters.state.map(|text| read::value("state", &text)).transpose()?,
         unfinished: parameters.unfinished.unwrap_or(false),
     };
     let page = read::page(parameters.limit, parameters.cursor)?;

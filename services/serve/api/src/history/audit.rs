@@ -84,10 +84,7 @@ pub(crate) async fn list_audit(
         actor: parameters.actor,
         command_type: parameters.kind,
         result: parameters.outcome.as_deref().map(kind).transpose()?,
-        key: parameters
-            .key
-            .map(|key| key.parse().map_err(|invalid: loki_domain::Invalid| Problem::bad_parameter("key", format!("`key`: {invalid}"))))
-            .transpose()?,
+        key: parameters.key.map(|key| read::value("key", &key)).transpose()?,
         from: parameters.from.map(|text| moment::read("from", &text)).transpose()?,
         to: match parameters.to {
             Some(text) => Some(moment::settled(&app, moment::read("to", &text)?).await),

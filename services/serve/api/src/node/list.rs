@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use loki_domain::{Invalid, NodePath, Stream};
+use loki_domain::{NodePath, Stream};
 use loki_zookeeper::Branch;
 use loki_zookeeper::live::DEPTH_MAX;
 use serde::{Deserialize, Serialize};
@@ -61,16 +61,13 @@ pub(crate) async fn list_nodes(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let path = |field: &'static str, text: &str| {
-        text.parse::<NodePath>().map_err(|invalid: Invalid| Problem::bad_parameter(field, format!("`{field}`: {invalid}")))
-    };
-    let under = path("under", parameters.under.as_deref().unwrap_or("/"))?;
+    let under: NodePath = read::value("under", parameters.under.as_deref().unwrap_or("/"))?;
     let depth = parameters.depth.unwrap_or(DEPTH_MAX);
     if depth > DEPTH_MAX {
         return Err(Problem::bad_parameter("depth", format!("`depth` must be 0 to {DEPTH_MAX}")));
     }
     let page = read::page(parameters.limit, parameters.cursor)?;
-    let cursor = page.cursor.as_deref().map(|cursor| path("cursor", cursor)).transpose()?;
+    let cursor = page.cursor.as_deref().map(|cursor| read::value::<NodePath>("cursor", cursor)).transpose()?;
     if cursor.as_ref().is_some_and(|cursor| !cursor.names().starts_with(under.names())) {
         return Err(Problem::bad_parameter("cursor", "`cursor` must be the `next` of another part"));
     }

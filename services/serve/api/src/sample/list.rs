@@ -52,7 +52,7 @@ pub(crate) struct Sample {
 )]
 pub(crate) async fn list_samples(State(app): State<App>, Query(parameters): Query<Parameters>, uri: Uri) -> Result<Response> {
     let filter = Filter {
-        metric: parameters.metric.parse().map_err(|invalid| Problem::bad_parameter("metric", format!("`metric`: {invalid}")))?,
+        metric: read::value("metric", &parameters.metric)?,
         tags: parameters.tags.as_deref().map(tags).transpose()?.unwrap_or_default(),
     };
     let page = read::page(parameters.limit, parameters.cursor)?;

@@ -110,15 +110,15 @@ async fn all(app: &App, parameters: Parameters, uri: &Uri, headers: &HeaderMap) 
     if parameters.recursive.is_some() {
         return Err(Problem::bad_parameter("recursive", "`recursive` needs `node`"));
     }
-    let invalid = |field: &'static str| move |invalid: loki_domain::Invalid| Problem::bad_parameter(field, format!("`{field}`: {invalid}"));
     let labels = match parameters.label.as_deref().map(|label| label.split_once('=').ok_or(label)) {
         None => Labels::default(),
-        Some(Ok((key, value))) => Labels::new([(key.to_owned(), value.parse().map_err(invalid("label"))?)]).map_err(invalid("label"))?,
+        Some(Ok((key, value))) => Labels::new([(key.to_owned(), read::value("label", value)?)])
+            .map_err(|invalid| Problem::bad_parameter("label", format!("`label`: {invalid}")))?,
         Some(Err(_)) => return Err(Problem::bad_parameter("label", "`label` must be `key=value`")),
     };
     let filter = ServerFilter {
-        state: parameters.state.map(|text| text.parse().map_err(invalid("state"))).transpose()?,
-        idc: parameters.idc.map(|text| text.parse().map_err(invalid("idc"))).transpose()?,
+        state: parameters.state.map(|text| read::value("state", &text)).transpose()?,
+        idc: parameters.idc.map(|text| read::value("idc", &text)).transpose()?,
         name_prefix: parameters.prefix,
         labels,
     };

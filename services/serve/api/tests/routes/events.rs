@@ -52,13 +52,14 @@ impl Following {
                         command: data["position"].as_str().unwrap().to_owned(),
                     }
                 });
-                let id = line("id:");
+                if found.is_none() {
+                    self.alone.extend(line("id:"));
+                }
                 self.text = rest.to_owned();
                 match found {
                     Some(event) => return Some(event),
-                    None => self.alone.extend(id),
+                    None => continue,
                 }
-                continue;
             }
             let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await.expect("an event in time");
             self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
