@@ -94,47 +94,56 @@ impl Sender {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         loop {
             let pause = match self.ship_ended(executor, at_work).await {
-                Ok(()) => {
+                None => {
                     backoff.reset();
                     LOOK_LEFT
                 }
-                Err(failure) => failed(&failure, "what earlier tasks have printed").max(backoff.step()),
+                Some(at_least) => at_least.max(backoff.step()),
             };
             task::timeout(pause, done.notified()).await;
         }
     }
 
-    /// One attempt that is refused keeps none of the others.
-    async fn ship_ended(&self, executor: &Executor, at_work: &AtWork) -> Result<(), Failure> {
-        let mut refused = Ok(());
-        for (run, attempt) in executor.ended_unshipped().map_err(on_disk)? {
+    /// How long to wait at least when something is left. One attempt that is refused keeps none of the others.
+    async fn ship_ended(&self, executor: &Executor, at_work: &AtWork) -> Option<Duration> {
+        let ended = match executor.ended_unshipped() {
+            Ok(ended) => ended,
+            Err(error) => {
+                metrics::failed("output");
+                tracing::warn!(%error, "it cannot be read whose output is not sent yet");
+                return Some(Duration::ZERO);
+            }
+        };
+        let mut left = None;
+        for id in ended {
             // it may have been told anew meanwhile
-            if !at_work.begin((run, attempt)) {
+            if !at_work.begin(id) {
                 continue;
             }
             let shipped = loop {
-                match self.ship_next(executor, run, attempt).await {
+                match self.ship_next(executor, id).await {
                     Ok(Shipped::Full | Shipped::Some) => {}
                     Ok(Shipped::Nothing | Shipped::Done) => break Ok(()),
                     Err(failure) => break Err(failure),
                 }
             };
-            at_work.end((run, attempt));
-            match shipped {
-                Ok(()) => {}
-                Err(Failure::Refused(why)) => refused = Err(Failure::Refused(format!("run `{run}`: {why}"))),
-                away @ Err(Failure::Away { .. }) => return away,
+            at_work.end(id);
+            if let Err(failure) = shipped {
+                left = Some(failed(id, &failure));
+                if matches!(failure, Failure::Away { .. }) {
+                    break;
+                }
             }
         }
-        refused
+        left
     }
 
-    async fn ship(&self, executor: &Executor, (run, attempt): (RunId, u32), mut running: watch::Receiver<()>) {
+    async fn ship(&self, executor: &Executor, id: (RunId, u32), mut running: watch::Receiver<()>) {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         loop {
             // looked at first: what has ended by then has printed all
             let has_ended = running.has_changed().is_err();
-            let failure = match self.ship_next(executor, run, attempt).await {
+            let failure = match self.ship_next(executor, id).await {
                 Ok(Shipped::Done) => return,
                 // its end could not be written down: whoever goes on with it ends it
                 Ok(Shipped::Nothing) if has_ended => return,
@@ -147,11 +156,12 @@ impl Sender {
                 }
                 Err(failure) => failure,
             };
-            task::sleep(failed(&failure, &format!("what attempt {attempt} of run `{run}` has printed")).max(backoff.step())).await;
+            task::sleep(failed(id, &failure).max(backoff.step())).await;
         }
     }
 
-    async fn ship_next(&self, executor: &Executor, run: RunId, attempt: u32) -> Result<Shipped, Failure> {
+    async fn ship_next(&self, executor: &Executor, (run, attempt): (RunId, u32)) -> Result<Shipped, Failure> {
+        let on_disk = |error: std::io::Error| Failure::away(format!("the output on this host: {error}"));
         let chunk = match executor.unshipped(run, attempt).map_err(on_disk)? {
             Unshipped::Chunk(chunk) => chunk,
             Unshipped::NothingYet => return Ok(Shipped::Nothing),
@@ -190,16 +200,14 @@ impl Sender {
     }
 }
 
-fn on_disk(error: std::io::Error) -> Failure {
-    Failure::away(format!("the output on this host: {error}"))
-}
-
 /// Tells of it, and how long to wait at least.
-fn failed(failure: &Failure, what: &str) -> Duration {
+fn failed((run, attempt): (RunId, u32), failure: &Failure) -> Duration {
     metrics::failed("output");
     match failure {
-        Failure::Away { .. } => tracing::debug!(%failure, "{what} cannot be sent yet"),
-        Failure::Refused(_) => tracing::warn!(%failure, "{what} is refused, and is sent again later"),
+        Failure::Away { .. } => tracing::debug!(run.id = %run, attempt, %failure, "what a task has printed cannot be sent yet"),
+        Failure::Refused(_) => {
+            tracing::warn!(run.id = %run, attempt, %failure, "what a task has printed is refused, and is sent again later")
+        }
     }
     failure.retry_after()
 }
