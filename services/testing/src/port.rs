@@ -18,27 +18,25 @@ const TRIES: usize = 1_000;
 /// # Panics
 /// There is none.
 pub fn free_address() -> SocketAddr {
-    let port = free(1).ok().and_then(|ports| ports.first().copied()).expect("a free port");
-    (Ipv4Addr::LOCALHOST, port).into()
+    (Ipv4Addr::LOCALHOST, draw().expect("a free port")).into()
 }
 
 /// `count` ports of 127.0.0.1 on which nobody listens.
 pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
+    (0..count).map(|_| draw()).collect()
+}
+
+fn draw() -> Result<u16> {
     static DRAWN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let (first, last) = candidates();
-    let mut rng = rand::rng();
-    let mut ports = Vec::new();
     for _ in 0..TRIES {
-        if ports.len() == count {
-            return Ok(ports);
-        }
-        let port = rng.random_range(first..=last);
-        let mut drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && drawn.insert(port) {
-            ports.push(port);
+        let port = rand::rng().random_range(first..=last);
+        let is_free = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free && DRAWN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            return Ok(port);
         }
     }
-    bail!("found no {count} free ports from {first} to {last} on 127.0.0.1 in {TRIES} tries")
+    bail!("found no free port from {first} to {last} on 127.0.0.1 in {TRIES} tries")
 }
 
 /// The larger part of what the range of outgoing connections leaves.

@@ -137,6 +137,7 @@ mod tests {
         let mut places = BTreeSet::from_iter(append().await.unwrap());
         for _ in 0..20 {
             cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION]);
+            // once the first is under way, or the next turn's is
             let later = async {
                 task::sleep(Duration::from_millis(30)).await;
                 append().await

@@ -11,8 +11,7 @@ use tokio::task::JoinSet;
 
 use super::given::{Generator, Given, Way};
 use super::site::Site;
-use crate::api::Api;
-use crate::api::PATIENCE;
+use crate::api::{Api, PATIENCE};
 
 const SENDERS: usize = 4;
 

@@ -14,8 +14,7 @@ use serde_json::Value;
 use super::given::Generator;
 use super::model::Cells;
 use super::now_ms;
-use crate::api::Api;
-use crate::api::PATIENCE;
+use crate::api::{Api, PATIENCE};
 use crate::platform::{Backends, Platform};
 
 /// Two, so that partitions move when one is killed.
