@@ -14,6 +14,8 @@ INSTALL := services/testing/stack/install.sh
 STACK_COMMAND = cargo run --quiet --locked -p loki-testing --bin stack --
 # Where cargo puts what it builds.
 BUILT := $(or $(CARGO_TARGET_DIR),target)
+# What the backends and the data of the tests take of the disk at most, and as much again.
+TESTS_MIB := 2048
 # Exports the addresses of the real backends.
 BACKENDS := set -a; source $(STACK)/env; set +a
 # The integration tests that need no backend: those whose files do not name the harness of the real ones.
@@ -31,10 +33,15 @@ test: ## Everything: install what is missing, lint, build, all tests with real b
 	@started=$$SECONDS
 	# a set that somebody has started stays, with its data
 	trap 'status=$$?; [ -z "$${kept+started}" ] || [ -n "$$kept" ] || $(BUILT)/debug/stack down || status=$$(( status ? status : 1 )); echo "make test took $$(( SECONDS - started )) s"; exit $$status' EXIT
+	# what a build keeps for the next one is of no use to a clean clone, and takes as much of the disk as all the rest
+	[ -z "$${CI:-}" ] || export CARGO_INCREMENTAL=0
 	$(INSTALL)
 	$(MAKE) lint
 	# the one build: with other packages chosen, cargo chooses other features and builds most of the dependencies again
 	cargo test --locked --workspace --no-run
+	# on a full disk backends die, and tests fail one after another for reasons that do not name it
+	free=$$(df -Pk $(BUILT) | awk 'END { print int($$4 / 1024) }')
+	[ "$$free" -ge $(TESTS_MIB) ] || { echo "$$free MiB are free on the disk of $(BUILT), the tests need $(TESTS_MIB): make room and run this again" >&2; exit 1; }
 	kept=$$($(BUILT)/debug/stack status >/dev/null 2>&1 && echo yes || true)
 	$(BUILT)/debug/stack up
 	$(BACKENDS)
