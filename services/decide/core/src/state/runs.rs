@@ -148,10 +148,10 @@ impl Runs {
         self.by_target.get(&(node, name.clone()))?.last().and_then(|(_, id)| self.get(id))
     }
 
-    /// The last run of a package at each node.
-    pub fn lasts_of<'r>(&'r self, name: &'r PackageName) -> impl Iterator<Item = &'r Run> {
+    /// The runs of a package at each node, the last one first.
+    pub fn of_package<'r>(&'r self, name: &'r PackageName) -> impl Iterator<Item = impl Iterator<Item = &'r Run>> {
         let of_name = self.by_target.iter().filter(move |((_, other), _)| other == name);
-        of_name.filter_map(|(_, runs)| runs.last().and_then(|(_, id)| self.get(id)))
+        of_name.map(|(_, runs)| runs.iter().rev().filter_map(|(_, id)| self.get(id)))
     }
 
     /// The runs of a node that have not ended, in id order.

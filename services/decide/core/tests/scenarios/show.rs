@@ -2,7 +2,7 @@
 
 use loki_core::State;
 use loki_domain::{
-    Domain, DomainId, Entity, Expectation, Key, Labels, Membership, MembershipId, NodeId, Rejection, Run, ServerId, Source, Text,
+    Domain, DomainId, Entity, Expectation, Job, Key, Labels, Membership, MembershipId, NodeId, Rejection, Run, ServerId, Source, Text,
 };
 
 use super::language::Names;
@@ -39,7 +39,7 @@ pub(crate) fn entity(entity: &Entity, state: &State, names: &Names) -> String {
         }
         Entity::Package(package) => words.extend(package.withdrawn.iter().map(|reason| format!("withdrawn={reason}"))),
         Entity::Template(template) => words.push(template.kind.to_string()),
-        Entity::Run(run) => run_words(&mut words, run),
+        Entity::Run(run) => run_words(&mut words, run, state),
         Entity::Batch(batch) => words.extend(batch.servers.iter().map(|id| server(*id, state))),
         Entity::Task(task) => {
             words.extend([task.direction.to_string(), task.state.to_string(), format!("attempt={}", task.attempt)]);
@@ -50,9 +50,12 @@ pub(crate) fn entity(entity: &Entity, state: &State, names: &Names) -> String {
     words.join(" ")
 }
 
-fn run_words(words: &mut Vec<String>, run: &Run) {
+fn run_words(words: &mut Vec<String>, run: &Run, state: &State) {
     words.push(run.state.to_string());
     words.push(format!("batch={}/{}", run.batch, run.batches));
+    if let Job::Deploy { from: Some(from), .. } = &run.job {
+        words.extend(state.packages().get(from).map(|from| format!("from={}", from.version)));
+    }
     words.extend(run.next_ms.map(|next_ms| format!("next={next_ms}")));
     words.extend(run.why.iter().map(|why| format!("({why})")));
 }

@@ -99,7 +99,8 @@ fn check_way_back(state: &State, run: &Run) -> Result<(), Rejection> {
     }
     match state.runs().last_of(run.node, name) {
         Some(last) if last.id != run.id => {
-            let message = format!("a later run has deployed `{name}` there: roll that one back");
+            let message =
+                format!("a later run of `{name}` there has the last word: roll that one back, or deploy the version that is to serve");
             Err(Rejection::new(Code::WrongState, "run", message).in_the_way(Key::Run(last.id)))
         }
         _ if run.state.is_ended() => {

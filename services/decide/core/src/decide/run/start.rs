@@ -10,14 +10,13 @@ use loki_domain::{
 
 use super::super::{Decided, lookup, package, permit, template};
 use super::before;
-use super::step::Step;
+use super::step::{GRACE_MS, Step};
 use crate::State;
 use crate::identity::{NewIds, Origin};
 
 /// What holds where nothing is said.
 const PAUSE_MS: u32 = 10_000;
 const TIMEOUT_MS: u32 = 600_000;
-const PROGRESS_MS: u32 = 600_000;
 const OUTPUT_BYTES_MAX: u32 = 1 << 20;
 
 pub(in super::super) fn start(
@@ -43,7 +42,11 @@ pub(in super::super) fn start(
     let plan = plan(&settings);
     let sizes = plan.batches.sizes(servers.len());
     if sizes.len() > BATCHES_MAX {
-        let message = format!("these would be {} batches of {} servers, at most {BATCHES_MAX} may be", sizes.len(), servers.len());
+        let message = format!(
+            "these would be {} batches of {} servers, at most {BATCHES_MAX} may be: use larger ones, such as `25%`",
+            sizes.len(),
+            servers.len()
+        );
         return Err(Rejection::new(Code::Limit, "settings.batches", message));
     }
     let id = NewIds::of(*origin).run(|id| state.runs().get(id).is_some());
@@ -121,16 +124,15 @@ fn job(state: &State, node: NodeId, wanted: Wanted, servers: &[ServerId]) -> Job
 }
 
 fn plan(settings: &Settings) -> Plan {
+    let timeout_ms = settings.timeout_ms.unwrap_or(TIMEOUT_MS);
     Plan {
         batches: settings.batches.clone().unwrap_or_else(Batches::one_by_one),
         failures: settings.failures.unwrap_or(Failures::Servers(0)),
         on_failure: settings.on_failure.unwrap_or(OnFailure::Pause),
         pause_ms: settings.pause_ms.unwrap_or(PAUSE_MS),
-        timeout_ms: settings.timeout_ms.unwrap_or(TIMEOUT_MS),
+        timeout_ms,
         // whoever gives a server longer waits for it as long
-        progress_ms: settings
-            .progress_ms
-            .unwrap_or_else(|| settings.timeout_ms.map_or(PROGRESS_MS, |timeout_ms| timeout_ms.max(PROGRESS_MS))),
+        progress_ms: settings.progress_ms.unwrap_or_else(|| timeout_ms.max(TIMEOUT_MS).saturating_add(GRACE_MS)),
     }
 }
 
@@ -153,7 +155,10 @@ fn servers(state: &State, node: NodeId, canaries: &[ServerName]) -> Result<Vec<S
         return Err(Rejection::new(Code::Limit, "node", message));
     }
     let mut servers = Vec::with_capacity(found.len());
-    for name in canaries {
+    for (index, name) in canaries.iter().enumerate() {
+        if canaries[..index].contains(name) {
+            return Err(Rejection::new(Code::Invalid, "settings.canaries", format!("`{name}` is there twice: give it once")));
+        }
         let not_there = || Rejection::new(Code::NotFound, "settings.canaries", format!("no online server `{name}` is under the node"));
         servers.push(found.remove(name).ok_or_else(not_there)?);
     }

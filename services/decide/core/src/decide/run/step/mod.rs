@@ -1,16 +1,23 @@
 //! The next step of a run, as a function of what is so now.
 
+mod back;
+
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use loki_domain::{Batch, Command, Direction, Entity, Job, Key, OnFailure, Run, RunState, ServerId, Task, TaskState, Timer};
 
 use super::super::{Decision, Fact, gone, now};
 use super::said;
+
 use crate::State;
 use crate::state::Tally;
 
 /// Servers that one command changes at most: 400 facts of some 500 bytes are well within what a command may have.
 pub(super) const AT_ONCE: usize = 400;
+/// How much longer a server is waited for than it may take, at most, and no longer than as long again: its task has to reach it, and what it
+/// says has to come back.
+pub(super) const GRACE_MS: u32 = 30_000;
 /// The states of a task that is under way.
 const OPEN: [TaskState; 2] = [TaskState::Pending, TaskState::Running];
 /// A run of more servers tells the first of them with its first follow-up.
@@ -165,7 +172,7 @@ impl<'s> Step<'s> {
 
     /// Who did not say in time what became of it.
     fn time_out(&mut self) {
-        let before_ms = self.at_ms - i64::from(self.run.plan.timeout_ms);
+        let before_ms = self.at_ms - self.patience_ms();
         // mostly nobody: else each report would look at all that are open
         if self.told_ms().is_none_or(|told_ms| told_ms > before_ms) {
             return;
@@ -178,10 +185,20 @@ impl<'s> Step<'s> {
         }
     }
 
+    /// How long a server is waited for.
+    fn patience_ms(&self) -> i64 {
+        let timeout_ms = self.run.plan.timeout_ms;
+        i64::from(timeout_ms) + i64::from(timeout_ms.min(GRACE_MS))
+    }
+
     fn end_unknown(&mut self, host: Task, why: &str) {
         // what a host has said can be long, and many end at once
-        let (state, message) = (TaskState::Unknown, said(why));
-        self.set_task(Task { state, step: None, message, changed_ms: self.at_ms, signature: None, ..host });
+        let message = match &host.message {
+            Some(last) => said(&format!("{why}; the last it said: {last}")),
+            None => said(why),
+        };
+        let state = TaskState::Unknown;
+        self.set_task(Task { state, message, changed_ms: self.at_ms, signature: None, ..host });
     }
 
     /// Whether there may be another turn.
@@ -193,8 +210,8 @@ impl<'s> Step<'s> {
         let allowed = self.run.plan.failures.of(self.run.servers as usize);
         let bad = self.bad().saturating_sub(self.run.forgiven) as usize;
         if bad > allowed {
-            let of = self.run.servers;
-            self.give_up(&format!("{} of {of} servers failed or did not answer, {allowed} may", self.bad()));
+            let (bad, of, first) = (self.bad(), self.run.servers, self.first_bad());
+            self.give_up(&format!("{bad} of {of} servers failed or did not answer, {allowed} may{first}"));
             return true;
         }
         if self.is_stalled(Direction::Forward) {
@@ -232,6 +249,15 @@ impl<'s> Step<'s> {
         }
     }
 
+    /// What the first of those that are bad has said, with its name, as an addition.
+    fn first_bad(&self) -> String {
+        let bad =
+            [TaskState::Failed, TaskState::Unknown].into_iter().flat_map(|state| self.in_state(Direction::Forward, state, 1, |_| true));
+        let first = bad.min_by_key(|host| (host.changed_ms, host.server));
+        let told = first.and_then(|host| Some((self.state.servers().get(&host.server)?, host.message?)));
+        told.map(|(server, message)| format!(": `{}`: {message}", server.name)).unwrap_or_default()
+    }
+
     /// That what the run brings was withdrawn after it began.
     fn withdrawn(&self) -> Option<String> {
         let Job::Deploy { package, .. } = &self.run.job else { return None };
@@ -267,13 +293,17 @@ impl<'s> Step<'s> {
     fn untold(&self, max: usize) -> Vec<ServerId> {
         let (state, run, number) = (self.state, self.run.id, self.run.batch);
         let told = state.runs().told(run, number) + self.told.get(&number).copied().unwrap_or_default();
-        let own = self.batches.iter().find(|batch| batch.number == number);
-        match own.or_else(|| state.runs().batch(run, number)) {
+        match self.batch(number) {
             Some(batch) if (told as usize) < batch.servers.len() => {
                 batch.servers.iter().filter(|server| self.host(**server).is_none()).take(max).copied().collect()
             }
             _ => Vec::new(),
         }
+    }
+
+    fn batch(&self, number: u32) -> Option<&Batch> {
+        let own = self.batches.iter().find(|batch| batch.number == number);
+        own.or_else(|| self.state.runs().batch(self.run.id, number))
     }
 
     fn tell(&mut self, server: ServerId, batch: u32, attempt: u32, direction: Direction) {
@@ -314,84 +344,21 @@ impl<'s> Step<'s> {
             (OnFailure::Pause, _) => {
                 self.run.state = RunState::Paused;
             }
-            (OnFailure::RollBack, Job::Deploy { .. }) => self.roll_back(false),
+            (OnFailure::RollBack, Job::Deploy { .. }) => match self.nothing_to_go_back_to() {
+                Some(reason) => {
+                    self.run.why = said(&format!("{reason}; {why}"));
+                    self.run.state = RunState::Paused;
+                }
+                None => self.roll_back(false),
+            },
             (OnFailure::RollBack | OnFailure::Stop, _) => self.end(RunState::Failed),
         }
     }
 
-    /// From here on everything goes back to what was there before.
-    pub(super) fn roll_back(&mut self, all_at_once: bool) {
-        self.run.state = RunState::RollingBack;
-        (self.run.next_ms, self.run.ended_ms) = (None, None);
-        // who was to go back before and did not is told once more
-        self.run.again_ms = Some(self.at_ms);
-        self.run.since_ms = self.at_ms;
-        self.run.forgiven = 0;
-        if let Job::Deploy { fast, .. } = &mut self.run.job {
-            *fast = all_at_once;
-        }
-    }
-
-    /// Whether there may be another turn.
-    fn backwards(&mut self) -> bool {
-        if self.retry(Direction::Back) {
-            return false;
-        }
-        // nobody is waited for any longer, and the others still go back
-        if self.is_stalled(Direction::Back) && self.give_open_up(Direction::Back, "no server got back for too long") {
-            return false;
-        }
-        if let Some(next_ms) = self.run.next_ms {
-            if next_ms > self.at_ms {
-                return false;
-            }
-            self.begin_batch(self.run.batch.saturating_sub(1));
-        }
-        let is_fast = matches!(self.run.job, Job::Deploy { fast: true, .. });
-        if self.tell_back(if is_fast { 0 } else { self.run.batch }) || self.back.open() > 0 {
-            return false;
-        }
-        if is_fast || self.run.batch == 0 {
-            self.back_again();
-            return true;
-        }
-        match self.run.plan.pause_ms {
-            0 => {
-                self.begin_batch(self.run.batch - 1);
-                true
-            }
-            pause_ms => {
-                self.run.next_ms = Some(self.at_ms + i64::from(pause_ms));
-                false
-            }
-        }
-    }
-
-    /// Tells the servers of this batch and the later ones to go back. Whether some are left for a follow-up.
-    fn tell_back(&mut self, from_batch: u32) -> bool {
-        let is_meant = |host: &Task| host.batch >= from_batch;
-        // as with those who are late: mostly nobody
-        let is_any = self.state.runs().has_told_since(self.run.id, Direction::Forward, from_batch);
-        if !is_any && !self.hosts.values().any(|host| host.direction == Direction::Forward && is_meant(host)) {
-            return false;
-        }
-        self.each(Direction::Forward, &TaskState::ALL, is_meant, |step, host| step.tell_again(&host, Direction::Back))
-    }
-
-    /// Everybody has said, or has not, that it is back.
-    fn back_again(&mut self) {
-        match self.back.bad() {
-            0 => {
-                if let Job::Deploy { from, good, .. } = &mut self.run.job {
-                    *good = *from;
-                }
-                self.end(RunState::RolledBack);
-            }
-            bad => {
-                self.run.why = said(&format!("{bad} servers are not known to be back"));
-                self.end(RunState::Failed);
-            }
-        }
+    /// The servers of these batches, with the batches' numbers.
+    fn servers_of(&self, batches: RangeInclusive<u32>) -> impl DoubleEndedIterator<Item = (u32, ServerId)> {
+        let batches = batches.filter_map(|number| self.batch(number));
+        batches.flat_map(|batch| batch.servers.iter().map(|server| (batch.number, *server)))
     }
 
     fn succeed(&mut self) {
@@ -468,7 +435,7 @@ impl<'s> Step<'s> {
 
     /// When it has to be looked at again, if nothing happens before.
     fn due_ms(&self) -> Option<i64> {
-        let timed_out = self.told_ms().map(|told_ms| told_ms + i64::from(self.run.plan.timeout_ms));
+        let timed_out = self.told_ms().map(|told_ms| told_ms + self.patience_ms());
         let is_moving = matches!(self.run.state, RunState::Running | RunState::RollingBack);
         let stalled = (is_moving && self.open(self.direction()) > 0).then(|| self.progress_ms() + i64::from(self.run.plan.progress_ms));
         let next = self.run.next_ms.filter(|_| is_moving);
