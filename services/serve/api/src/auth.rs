@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use loki_domain::{PublicKey, TokenName};
+use loki_domain::{PublicKey, TokenName, Use, Uses};
 use loki_mysql::port::{DeployReader, Page, ReadError};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Clock, Secret};
@@ -46,6 +46,7 @@ struct Known {
 #[derive(Clone)]
 struct Named {
     name: TokenName,
+    uses: Uses,
     expires_ms: Option<i64>,
 }
 
@@ -61,6 +62,7 @@ pub(crate) enum Seen {
 #[derive(Clone)]
 pub(crate) struct Signer {
     name: TokenName,
+    uses: Uses,
     secret: signature::Secret,
 }
 
@@ -89,8 +91,8 @@ impl Doors {
 
     /// The named token of this secret, or the answer to who has none.
     pub(crate) async fn named(&self, secret: signature::Secret) -> std::result::Result<Signer, Response> {
-        match self.name_of(&secret).await {
-            Ok(Some(name)) => Ok(Signer { name, secret }),
+        match self.token_of(&secret).await {
+            Ok(Some(Named { name, uses, .. })) => Ok(Signer { name, uses, secret }),
             Ok(None) => {
                 let fix = "no token has this secret, or it has expired: `loki admin token list` names those that there are";
                 Err(unauthorized(fix))
@@ -99,7 +101,7 @@ impl Doors {
         }
     }
 
-    async fn name_of(&self, secret: &signature::Secret) -> Result<Option<TokenName>> {
+    async fn token_of(&self, secret: &signature::Secret) -> Result<Option<Named>> {
         let key = secret.public();
         let mut known = self.known.lock().await;
         let age = known.read.as_ref().map(Stopwatch::elapsed);
@@ -109,7 +111,7 @@ impl Doors {
         }
         let now_ms = self.clock.now_ms();
         let named = known.by_key.get(&key).filter(|named| named.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms));
-        Ok(named.map(|named| named.name.clone()))
+        Ok(named.cloned())
     }
 
     async fn read(&self) -> std::result::Result<BTreeMap<PublicKey, Named>, ReadError> {
@@ -119,7 +121,7 @@ impl Doors {
             let part = self.deploys.tokens(&page, None).await?.value;
             by_key.extend(part.items.into_iter().map(|view| {
                 let token = view.token;
-                (token.key, Named { name: token.name, expires_ms: token.expires_ms })
+                (token.key, Named { name: token.name, uses: token.uses, expires_ms: token.expires_ms })
             }));
             match part.next {
                 Some(next) => page.cursor = Some(next),
@@ -130,6 +132,17 @@ impl Doors {
 }
 
 impl Signer {
+    /// What such a token is for.
+    pub(crate) fn check(&self, wanted: Use) -> Result<()> {
+        match self.uses.has(wanted) {
+            true => Ok(()),
+            false => {
+                let detail = format!("the token `{}` is not for `{wanted}`: send one that is, see `loki admin token list`", self.name);
+                Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+            }
+        }
+    }
+
     /// Signs a command, unless its sender has signed it. One that names no actor is the token's.
     pub(crate) fn sign(&self, envelope: &mut Envelope, now_ms: i64) -> Result<()> {
         if envelope.signature.is_some() || envelope.keyid.is_some() {

@@ -1,6 +1,7 @@
 //! Archives by their digest.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,10 @@ use crate::error::{Error, Refused};
 const PART_BYTES: usize = 16 << 20;
 /// Parts of one upload that are on their way at once.
 const PARTS_AT_ONCE: usize = 2;
+/// Where archives lie, each by its digest.
+const BY_DIGEST: &str = "sha256";
+/// What was not written to for so long nobody sends any more.
+const BROKEN_OFF: Duration = Duration::from_secs(24 * 60 * 60);
 /// Until an archive begins to come; whoever asked has given up by then, or asks again.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -56,6 +61,7 @@ impl Artifacts {
         std::fs::create_dir_all(folder).map_err(|error| wrong(error.into()))?;
         // an archive that was acknowledged survives a crash of the machine
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| wrong(error.into()))?.with_fsync(true);
+        remove_broken_off(&folder.join(BY_DIGEST)).map_err(|error| wrong(error.into()))?;
         Ok(Self { store: Arc::new(store), prefix: Path::default() })
     }
 
@@ -115,8 +121,25 @@ impl Artifacts {
     }
 
     fn place(&self, sha256: &Sha256) -> Path {
-        self.prefix.clone().join("sha256").join(sha256.to_string())
+        self.prefix.clone().join(BY_DIGEST).join(sha256.to_string())
     }
+}
+
+/// Removes what a process that was killed in the middle of an upload has left, `<digest>#<number>` as the library names it.
+fn remove_broken_off(folder: &FilePath) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let is_old = |age: Duration| age > BROKEN_OFF;
+        if entry.file_name().to_string_lossy().contains('#') && entry.metadata()?.modified()?.elapsed().is_ok_and(is_old) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// A store, and where in it.
@@ -218,6 +241,22 @@ mod tests {
         let url = format!("file://{}", folder.path().join("a").display());
         let again = Artifacts::open(&url, []).unwrap();
         assert_eq!(again.size(&abc).await.unwrap(), Some(3));
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_removed_in_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        Artifacts::in_folder(folder.path()).unwrap();
+        let lying = folder.path().join(BY_DIGEST);
+        std::fs::create_dir(&lying).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        for (name, time) in [("a#1", Some(long_ago)), ("a#2", None), ("a", Some(long_ago))] {
+            let file = std::fs::File::create(lying.join(name)).unwrap();
+            time.into_iter().for_each(|time| file.set_modified(time).unwrap());
+        }
+        Artifacts::in_folder(folder.path()).unwrap();
+        let left = |name: &str| lying.join(name).exists();
+        assert_eq!(["a#1", "a#2", "a"].map(left), [false, true, true]);
     }
 
     #[test]

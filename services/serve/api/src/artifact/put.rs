@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use loki_artifacts::Refused;
+use loki_domain::Use;
 use loki_runtime::task;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,7 +33,7 @@ pub(crate) struct Taken {
     size: u64,
 }
 
-/// Takes an archive, for whoever has a named token.
+/// Takes an archive, for whoever has a named token that is for deploys.
 ///
 /// Whatever is sent has to have the SHA-256 that it is sent as; else nothing is kept of it. A package that is registered with the `url` `artifact` is
 /// fetched from here.
@@ -40,7 +41,7 @@ pub(crate) struct Taken {
     put, path = "/v1/artifacts/{sha256}", tag = "deploys", params(("sha256" = String, Path, description = "The archive's SHA-256, in base 16")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The archive, at most `artifacts.size_max`"),
     responses((status = 201, description = "It is there", body = Taken),
-        (status = 400, description = "It broke off, or has another digest", body = Problem), (status = 403, description = "Without a named token", body = Problem),
+        (status = 400, description = "It broke off, or has another digest", body = Problem), (status = 403, description = "Without a named token for deploys", body = Problem),
         (status = 404, description = "No store of archives", body = Problem), (status = 413, description = "Over `artifacts.size_max`", body = Problem),
         (status = 503, description = "The store is away", body = Problem))
 )]
@@ -51,11 +52,17 @@ pub(crate) async fn put_artifact(
     body: Body,
 ) -> Result<Response> {
     let (store, named) = (store(&app)?, digest(&sha256)?);
-    if signer.is_none() {
+    let Some(Extension(signer)) = signer else {
         let detail = "whoever sends archives needs a named token: send its secret as bearer token, see `loki admin token create --help`";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    };
+    signer.check(Use::Deploy)?;
+    let max = app.config.artifact_max;
+    // nothing is read of one that says that it is too large
+    if body.size_hint().exact().is_some_and(|size| size > max) {
+        return Err(Refused::TooLarge { max }.into());
     }
-    let size = store.put(&named, in_time(body), app.config.artifact_max).await?;
+    let size = store.put(&named, in_time(body), max).await?;
     Ok((StatusCode::CREATED, Json(Taken { sha256, size })).into_response())
 }
 

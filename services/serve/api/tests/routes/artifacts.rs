@@ -6,7 +6,7 @@ use loki_wire::signature::Secret;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::cell::{Cell, Setting};
+use crate::cell::{Cell, Setting, until};
 use crate::deploys::{after, as_token, token};
 
 /// FIPS 180-4's example: of `abc`.
@@ -24,7 +24,15 @@ async fn an_archive_is_taken_from_whoever_has_a_token_and_given_to_all() {
 
     cell.client.ask(cell.client.request(Method::PUT, ABC).body("abc")).await.problem(403, "forbidden");
     assert_eq!(put(ABC, "abd").await.problem(400, "bad_digest")["field"], "sha256");
-    put(ABC, &"a".repeat((1 << 20) + 1)).await.problem(413, "too_large");
+    put(ABC, &"a".repeat(64 << 20)).await.problem(413, "too_large");
+    let pieces = futures::stream::iter([Ok::<_, String>("a".repeat(1 << 20)), Ok("a".to_owned())]);
+    owner.ask(owner.request(Method::PUT, ABC).body(reqwest::Body::wrap_stream(pieces))).await.problem(413, "too_large");
+    let made = owner.accept("token.create", token("runner", 2, &["script"])).await;
+    cell.client.get(&format!("/v1/tokens?after={}", after(&made))).await.good();
+    let runner = as_token(&cell, 2);
+    until("the token is known", async || runner.get("/v1/status").await.status == 200).await;
+    let refused = runner.ask(runner.request(Method::PUT, ABC).body("abc")).await;
+    assert!(refused.problem(403, "forbidden")["detail"].to_string().contains("`runner` is not for `deploy`"), "{}", refused.text);
     put("/v1/artifacts/abc", "abc").await.names("sha256");
     cell.client.get(ABC).await.problem(404, "not_found");
     for _ in 0..2 {
