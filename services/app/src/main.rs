@@ -4,6 +4,7 @@ mod admin;
 mod arguments;
 mod backends;
 mod collectors;
+mod descriptors;
 mod keys;
 mod process;
 mod run;

@@ -25,7 +25,7 @@ use crate::collectors::Own;
 use crate::process::{FRONT_PART, Process, describe_collectors, describe_metrics};
 use crate::service::Service;
 use crate::settings::Settings;
-use crate::{collectors, keys};
+use crate::{collectors, descriptors, keys};
 
 /// Where `loki all --this-machine` mounts this machine.
 const MACHINES: &str = "/machines";
@@ -119,6 +119,7 @@ pub(crate) async fn run(settings: Settings, plan: Plan) -> anyhow::Result<()> {
         };
         let operations =
             if all { operations::router(backends.clone(), controls.clone(), process.front.clone()) } else { OpenApiRouter::new() };
+        descriptors::allow(settings.api.connections_max);
         let api = Api::bind(
             api_config(&settings)?,
             sources,
@@ -239,6 +240,7 @@ fn api_config(settings: &Settings) -> anyhow::Result<loki_api::Config> {
         artifact_max: settings.artifacts.size_max.0,
         wait_max: settings.api.wait_max.0,
         concurrency_max: settings.api.concurrency_max,
+        agents_max: settings.api.agents_max,
         connections_max: settings.api.connections_max,
         drain: settings.drain.0 / FRONT_PART,
     })

@@ -208,6 +208,7 @@ pub(crate) struct Api {
     pub(crate) body_max: Size,
     pub(crate) wait_max: Time,
     pub(crate) concurrency_max: usize,
+    pub(crate) agents_max: usize,
     pub(crate) connections_max: usize,
 }
 
@@ -290,6 +291,7 @@ impl Settings {
             ("projectors.batch_records", self.projectors.batch_records, 100_000),
             ("projectors.rebuild_batch_records", self.projectors.rebuild_batch_records, 100_000),
             ("api.concurrency_max", self.api.concurrency_max, 1_000_000),
+            ("api.agents_max", self.api.agents_max, 1_000_000),
             ("api.connections_max", self.api.connections_max, 1_000_000),
             ("opentsdb.in_flight", self.opentsdb.in_flight, 64),
             ("telnet.connections_max", self.telnet.connections_max, 1_000_000),

@@ -42,7 +42,7 @@ impl Gate {
         if !request.method().is_safe() {
             DefaultBodyLimit::max(self.body_max).apply(&mut request);
         }
-        match self.requests.take() {
+        match self.requests.take(&request) {
             Ok(_place) => next.run(request).await,
             Err(problem) => problem.into_response(),
         }

@@ -2,21 +2,33 @@
 
 use std::sync::Arc;
 
+use axum::extract::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
+use crate::Config;
+use crate::deploy::told::is_for_tasks;
 use crate::problem::{Problem, Result};
 
-/// A place for each request that is in hand, `api.concurrency_max` of them.
-#[derive(Clone)]
-pub(crate) struct Requests(Arc<Semaphore>);
+/// A place for each request that is in hand. Agents, of which each asks for its tasks all the time and mostly waits, have places of their own, so
+/// that however many there are somebody can still stop a run.
+pub(crate) struct Requests {
+    /// `api.concurrency_max` of them.
+    others: Semaphore,
+    /// `api.agents_max` of them.
+    agents: Semaphore,
+}
 
 impl Requests {
-    pub(crate) fn new(max: usize) -> Self {
-        Self(Arc::new(Semaphore::new(max)))
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { others: Semaphore::new(config.concurrency_max), agents: Semaphore::new(config.agents_max) }
     }
 
-    pub(crate) fn take(&self) -> Result<SemaphorePermit<'_>> {
-        self.0.try_acquire().map_err(|_| Problem::not_ready("as many requests as `api.concurrency_max` allows are in hand"))
+    pub(crate) fn take(&self, request: &Request) -> Result<SemaphorePermit<'_>> {
+        let (places, reason) = match is_for_tasks(request) {
+            true => (&self.agents, "as many agents as `api.agents_max` allows ask for their tasks"),
+            false => (&self.others, "as many requests as `api.concurrency_max` allows are in hand"),
+        };
+        places.try_acquire().map_err(|_| Problem::not_ready(reason))
     }
 }
 

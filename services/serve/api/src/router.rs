@@ -80,7 +80,7 @@ pub(crate) fn router(app: App, metrics: Metrics, operations: OpenApiRouter) -> R
     let gate = Arc::new(Gate {
         doors: Doors::new(app.config.token.clone(), Arc::clone(&app.deploys), Clock::system()),
         for_this_machine: origin::is_for_this_machine(app.config.listen, &app.config.token),
-        requests: Requests::new(app.config.concurrency_max),
+        requests: Requests::new(&app.config),
         body_max: app.config.body_max,
         observed: observed.clone(),
     });

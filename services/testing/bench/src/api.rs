@@ -67,6 +67,7 @@ pub(crate) async fn start(folder: &Path, given: Given, shutdown: &Shutdown) -> R
         artifact_max: 1 << 20,
         wait_max: Duration::from_secs(30),
         concurrency_max: 1_024,
+        agents_max: 4_096,
         connections_max: 2_560,
         drain: Duration::from_secs(1),
     };

@@ -1,6 +1,6 @@
 //! `GET /v1/servers/{name}/tasks`: what a server's agent is to do now, as it was signed. Agents wait here for their tasks.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use loki_domain::{Position, ServerId, ServerRef, Stream};
@@ -23,6 +23,12 @@ pub(crate) struct Parameters {
     wait: Option<String>,
     /// A fact's position that must have been passed, `f42`.
     after: Option<String>,
+}
+
+/// Whether an agent asks for its tasks: [`list_told`].
+pub(crate) fn is_for_tasks(request: &Request) -> bool {
+    let path = request.uri().path();
+    path.strip_prefix("/v1/servers/").and_then(|rest| rest.strip_suffix("/tasks")).is_some_and(|name| !name.contains('/'))
 }
 
 /// What a server is to do now.

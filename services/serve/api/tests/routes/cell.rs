@@ -53,6 +53,7 @@ pub(crate) struct Setting {
     pub(crate) token: &'static str,
     pub(crate) wait_max: Duration,
     pub(crate) concurrency_max: usize,
+    pub(crate) agents_max: usize,
     pub(crate) connections_max: usize,
     pub(crate) drain: Duration,
     pub(crate) operations: Router,
@@ -72,6 +73,7 @@ impl Default for Setting {
             // a machine may stall for some of them
             wait_max: Duration::from_secs(60),
             concurrency_max: 64,
+            agents_max: 64,
             connections_max: 1024,
             drain: Duration::from_secs(5),
             operations: Router::new(),
@@ -340,6 +342,7 @@ pub(crate) async fn serve(
         artifact_max: 1 << 20,
         wait_max: setting.wait_max,
         concurrency_max: setting.concurrency_max,
+        agents_max: setting.agents_max,
         connections_max: setting.connections_max,
         drain: setting.drain,
     };

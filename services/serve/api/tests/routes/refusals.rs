@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use loki_log::{Log, Partition, Topic};
 use reqwest::Method;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -101,4 +102,24 @@ async fn more_requests_than_allowed_are_told_to_come_back() {
         one.await.unwrap().good();
     }
     cell.client.get("/v1/status").await.good();
+}
+
+#[tokio::test]
+async fn agents_that_wait_take_nobody_elses_place() {
+    let cell = Cell::start_with(Setting { concurrency_max: 1, agents_max: 1, ..Setting::default() }).await;
+    cell.client.accept("server.register", json!({ "name": "web01", "state": "online" })).await;
+    cell.settled().await;
+    let first = cell.client.get("/v1/servers/web01/tasks").await;
+    let path = format!("/v1/servers/web01/tasks?seen={}&wait=60s", first.header("loki-position"));
+    let client = cell.client.clone();
+    let waiting = tokio::spawn(async move {
+        // who asks below may have the place first
+        while client.get(&path).await.status == 503 {}
+    });
+    until("one waits", async || cell.client.get("/v1/servers/web01/tasks").await.status == 503).await;
+    let other = cell.client.get("/v1/servers/web01/tasks").await;
+    other.problem(503, "not_ready");
+    assert!(other.text.contains("`api.agents_max`"), "{}", other.text);
+    cell.client.get("/v1/status").await.good();
+    waiting.abort();
 }

@@ -75,8 +75,6 @@ impl Cell {
             ("LOKI__DECIDER__SIGNING_KEY", Secret::random().context("no randomness")?.reveal().to_owned()),
             ("LOKI__API__LISTEN", address),
             // a request that waits has a place like any other
-            ("LOKI__API__CONCURRENCY_MAX", CONNECTIONS.to_string()),
-            ("LOKI__API__CONNECTIONS_MAX", CONNECTIONS.to_string()),
             ("LOKI__TELNET__LISTEN", String::new()),
             ("LOKI__TELEMETRY__LISTEN", "127.0.0.1:0".to_owned()),
             ("LOKI_API", url.clone()),

@@ -201,7 +201,7 @@ pub struct JobSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<shape::Milliseconds>")]
     pub timeout_ms: Option<u32>,
-    /// That may pass without any server getting done, pauses left out; 10 min by itself.
+    /// That may pass without any server getting done, pauses left out; by itself the timeout, 10 min at least, and half a minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<shape::Milliseconds>")]
     pub progress_ms: Option<u32>,
