@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
+use loki_wire::signature::Secret;
 
 use crate::figure::Figure;
 use crate::process::{self, Process};
@@ -37,6 +38,8 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
         ("LOKI__DATA_DIR", place("agent")),
         ("LOKI__AGENT__API", api),
         ("LOKI__AGENT__SERVER", "second".to_owned()),
+        // it waits for tasks, as every agent does to which something may be deployed
+        ("LOKI__AGENT__TASK_KEYS", format!("[\"{}\"]", Secret::random()?.public())),
         ("LOKI__TELEMETRY__LISTEN", any_port()),
     ];
     let mut agent = Process::start(&program, &["agent"], &settings, &folder.path().join("agent.log"))?;

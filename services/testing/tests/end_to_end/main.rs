@@ -7,6 +7,7 @@ mod crash;
 mod dead;
 mod deploys;
 mod emptied;
+mod fleet;
 mod full_disk;
 mod hostile;
 mod hostile_share;
