@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 use loki_wire::signature::Secret;
@@ -33,13 +33,16 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let mut all = Process::start(&program, &["all", "--this-machine"], &settings, &folder.path().join("all.log"))?;
     let ready = all.says("loki is ready: ").await?;
     let api = ready.split(' ').next().unwrap_or_default().to_owned();
+    let register = r#"{"type":"server.register","data":{"name":"second","state":"online"}}"#;
+    let registered = reqwest::Client::new().post(format!("{api}/v1/commands?wait=10s")).body(register).send().await?;
+    anyhow::ensure!(registered.status() == 200, "the second server is not registered: {}", registered.text().await?);
     // of a name of its own: two agents of one host would contradict each other
     let settings = [
         ("LOKI__DATA_DIR", place("agent")),
         ("LOKI__AGENT__API", api),
         ("LOKI__AGENT__SERVER", "second".to_owned()),
         // it waits for tasks, as every agent does to which something may be deployed
-        ("LOKI__AGENT__TASK_KEYS", format!("[\"{}\"]", Secret::random()?.public())),
+        ("LOKI__AGENT__TASK_KEYS", format!("[\"{}\"]", Secret::random().context("no random bytes")?.public())),
         ("LOKI__TELEMETRY__LISTEN", any_port()),
     ];
     let mut agent = Process::start(&program, &["agent"], &settings, &folder.path().join("agent.log"))?;
