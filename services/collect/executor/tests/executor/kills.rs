@@ -161,7 +161,7 @@ async fn killed_when_a_unit_runs() {
         agent.kill_at("waits").await;
         assert_eq!(agent.end().await, Outcome::Succeeded, "{step}");
         assert_eq!(agent.log(), ["2.0 prepare", "1.0 stop", "2.0 test", "2.0 finish"], "{step}");
-        assert_eq!(lines(&agent.folder.join("told")), ["start -- web.service"], "{step}");
+        assert_eq!(lines(&agent.folder.join("told")), ["reset-failed -- web.service", "start -- web.service"], "{step}");
     })
     .await;
 }
