@@ -104,11 +104,12 @@ impl Installed {
         ])
     }
 
-    /// What all releases have in common belongs to who runs their hooks, unless somebody has given it to another.
+    /// What all releases have in common belongs to who runs their hooks, unless somebody has given it to another. Where a link leads is not ours.
     pub(crate) async fn own_shared(&self) -> Result<(), Halt> {
         if let Some(id) = self.user().await?.other {
             let shared = self.place.shared();
-            if shared.symlink_metadata()?.uid() == rustix::process::geteuid().as_raw() {
+            let found = shared.symlink_metadata()?;
+            if !found.is_symlink() && found.uid() == rustix::process::geteuid().as_raw() {
                 chown(shared, Some(id.uid), Some(id.gid))?;
             }
         }

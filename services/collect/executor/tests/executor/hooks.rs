@@ -1,6 +1,6 @@
 //! Hooks that hang, leave something behind, or print without end.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +9,10 @@ use loki_runtime::clock::Stopwatch;
 use loki_wire::task::Document;
 
 use crate::host::{Host, Package, document, failure, lines, run, until};
+
+fn is_root() -> bool {
+    std::fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t0\t")
+}
 
 fn is_running(pid_file: &Path) -> bool {
     let pid = std::fs::read_to_string(pid_file).unwrap();
@@ -93,7 +97,7 @@ async fn hooks_run_as_their_user() {
     };
     let missing = host.carry_out(&document(1, 1, named("1.0", "no-such-user").wanted(&host))).await;
     assert!(failure(&missing).1.contains("there is no user `no-such-user`"), "{missing:?}");
-    let is_root = std::fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t0\t");
+    let is_root = is_root();
     std::fs::set_permissions(host.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let other = if is_root { "nobody" } else { "root" };
     let other = host.carry_out(&document(2, 1, named("2.0", other).wanted(&host))).await;
@@ -106,4 +110,21 @@ async fn hooks_run_as_their_user() {
     } else {
         assert!(failure(&other).1.contains("only an agent that runs as root"), "{other:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_shared_is_a_link_to_is_given_to_nobody() {
+    let host = Host::new();
+    std::fs::set_permissions(host.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let elsewhere = host.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::create_dir(host.web()).unwrap();
+    symlink(&elsewhere, host.web().join("shared")).unwrap();
+    let owner = elsewhere.metadata().unwrap().uid();
+    let mut package = Package::new("1.0");
+    package.manifest.user = is_root().then(|| "nobody".to_owned());
+    package.manifest.hooks.clear();
+    assert_eq!(host.carry_out(&document(1, 1, package.wanted(&host))).await, Outcome::Succeeded);
+    assert_eq!(elsewhere.metadata().unwrap().uid(), owner);
+    assert_ne!(is_root(), host.web().join("current/version").metadata().unwrap().uid() == owner, "the release is given all the same");
 }
