@@ -6,10 +6,25 @@ use crate::course::{Course, Halt};
 use crate::deadline::Deadline;
 use crate::installed::Installed;
 use crate::task::{Step, Wanted, line};
-use crate::{health, metrics};
+use crate::{health, hook, metrics};
 
 /// Of what went wrong on the way back, in a message.
 const WHY_CHARACTERS_MAX: usize = 90;
+
+/// The files of the hook that starts what served before.
+const START: &str = "back-start";
+
+/// A way back that was begun before the agent was started again has its whole time from now, unless what served before is being started: nobody has
+/// done that while the agent was down.
+pub(crate) fn go_on(course: &mut Course<'_>) {
+    let now_ms = course.task.now_ms();
+    let Some(back) = course.progress.back.as_mut().filter(|_| !hook::has_begun(&course.folder, START)) else { return };
+    back.since_ms = now_ms;
+    course.count_from(now_ms);
+    if let Err(error) = course.save() {
+        tracing::warn!(run.id = %course.task.run, %error, "since when a host goes back could not be written down");
+    }
+}
 
 /// Makes what served before serve again, in a time of its own, as long as the task's; says how that ended. `None` when shutdown came first.
 pub(crate) async fn go_back(course: &mut Course<'_>) -> Option<String> {
@@ -62,7 +77,7 @@ async fn start_old(course: &Course<'_>) -> Result<Way, Halt> {
         course.shared.layout.package(name).switch(old.as_ref().map(|old| old.id))?;
     }
     let Some(old) = old else { return Ok(Way { serves: true, end: "; nothing serves, as before".to_owned() }) };
-    old.tell(course, "start", "back-start").await?;
+    old.tell(course, "start", START).await?;
     let version = &old.known.version;
     match health::stays_good(course, &old).await {
         Ok(()) => Ok(Way { serves: true, end: format!("; `{version}` serves again") }),

@@ -230,7 +230,9 @@ impl Shared {
 
     async fn go(&self, mut course: Course<'_>) -> Option<Outcome> {
         let task = course.task;
-        if course.progress.back.is_none() {
+        if course.progress.back.is_some() {
+            back::go_on(&mut course);
+        } else {
             let done = match &task.wanted {
                 Wanted::Release(wanted) => release::carry_out(&mut course, wanted).await,
                 Wanted::Nothing(name) => release::remove(&mut course, name).await,

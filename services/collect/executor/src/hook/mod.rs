@@ -74,6 +74,11 @@ fn try_folder(attempt: &Path, key: &str, number: u32) -> PathBuf {
     attempt.join(format!("{key}.{number}"))
 }
 
+/// Whether it runs, or has run.
+pub(crate) fn has_begun(attempt: &Path, key: &str) -> bool {
+    begun(attempt, key).is_ok_and(|(_, process)| process.is_some())
+}
+
 /// What a hook prints while it runs; `None` when it has not begun.
 pub(crate) fn out(attempt: &Path, key: &str) -> Option<PathBuf> {
     let tries = (0..).map(|number| try_folder(attempt, key, number)).take_while(|folder| folder.is_dir());

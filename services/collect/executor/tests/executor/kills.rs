@@ -219,6 +219,29 @@ async fn killed_on_the_way_back() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_way_back_has_its_time_after_the_agent_was_down() {
+    beside(["back", "back-stop"], |step| async move {
+        let (mut agent, _folder) = Agent::new(|host| {
+            let package = Package::new("2.0").hook("test", "exit 1");
+            let package = if step == "back" { package } else { package.hook("stop", &waits(host)) };
+            document(2, 1, package.wanted(host))
+        })
+        .await;
+        agent.begin(if step == "back" { "back" } else { "" });
+        agent.kill_at("waits").await;
+        let path = agent.folder.join("root/.tasks").join(crate::host::run(2).to_string()).join("1/progress.json");
+        let mut progress: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        progress["back"]["since_ms"] = (NOW_MS - 3_600_000).into();
+        std::fs::write(&path, progress.to_string()).unwrap();
+        agent.go();
+        let outcome = agent.end().await;
+        assert_eq!(failure(&outcome), (Step::Test, "`test` ended with 1; `1.0` serves again"), "{step}");
+        assert_eq!(agent.log().into_iter().filter(|line| line != "2.0 done").collect::<Vec<_>>(), BACK, "{step}");
+    })
+    .await;
+}
+
 /// Nobody knows how far it was: it is not run again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hook_that_was_killed_too_is_not_run_again() {
