@@ -1,6 +1,9 @@
 //! The way back, when something has failed after the release that served was told to stop.
 
 use std::io;
+use std::time::Duration;
+
+use loki_runtime::Backoff;
 
 use crate::course::{Course, Halt};
 use crate::deadline::Deadline;
@@ -13,6 +16,23 @@ const WHY_CHARACTERS_MAX: usize = 90;
 
 /// The files of the hook that starts what served before.
 const START: &str = "back-start";
+
+/// A disk that is full may have room again in a moment.
+const SAVE_TRIES: u32 = 5;
+const SAVE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Writes down that the host goes back: whoever does not know that would go on with what has failed. `None` when shutdown came first.
+pub(crate) async fn note(course: &Course<'_>) -> Option<()> {
+    let mut backoff = Backoff::new(SAVE_PAUSE, SAVE_PAUSE * 10);
+    for left in (0..SAVE_TRIES).rev() {
+        match course.save() {
+            Ok(()) => break,
+            Err(_) if left > 0 => course.stop.unless(backoff.wait()).await?,
+            Err(error) => tracing::error!(run.id = %course.task.run, %error, "that a task has failed could not be written down"),
+        }
+    }
+    Some(())
+}
 
 /// A way back that was begun before the agent was started again has its whole time from now, unless what served before is being started: nobody has
 /// done that while the agent was down.

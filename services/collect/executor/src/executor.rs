@@ -250,9 +250,7 @@ impl Shared {
                     }
                     course.progress.back = Some(Back { since_ms: task.now_ms(), step, reason });
                     course.count_from(task.now_ms());
-                    if let Err(error) = course.save() {
-                        tracing::error!(run.id = %task.run, %error, "that a task has failed could not be written down");
-                    }
+                    back::note(&course).await?;
                 }
             }
         }

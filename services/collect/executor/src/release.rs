@@ -28,6 +28,10 @@ pub(crate) async fn carry_out(course: &mut Course<'_>, wanted: &Release) -> Resu
         course.enter(Step::Health)?;
         return health::passes(course, &new).await;
     }
+    if course.progress.at.is_some_and(|at| at > Step::Switch) && place.current()? != Some(wanted.id) {
+        // it had failed, which could not be written down
+        return Err(Halt::failed("another release serves than this task had switched to"));
+    }
     let before = course.progress.before();
     let old = before.map(|id| Installed::before(&place, &wanted.name, id)).transpose()?;
 

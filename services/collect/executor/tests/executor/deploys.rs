@@ -3,7 +3,7 @@
 use loki_executor::{Accepted, Outcome, Step};
 use loki_wire::fact::v1::deploy::Check;
 
-use crate::host::{Host, Package, STEPS, document, failure, nothing};
+use crate::host::{Host, Package, STEPS, document, failure, nothing, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_release_is_installed_replaced_and_gone_back_to() {
@@ -118,6 +118,25 @@ async fn the_way_back_tells_when_it_fails() {
     std::fs::remove_file(host.shared("broken")).unwrap();
     assert_eq!(host.carry_out(&document(4, 1, Package::new("3.0").wanted(&host))).await, Outcome::Succeeded);
     assert_eq!(host.serves().as_deref(), Some("3.0"));
+}
+
+/// As a disk that was full leaves it: neither the failure nor the way back is written down.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_failed_and_gone_back_does_not_go_on() {
+    let host = Host::new();
+    assert_eq!(host.carry_out(&document(1, 1, Package::new("1.0").wanted(&host))).await, Outcome::Succeeded);
+    let package = Package::new("2.0").health(Check::Command { command: "[ -e $LOKI_SHARED_DIR/good ]".to_owned() }, 10, 100);
+    let document = document(2, 1, package.wanted(&host));
+    assert_eq!(failure(&host.carry_out(&document).await).0, Step::Health);
+    let path = host.path().join("root/.tasks").join(run(2).to_string()).join("1/progress.json");
+    let mut progress: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(progress["at"], "health");
+    (progress["back"], progress["ended"]) = (().into(), ().into());
+    std::fs::write(&path, progress.to_string()).unwrap();
+    std::fs::write(host.shared("good"), "").unwrap();
+    let outcome = host.carry_out(&document).await;
+    let said = "another release serves than this task had switched to; `1.0` serves again";
+    assert_eq!((failure(&outcome), host.serves().as_deref()), ((Step::Health, said), Some("1.0")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
