@@ -3,8 +3,9 @@
 use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use loki_runtime::task;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -65,6 +66,11 @@ pub(crate) fn remove_folder(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The same, while others go on: a large one takes a while.
+pub(crate) async fn remove_folder_beside(path: PathBuf) -> io::Result<()> {
+    task::spawn_blocking("remove", move || remove_folder(&path)).await.map_err(io::Error::other)?
 }
 
 #[cfg(test)]

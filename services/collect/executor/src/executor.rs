@@ -241,12 +241,12 @@ impl Shared {
                 }
             };
             match done {
-                Ok(()) => return Some(self.ended(&course, Outcome::Succeeded)),
+                Ok(()) => return Some(self.ended(&course, Outcome::Succeeded).await),
                 Err(Halt::Shutdown) => return None,
                 Err(Halt::Failed(reason)) => {
                     let step = course.progress.at.unwrap_or(task.first_step());
                     if step < Step::Stop || course.progress.is_there {
-                        return Some(self.ended(&course, Outcome::failed(step, &reason, "")));
+                        return Some(self.ended(&course, Outcome::failed(step, &reason, "")).await);
                     }
                     course.progress.back = Some(Back { since_ms: task.now_ms(), step, reason });
                     course.count_from(task.now_ms());
@@ -256,14 +256,14 @@ impl Shared {
         }
         let (step, reason) = course.progress.back.as_ref().map(|back| (back.step, back.reason.clone()))?;
         let end = back::go_back(&mut course).await?;
-        Some(self.ended(&course, Outcome::failed(step, &reason, &end)))
+        Some(self.ended(&course, Outcome::failed(step, &reason, &end)).await)
     }
 
     /// What became of it counts also where it cannot be written down: then it goes on from its last step when the agent is started again.
-    fn ended(&self, course: &Course<'_>, outcome: Outcome) -> Outcome {
+    async fn ended(&self, course: &Course<'_>, outcome: Outcome) -> Outcome {
         let place = course.task.package().map(|name| self.layout.package(name));
         match self.end(course.task, place.as_ref(), course.progress.clone(), outcome.clone()) {
-            Ok(_) => prune::outputs(&self.layout, self.config.outputs_bytes_max, course.task.now_ms()),
+            Ok(_) => prune::outputs(&self.layout, self.config.outputs_bytes_max, course.task.now_ms()).await,
             Err(error) => tracing::error!(run.id = %course.task.run, ?error, "that a task has ended could not be written down"),
         }
         metrics::ended(&outcome);
@@ -272,7 +272,7 @@ impl Shared {
             Outcome::Failed { step, message } => {
                 if let Some(place) = &place {
                     let current = place.current().unwrap_or_default();
-                    prune::releases(place, current, course.progress.before(), self.config.kept);
+                    prune::releases(place, current, course.progress.before(), self.config.kept).await;
                 }
                 tracing::warn!(run.id = %course.task.run, attempt = course.task.attempt, %step, message, "a task has failed");
             }

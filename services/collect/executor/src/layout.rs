@@ -98,6 +98,11 @@ impl Place {
         self.releases().join(format!(".{id}.new"))
     }
 
+    /// Whether this is the name of a folder in which a release is unpacked.
+    pub(crate) fn is_unpacking(name: &str) -> bool {
+        name.strip_prefix('.').and_then(|name| name.strip_suffix(".new")).is_some_and(|id| id.parse::<PackageId>().is_ok())
+    }
+
     pub(crate) fn shared(&self) -> PathBuf {
         self.folder.join("shared")
     }

@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use loki_domain::PackageId;
+use loki_runtime::task;
 
 use crate::durable;
 use crate::installed::Known;
@@ -22,34 +23,55 @@ const TASK_MS: i64 = 30 * DAY_MS;
 const ARCHIVE_MS: i64 = DAY_MS;
 
 /// Keeps so many, the last that served, and never removes the one that serves or the one before.
-pub(crate) fn releases(place: &Place, current: Option<PackageId>, before: Option<PackageId>, kept: usize) {
-    if let Err(error) = try_releases(place, current, before, kept) {
-        tracing::warn!(path = %place.releases().display(), %error, "old releases could not be removed");
+pub(crate) async fn releases(place: &Place, current: Option<PackageId>, before: Option<PackageId>, kept: usize) {
+    let place = place.clone();
+    beside(move || remove_releases(&place, current, before, kept)).await;
+}
+
+/// A large release takes a while: other tasks do not wait for it, and its own package does.
+async fn beside(work: impl FnOnce() + Send + 'static) {
+    if task::spawn_blocking("prune", work).await.is_err() {
+        tracing::warn!("removing what is not needed any more did not end");
     }
 }
 
-fn try_releases(place: &Place, current: Option<PackageId>, before: Option<PackageId>, kept: usize) -> io::Result<()> {
+fn remove_releases(place: &Place, current: Option<PackageId>, before: Option<PackageId>, kept: usize) {
+    let failed = |path: &Path, error: io::Error| tracing::warn!(path = %path.display(), %error, "an old release could not be removed");
+    let names = journal::names(&place.releases()).unwrap_or_else(|error| {
+        failed(&place.releases(), error);
+        Vec::new()
+    });
     let mut found: Vec<(bool, Reverse<i64>, PackageId)> = Vec::new();
-    for name in journal::names(&place.releases())? {
-        let Ok(id) = name.parse() else {
-            // of an unpacking that was killed; none is on its way now
-            durable::remove_folder(&place.releases().join(name))?;
-            continue;
-        };
-        let served_ms = Known::read(place, id)?.filter(|known| known.is_good).map_or(i64::MIN, |known| known.served_ms);
-        found.push((Some(id) != current && Some(id) != before, Reverse(served_ms), id));
-    }
-    found.sort_unstable();
-    for (may_go, _, id) in found.into_iter().skip(kept) {
-        if may_go {
-            Known::forget(place, id)?;
-            durable::remove_folder(&place.release(id))?;
+    for name in names {
+        let path = place.releases().join(&name);
+        if let Ok(id) = name.parse() {
+            match Known::read(place, id) {
+                Ok(known) => {
+                    let served_ms = known.filter(|known| known.is_good).map_or(i64::MIN, |known| known.served_ms);
+                    found.push((Some(id) != current && Some(id) != before, Reverse(served_ms), id));
+                }
+                Err(error) => failed(&path, error),
+            }
+        } else if Place::is_unpacking(&name) {
+            // by one that was killed; none is on its way now
+            durable::remove_folder(&path).unwrap_or_else(|error| failed(&path, error));
+        } else {
+            tracing::warn!(path = %path.display(), "this is no release, and is left where it is");
         }
     }
-    Ok(())
+    found.sort_unstable();
+    for (_, _, id) in found.into_iter().skip(kept).filter(|(may_go, _, _)| *may_go) {
+        let removed = Known::forget(place, id).and_then(|()| durable::remove_folder(&place.release(id)));
+        removed.unwrap_or_else(|error| failed(&place.release(id), error));
+    }
 }
 
-pub(crate) fn archives(layout: &Layout, now_ms: i64) {
+pub(crate) async fn archives(layout: &Layout, now_ms: i64) {
+    let layout = layout.clone();
+    beside(move || remove_archives(&layout, now_ms)).await;
+}
+
+fn remove_archives(layout: &Layout, now_ms: i64) {
     let names = journal::names(&layout.archives()).unwrap_or_default();
     for path in names.into_iter().map(|name| layout.archives().join(name)) {
         let written = path.metadata().ok().and_then(|metadata| metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok());
@@ -63,7 +85,13 @@ pub(crate) fn archives(layout: &Layout, now_ms: i64) {
 }
 
 /// Removes what ended long ago, and the output for which there is no room: what is shipped, then what is not, each from its oldest end.
-pub(crate) fn outputs(layout: &Layout, bytes_max: u64, now_ms: i64) {
+pub(crate) async fn outputs(layout: &Layout, bytes_max: u64, now_ms: i64) {
+    let layout = layout.clone();
+    beside(move || remove_outputs(&layout, bytes_max, now_ms)).await;
+}
+
+/// The same, at once.
+pub(crate) fn remove_outputs(layout: &Layout, bytes_max: u64, now_ms: i64) {
     if let Err(error) = try_outputs(layout, bytes_max, now_ms) {
         tracing::warn!(path = %layout.tasks().display(), %error, "old output could not be removed");
     }
@@ -129,10 +157,18 @@ mod tests {
             durable::write_json(&place.remembered().join(format!("{}.json", id(number))), &known).unwrap();
         }
         std::fs::create_dir(place.unpacking(id(7))).unwrap();
-        try_releases(&place, Some(id(1)), Some(id(2)), 3).unwrap();
+        std::fs::write(place.releases().join("a note"), "").unwrap();
+        std::fs::create_dir(place.releases().join("what an operator keeps")).unwrap();
+        // a release that cannot be removed, and one of which it cannot be read what it is
+        std::fs::write(place.release(id(8)), "").unwrap();
+        std::fs::create_dir(place.release(id(9))).unwrap();
+        std::fs::write(place.remembered().join(format!("{}.json", id(9))), "{").unwrap();
+        remove_releases(&place, Some(id(1)), Some(id(2)), 3);
         let left: Vec<bool> = (1..=7).map(|number| place.release(id(number)).exists() || place.unpacking(id(number)).exists()).collect();
         assert_eq!(left, [true, true, false, false, true, false, false]);
         assert!(Known::read(&place, id(6)).unwrap().is_none() && Known::read(&place, id(5)).unwrap().is_some());
+        let kept = ["a note".to_owned(), "what an operator keeps".to_owned(), id(9).to_string()];
+        assert!(kept.iter().all(|name| place.releases().join(name).exists()));
     }
 
     #[test]

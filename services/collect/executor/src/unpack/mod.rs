@@ -84,7 +84,7 @@ pub(crate) async fn unpack(course: &Course<'_>, place: &Place, wanted: &Release,
         let note = format!("the setuid or setgid bits of {} files were cleared\n", cleared.bits);
         durable::write(&course.folder.join("unpack.log"), note.as_bytes())?;
     }
-    durable::remove_folder(&release)?;
+    durable::remove_folder_beside(release.clone()).await?;
     std::fs::rename(&new, &release)?;
     durable::sync_parent(&release)?;
     Ok(())

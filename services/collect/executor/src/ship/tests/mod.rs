@@ -206,13 +206,13 @@ fn what_is_shipped_is_removed_first() {
     }
     let left = || [1, 2, 3].map(|number| host.layout.attempt(run(number), 1).join("start.log").exists());
     ship(&host.layout.attempt(run(2), 1));
-    prune::outputs(&host.layout, 200, 3);
+    prune::remove_outputs(&host.layout, 200, 3);
     assert_eq!(left(), [true, false, true]);
     // for more than the newest there is no room
-    prune::outputs(&host.layout, 50, 3);
+    prune::remove_outputs(&host.layout, 50, 3);
     assert_eq!(left(), [false, false, true]);
     ship(&host.layout.attempt(run(3), 1));
-    prune::outputs(&host.layout, 50, 3);
+    prune::remove_outputs(&host.layout, 50, 3);
     assert_eq!(left(), [false, false, false]);
 }
 
