@@ -30,7 +30,7 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).map_err(|error| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is not what was written there: {error}", path.display()))
+            io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is not what was written there ({error}): remove it", path.display()))
         })?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -86,7 +86,8 @@ mod tests {
         write_json(&path, &2).unwrap();
         assert_eq!(read_json::<u32>(&path).unwrap(), Some(2));
         write(&path, b"{").unwrap();
-        assert_eq!(read_json::<u32>(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let error = read_json::<u32>(&path).unwrap_err();
+        assert!(error.kind() == io::ErrorKind::InvalidData && error.to_string().ends_with("): remove it"), "{error}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, FILE_MODE);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

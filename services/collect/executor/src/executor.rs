@@ -63,15 +63,20 @@ impl Executor {
         Ok(Self(Arc::new(Shared { config, layout, client, tasks: Locks::default(), archives: Locks::default(), _lock: lock })))
     }
 
-    /// The server for which this root was opened last; `None` when it never was.
+    /// The server for which this root was opened last; `None` when it never was, or that cannot be read any more.
     ///
     /// # Errors
     /// The root cannot be read.
     pub fn last_server(root: &Path) -> Result<Option<ServerId>, Error> {
-        let failed = |source| Error::Root { path: root.to_owned(), source };
-        let written: Option<String> = durable::read_json(&Layout::server(root)).map_err(failed)?;
-        let id = written.map(|id| id.parse::<ServerId>());
-        id.transpose().map_err(|why| failed(io::Error::new(io::ErrorKind::InvalidData, format!("`.server`: {why}"))))
+        let path = Layout::server(root);
+        let written = match durable::read_json::<String>(&path) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(Err(error.to_string())),
+            Err(source) => return Err(Error::Root { path: root.to_owned(), source }),
+            Ok(written) => written.map(|id| id.parse().map_err(|why| format!("`{}`: {why}", path.display()))),
+        };
+        // whose it is the API says too
+        Ok(written
+            .and_then(|id| id.inspect_err(|why| tracing::warn!(reason = why, "it cannot be read for which server this host was")).ok()))
     }
 
     /// The server whose tasks it takes.
@@ -87,7 +92,8 @@ impl Executor {
         accept::accept(&self.0.config, &self.0.layout, document, signature, now_ms)
     }
 
-    /// The tasks that have begun and not ended: what to go on with when the agent starts, also while nobody can hand in their documents.
+    /// The tasks that have begun and not ended: what to go on with when the agent starts, also while nobody can hand in their documents. One of which
+    /// that cannot be read is told, and left out.
     ///
     /// # Errors
     /// The journal cannot be read.

@@ -1,7 +1,7 @@
 //! What is known of each attempt of each run: its document, how far it is, and what became of it. All of it is on disk and nothing in memory.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use loki_domain::{PackageId, RunId};
 use loki_runtime::clock::Stopwatch;
@@ -138,16 +138,28 @@ fn open_attempt(layout: &Layout, run: RunId, attempt: u32, at: &Task) -> io::Res
     }
 }
 
-/// All tasks that have begun and not ended.
-pub(crate) fn all_begun(layout: &Layout, now_ms: i64) -> io::Result<Vec<Task>> {
+/// What is known of each attempt by this reading, in no order. One that cannot be read keeps none of the others: it is told, and left out.
+pub(crate) fn each<T>(layout: &Layout, read: impl Fn(RunId, u32, &Path) -> io::Result<Option<T>>) -> io::Result<Vec<T>> {
     let mut found = Vec::new();
     for run in runs(layout)? {
         for attempt in attempts(&layout.run(run))? {
-            let path: PathBuf = layout.attempt(run, attempt);
-            if let (Some(Progress { ended: None, .. }), Some(document)) = (Progress::read(&path)?, document(&path)?) {
-                found.extend(Task::read(document, now_ms));
+            match read(run, attempt, &layout.attempt(run, attempt)) {
+                Ok(read) => found.extend(read),
+                Err(error) => unreadable(run, attempt, &error),
             }
         }
     }
     Ok(found)
+}
+
+pub(crate) fn unreadable(run: RunId, attempt: u32, error: &io::Error) {
+    tracing::warn!(run.id = %run, attempt, %error, "what is known of an attempt cannot be read, and it is left out");
+}
+
+/// All tasks that have begun and not ended.
+pub(crate) fn all_begun(layout: &Layout, now_ms: i64) -> io::Result<Vec<Task>> {
+    each(layout, |_, _, path| match (Progress::read(path)?, document(path)?) {
+        (Some(Progress { ended: None, .. }), Some(document)) => Ok(Task::read(document, now_ms).ok()),
+        _ => Ok(None),
+    })
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use loki_domain::PackageId;
+use loki_domain::{PackageId, RunId};
 use loki_runtime::task;
 
 use crate::durable;
@@ -74,9 +74,7 @@ pub(crate) async fn archives(layout: &Layout, now_ms: i64) {
 fn remove_archives(layout: &Layout, now_ms: i64) {
     let names = journal::names(&layout.archives()).unwrap_or_default();
     for path in names.into_iter().map(|name| layout.archives().join(name)) {
-        let written = path.metadata().ok().and_then(|metadata| metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok());
-        let written_ms = written.and_then(|since| i64::try_from(since.as_millis()).ok());
-        if written_ms.is_some_and(|written_ms| now_ms.saturating_sub(written_ms) > ARCHIVE_MS)
+        if written_ms(&path).is_ok_and(|written_ms| now_ms.saturating_sub(written_ms) > ARCHIVE_MS)
             && let Err(error) = durable::remove(&path)
         {
             tracing::warn!(path = %path.display(), %error, "an archive that was fetched in part could not be removed");
@@ -92,48 +90,78 @@ pub(crate) async fn outputs(layout: &Layout, bytes_max: u64, now_ms: i64) {
 
 /// The same, at once.
 pub(crate) fn remove_outputs(layout: &Layout, bytes_max: u64, now_ms: i64) {
-    if let Err(error) = try_outputs(layout, bytes_max, now_ms) {
-        tracing::warn!(path = %layout.tasks().display(), %error, "old output could not be removed");
+    let failed = |path: &Path, error: io::Error| tracing::warn!(path = %path.display(), %error, "old output could not be removed");
+    let runs = journal::runs(layout).unwrap_or_else(|error| {
+        failed(&layout.tasks(), error);
+        Vec::new()
+    });
+    let mut kept: Vec<Kept> = Vec::new();
+    for run in runs {
+        match keep_or_remove(layout, run, now_ms) {
+            Ok(outputs) => kept.extend(outputs),
+            Err(error) => failed(&layout.run(run), error),
+        }
+    }
+    // what is shipped goes first
+    kept.sort_unstable_by_key(|kept| (kept.is_shipped, Reverse(kept.ended_ms)));
+    // what has just ended is not shipped yet, however much it is
+    let newest_ms = kept.iter().map(|kept| kept.ended_ms).max();
+    let mut bytes = 0_u64;
+    for kept in kept {
+        bytes += kept.bytes;
+        if bytes > bytes_max && (kept.is_shipped || Some(kept.ended_ms) != newest_ms) {
+            durable::remove(&kept.path).unwrap_or_else(|error| failed(&kept.path, error));
+        }
     }
 }
 
-fn try_outputs(layout: &Layout, bytes_max: u64, now_ms: i64) -> io::Result<()> {
-    let mut kept: Vec<(bool, Reverse<i64>, u64, PathBuf)> = Vec::new();
-    for run in journal::runs(layout)? {
-        let mut last_ms = Some(i64::MIN);
-        let mut shipped = BTreeSet::new();
-        for number in journal::attempts(&layout.run(run))? {
-            let attempt = layout.attempt(run, number);
-            if ship::is_done(&attempt)? {
-                shipped.insert(number);
-            }
-            let at_ms = match Progress::read(&attempt)? {
-                Some(progress) => progress.ended.map(|ended| ended.at_ms),
-                // it may begin until then
-                None => Some(journal::document(&attempt)?.map_or(i64::MIN, |document| document.expires_ms)),
-            };
-            last_ms = last_ms.zip(at_ms).map(|(last_ms, at_ms)| last_ms.max(at_ms));
-        }
-        let Some(last_ms) = last_ms else { continue };
-        if now_ms.saturating_sub(last_ms) > TASK_MS {
-            durable::remove_folder(&layout.run(run))?;
-            continue;
-        }
-        let outputs = output::of(layout, run)?.into_iter();
-        kept.extend(outputs.map(|output| (shipped.contains(&output.attempt), Reverse(last_ms), output.bytes, output.path)));
+/// Output of a run that has ended.
+struct Kept {
+    is_shipped: bool,
+    /// The last of the run's attempts.
+    ended_ms: i64,
+    bytes: u64,
+    path: PathBuf,
+}
+
+/// Removes a run that ended long ago; of another that has ended, gives the output.
+fn keep_or_remove(layout: &Layout, run: RunId, now_ms: i64) -> io::Result<Vec<Kept>> {
+    let mut last_ms = Some(i64::MIN);
+    let mut shipped = BTreeSet::new();
+    for number in journal::attempts(&layout.run(run))? {
+        let (ended_ms, is_shipped) = look(&layout.attempt(run, number)).unwrap_or_else(|error| {
+            journal::unreadable(run, number, &error);
+            (None, false)
+        });
+        shipped.extend(is_shipped.then_some(number));
+        last_ms = last_ms.zip(ended_ms).map(|(last_ms, ended_ms)| last_ms.max(ended_ms));
     }
-    // what is shipped goes first
-    kept.sort_unstable_by_key(|(is_shipped, at_ms, _, _)| (*is_shipped, *at_ms));
-    // what has just ended is not shipped yet, however much it is
-    let newest_ms = kept.iter().map(|(_, Reverse(at_ms), _, _)| *at_ms).max();
-    let mut bytes = 0_u64;
-    for (is_shipped, Reverse(at_ms), length, path) in kept {
-        bytes += length;
-        if bytes > bytes_max && (is_shipped || Some(at_ms) != newest_ms) {
-            durable::remove(&path)?;
-        }
+    let Some(ended_ms) = last_ms else { return Ok(Vec::new()) };
+    if now_ms.saturating_sub(ended_ms) > TASK_MS {
+        durable::remove_folder(&layout.run(run))?;
+        return Ok(Vec::new());
     }
-    Ok(())
+    let kept =
+        |output: output::Output| Kept { is_shipped: shipped.contains(&output.attempt), ended_ms, bytes: output.bytes, path: output.path };
+    Ok(output::of(layout, run)?.into_iter().map(kept).collect())
+}
+
+/// When an attempt has ended, or ends at the latest where it has not begun; and whether its output is shipped.
+fn look(attempt: &Path) -> io::Result<(Option<i64>, bool)> {
+    let ended_ms = match (Progress::read(attempt)?, journal::document(attempt)?) {
+        (Some(progress), _) => progress.ended.map(|ended| ended.at_ms),
+        // it may begin until then
+        (None, Some(document)) => Some(document.expires_ms),
+        // its document is about to be written
+        (None, None) => Some(written_ms(attempt)?),
+    };
+    Ok((ended_ms, ship::is_done(attempt)?))
+}
+
+/// When something was written last, a file or the names of a folder.
+fn written_ms(path: &Path) -> io::Result<i64> {
+    let since = path.metadata()?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -176,13 +204,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::make(folder.path()).unwrap();
         let run = |number: u8| loki_domain::RunId::from_digest(&[number; 32]);
+        // one that cannot be read stays as it is, and keeps none of the others
+        let torn = layout.make_attempt(run(0), 1).unwrap();
+        std::fs::write(torn.join("progress.json"), "{").unwrap();
+        // one of a document that is about to be written stays, one of long ago goes
+        let (young, old) = (layout.make_attempt(run(5), 1).unwrap(), layout.make_attempt(run(6), 1).unwrap());
+        let set = |path: &Path, at_ms: i64| {
+            let at = UNIX_EPOCH + std::time::Duration::from_millis(at_ms.unsigned_abs());
+            std::fs::File::open(path).unwrap().set_modified(at).unwrap();
+        };
+        set(&young, TASK_MS);
+        set(&old, 0);
         for (number, at_ms) in [(1, 0), (2, TASK_MS - 1), (3, TASK_MS), (4, TASK_MS)] {
             let attempt = layout.make_attempt(run(number), 1).unwrap();
             std::fs::write(attempt.join("start.log"), [b'x'; 100]).unwrap();
             let ended = (number != 4).then_some(journal::Ended { at_ms, outcome: crate::task::Outcome::Succeeded });
             Progress { ended, ..Progress::default() }.write(&attempt).unwrap();
         }
-        try_outputs(&layout, 150, TASK_MS + 1).unwrap();
+        remove_outputs(&layout, 150, TASK_MS + 1);
+        assert_eq!([&torn, &young, &old].map(|path| path.exists()), [true, true, false]);
         assert!(!layout.run(run(1)).exists(), "it ended long ago");
         assert!(output::of(&layout, run(2)).unwrap().is_empty() && layout.attempt(run(2), 1).join("progress.json").exists());
         assert_eq!(output::of(&layout, run(3)).unwrap().len(), 1);

@@ -113,18 +113,10 @@ pub(crate) fn is_done(folder: &Path) -> io::Result<bool> {
 
 /// The attempts that have ended and are not shipped as a whole, in the order in which they ended.
 pub(crate) fn ended(layout: &Layout) -> io::Result<Vec<(RunId, u32)>> {
-    let mut found = Vec::new();
-    for run in journal::runs(layout)? {
-        for attempt in journal::attempts(&layout.run(run))? {
-            let folder = layout.attempt(run, attempt);
-            let ended = Progress::read(&folder)?.and_then(|progress| progress.ended);
-            if let Some(ended) = ended
-                && !is_done(&folder)?
-            {
-                found.push((ended.at_ms, run, attempt));
-            }
-        }
-    }
+    let mut found = journal::each(layout, |run, attempt, folder| {
+        let ended = Progress::read(folder)?.and_then(|progress| progress.ended);
+        Ok(if is_done(folder)? { None } else { ended.map(|ended| (ended.at_ms, run, attempt)) })
+    })?;
     found.sort_unstable();
     Ok(found.into_iter().map(|(_, run, attempt)| (run, attempt)).collect())
 }

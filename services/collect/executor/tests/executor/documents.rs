@@ -8,7 +8,7 @@ use loki_runtime::{Shutdown, task};
 use loki_wire::signature::Secret;
 use loki_wire::task::{self as wire, Wanted};
 
-use crate::host::{Host, NOW_MS, Package, config, document, failure, nothing, signed, until};
+use crate::host::{Host, NOW_MS, Package, config, document, failure, nothing, run, signed, until};
 
 fn code(host: &Host, document: &wire::Document, now_ms: i64) -> &'static str {
     let (text, signature) = signed(document);
@@ -120,4 +120,36 @@ async fn a_lock_that_is_about_to_go_is_waited_for() {
     drop(held);
     let error = opened.await.unwrap();
     assert!(error.is_none(), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_keeps_no_other_from_anything() {
+    let host = Host::new();
+    let root = host.path().join("root");
+    let script = |number| document(number, 1, Wanted::Script { script: "true".to_owned(), user: None, output_bytes_max: 10 });
+    // begun both, and one of them torn
+    for number in [1, 2] {
+        let begun = host.task(&script(number));
+        let attempt = root.join(".tasks").join(begun.run.to_string()).join("1");
+        let progress = r#"{"begun_ms":1,"at":"script","before":null,"is_there":false,"back":null,"ended":null}"#;
+        std::fs::write(attempt.join("progress.json"), if number == 1 { "{" } else { progress }).unwrap();
+    }
+    assert_eq!(host.executor.begun(NOW_MS).unwrap().iter().map(|task| task.run).collect::<Vec<_>>(), [run(2)]);
+    assert_eq!(host.carry_out(&script(3)).await, Outcome::Succeeded);
+    assert_eq!(host.executor.ended_unshipped().unwrap(), [(run(3), 1)]);
+    let (text, signature) = signed(&script(1));
+    let refused = host.executor.accept(&text, &signature, NOW_MS).unwrap_err();
+    assert!(refused.code() == "journal" && refused.to_string().contains("progress.json` is not what was written there"), "{refused}");
+    assert!(refused.to_string().ends_with(": remove it"), "{refused}");
+    std::fs::write(host.path().join("root/.server"), "no id").unwrap();
+    assert_eq!(Executor::last_server(&root).unwrap(), None);
+    std::fs::write(host.path().join("root/.server"), "\"no id\"").unwrap();
+    assert_eq!(Executor::last_server(&root).unwrap(), None);
+    std::fs::create_dir(host.web()).unwrap();
+    std::fs::write(host.web().join(".begun"), "").unwrap();
+    let outcome = host.carry_out(&document(4, 1, nothing())).await;
+    assert!(
+        failure(&outcome).1.contains(".begun` is not what was written there") && failure(&outcome).1.ends_with(": remove it"),
+        "{outcome:?}"
+    );
 }
