@@ -146,10 +146,18 @@ fn keep_or_remove(layout: &Layout, run: RunId, now_ms: i64) -> io::Result<Vec<Ke
     Ok(output::of(layout, run)?.into_iter().map(kept).collect())
 }
 
-/// When an attempt has ended, or ends at the latest where it has not begun; and whether its output is shipped.
+/// Removes what a script that has ended has left, where that could not be done at once. When an attempt has ended, or ends at the latest where it has not begun; and whether its output is shipped.
 fn look(attempt: &Path) -> io::Result<(Option<i64>, bool)> {
     let ended_ms = match (Progress::read(attempt)?, journal::document(attempt)?) {
-        (Some(progress), _) => progress.ended.map(|ended| ended.at_ms),
+        (Some(progress), _) => {
+            let ended_ms = progress.ended.map(|ended| ended.at_ms);
+            if ended_ms.is_some()
+                && let Err(error) = durable::remove_folder(&attempt.join("scratch"))
+            {
+                tracing::debug!(path = %attempt.display(), %error, "what a script has left could not be removed yet");
+            }
+            ended_ms
+        }
         // it may begin until then
         (None, Some(document)) => Some(document.expires_ms),
         // its document is about to be written

@@ -34,8 +34,11 @@ pub(crate) async fn carry_out(course: &mut Course<'_>, script: &Script, user: Op
         output_bytes_max: u64::from(bytes_max),
     };
     let ended = run_once(course, &hook).await;
-    if !matches!(ended, Err(Halt::Shutdown)) {
-        durable::remove_folder(&scratch)?;
+    if !matches!(ended, Err(Halt::Shutdown))
+        && let Err(error) = durable::remove_folder_beside(scratch.clone()).await
+    {
+        // what became of the script counts; this is tried again with what is not needed any more
+        tracing::warn!(run.id = %course.task.run, path = %scratch.display(), %error, "what a script has left could not be removed");
     }
     ended
 }

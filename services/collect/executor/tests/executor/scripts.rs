@@ -32,3 +32,19 @@ async fn a_script_that_fails_is_tried_again_by_the_next_attempt() {
     assert_eq!(host.carry_out(&script(&host, 1, 2, "true")).await, Outcome::Succeeded);
     assert_eq!(lines(&host.path().join("log")).len(), 2);
 }
+
+/// What a script leaves may be nothing that can be removed as a folder: its outcome is its own all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_whose_scratch_stays_has_ended_as_it_did() {
+    let host = Host::new();
+    let no_folder = "cd ..; rmdir scratch; touch scratch";
+    assert_eq!(host.carry_out(&script(&host, 1, 1, no_folder)).await, Outcome::Succeeded);
+    let outcome = host.carry_out(&script(&host, 2, 1, &format!("{no_folder}; exit 7"))).await;
+    assert_eq!(failure(&outcome), (Step::Script, "`script` ended with 7"));
+    // once it can be removed, it is with the end of the next task
+    let scratch = host.executor.output(run(1)).unwrap()[0].path.with_file_name("scratch");
+    std::fs::remove_file(&scratch).unwrap();
+    std::fs::create_dir_all(scratch.join("more")).unwrap();
+    assert_eq!(host.carry_out(&script(&host, 3, 1, "true")).await, Outcome::Succeeded);
+    assert!(!scratch.exists());
+}
