@@ -28,7 +28,7 @@ pub struct Config {
     pub spool_bytes_max: u64,
     /// Absent: this host carries out nothing.
     pub deploys: Option<Deploys>,
-    /// How often what the API knows of this server is compared with the machine.
+    /// How often what the API knows of this server is compared with the machine, and which server has its name asked anew.
     pub refresh: Duration,
     /// How long one request may take.
     pub timeout: Duration,

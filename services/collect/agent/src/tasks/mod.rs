@@ -4,6 +4,9 @@
 //! else. A task goes on whether the API is there or not. Its end is told until the API has taken it; what could not be told before this process
 //! ended is told by the next, as the executor remembers it. What was begun is gone on with as soon as the agent starts. What a task prints is sent
 //! beside all that ([`ship`]).
+//!
+//! Whose tasks they are is asked by name, at start and every few minutes: a server that was registered anew has another id, and so has a machine
+//! that is a copy of another, with all that lies on its disk. What was begun as the other server ends, and what only waited is left to it.
 
 mod got;
 mod listen;
@@ -17,7 +20,8 @@ use std::time::Duration;
 use loki_client::client::Request;
 use loki_client::{Client, Failure, Part};
 use loki_domain::{Position, RunId, ServerName};
-use loki_executor::{Accepted, Executor, Outcome, Task};
+use loki_executor::{Accepted, Executor, Outcome, Refused, Task};
+use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Backoff, Clock, Secret, Shutdown, task};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -52,11 +56,20 @@ pub(crate) struct Tasks {
     executor: Option<Executor>,
     /// The position of the answer that we have.
     seen: Option<String>,
-    server: Option<String>,
+    /// Absent until it is asked by name again.
+    server: Option<Server>,
+    /// How long an id is believed to be the one of the name.
+    name_every: Duration,
     at_work: AtWork,
     working: JoinSet<()>,
     shipping: Shipping,
     bells: Option<Bells>,
+}
+
+/// What the API calls the server of this name.
+struct Server {
+    id: String,
+    since: Stopwatch,
 }
 
 /// What the API has answered.
@@ -103,6 +116,7 @@ impl Tasks {
             executor: None,
             seen: None,
             server: None,
+            name_every: config.refresh,
             at_work: AtWork::default(),
             working: JoinSet::new(),
         }
@@ -119,40 +133,48 @@ impl Tasks {
         let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         let mut listening = Listening::new(self.bells.take());
         while !shutdown.has_begun() {
+            // of an id alone the API does not say whether it still is this server's
+            if self.server.as_ref().is_some_and(|server| server.since.elapsed() >= self.name_every) {
+                self.forget_server();
+            }
             let question = self.question(&listening);
             let Some(asked) = shutdown.unless(listening.unless_it_rings(self.ask(question))).await else { break };
             let Some(asked) = asked else { continue };
-            let was_answered = asked.is_ok();
-            let pause = match asked {
+            let mut least = Duration::ZERO;
+            while self.working.try_join_next().is_some() {}
+            let is_done = match asked {
                 Ok(asked) => {
                     self.part.ready();
                     match asked {
                         Asked::Tasks(got) => self.take(got, &shutdown).await?,
-                        Asked::NothingNew => {}
+                        Asked::NothingNew => true,
                         Asked::NoServer => {
                             // nothing can be told to it; it may be registered by somebody else, and never, and then has another id
-                            (self.server, self.seen) = (None, None);
-                            shutdown.unless(backoff.wait()).await;
-                            continue;
+                            self.forget_server();
+                            false
                         }
                     }
-                    backoff.reset();
-                    listening.answered();
-                    if let Some(executor) = &self.executor {
-                        listening.to(executor.server());
-                    }
-                    PAUSE
                 }
                 Err(failure) => {
                     metrics::failed("tasks");
                     self.part.failed(format!("tasks of `{}` cannot be asked for: {failure}", self.name));
-                    backoff.step().max(failure.retry_after())
+                    least = failure.retry_after();
+                    false
                 }
             };
-            while self.working.try_join_next().is_some() {}
+            let pause = if is_done {
+                backoff.reset();
+                listening.answered();
+                if let Some(executor) = &self.executor {
+                    listening.to(executor.server());
+                }
+                PAUSE
+            } else {
+                backoff.step().max(least)
+            };
             let waiting = async {
                 task::sleep(pause).await;
-                if was_answered {
+                if is_done {
                     listening.wait().await;
                 }
             };
@@ -183,7 +205,6 @@ impl Tasks {
                 tracing::warn!(%error, "what was begun cannot be read");
             }
         }
-        self.server = Some(server);
         Ok(())
     }
 
@@ -198,9 +219,14 @@ impl Tasks {
         Ok(executor)
     }
 
+    /// The next question is by name, and what was seen as one server says nothing of another.
+    fn forget_server(&mut self) {
+        (self.server, self.seen) = (None, None);
+    }
+
     fn question(&self, listening: &Listening) -> Request {
-        // by its id, once that is known: then waiting costs nobody anything
-        let name = self.server.as_ref().map_or_else(|| self.name.to_string(), |id| format!("id:{id}"));
+        // by the id that its name has: then waiting costs nobody anything
+        let name = self.server.as_ref().map_or_else(|| self.name.to_string(), |server| format!("id:{}", server.id));
         let request = self.client.request(reqwest::Method::GET, &["v1", "servers", &name, "tasks"]);
         match (listening.rings(), &self.seen) {
             (true, _) => match listening.fact() {
@@ -223,33 +249,41 @@ impl Tasks {
         }
     }
 
-    async fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<(), Error> {
+    /// Whether all of it could be taken: else it is asked for again.
+    async fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<bool, Error> {
         let executor = match &self.executor {
             Some(executor) if executor.server().to_string() == got.server => executor.clone(),
-            // another server of this name: what it has to do waits until what was begun for the other has ended
-            Some(_) if !self.working.is_empty() => return Ok(()),
+            // another server has this name: what was begun for the other ends first
+            Some(executor) if !self.working.is_empty() => {
+                executor.begin_no_more();
+                self.forget_server();
+                return Ok(false);
+            }
             _ => self.open(&got.server, shutdown).await?,
         };
-        self.server = Some(got.server);
-        self.seen = got.position;
+        let mut is_taken = true;
         for item in &got.items {
-            self.begin(&executor, item, shutdown);
+            is_taken &= self.begin(&executor, item, &got.server, shutdown);
         }
-        Ok(())
+        self.seen = got.position.filter(|_| is_taken);
+        self.server.get_or_insert_with(|| Server { id: got.server, since: Stopwatch::start() });
+        Ok(is_taken)
     }
 
-    fn begin(&mut self, executor: &Executor, item: &Item, shutdown: &Shutdown) {
-        let accepted = match executor.accept(&item.document, &item.signature, self.clock.now_ms()) {
-            Ok(accepted) => accepted,
+    /// Whether it need not be handed in again.
+    fn begin(&mut self, executor: &Executor, item: &Item, server: &str, shutdown: &Shutdown) -> bool {
+        match executor.accept(&item.document, &item.signature, self.clock.now_ms()) {
+            Ok(accepted) => {
+                if let Some(id) = item.id() {
+                    self.work(executor, id, server, accepted, shutdown);
+                }
+                true
+            }
             Err(refused) => {
                 metrics::task_refused(refused.code());
                 tracing::warn!(reason = refused.code(), error = %refused, "a task is refused");
-                return;
+                !matches!(refused, Refused::Journal { .. })
             }
-        };
-        let server = self.server.clone().unwrap_or_default();
-        if let Some(id) = item.id() {
-            self.work(executor, id, &server, accepted, shutdown);
         }
     }
 

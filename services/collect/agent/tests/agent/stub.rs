@@ -16,7 +16,7 @@ use loki_runtime::{Shutdown, task};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The id by which the API knows the server.
+/// The id by which the API knows the server, unless it was registered anew.
 pub(crate) const SERVER: &str = "0123456789abcdef";
 
 /// How `/api/put` answers.
@@ -55,6 +55,8 @@ pub(crate) struct Seen {
     pub(crate) tasks: Vec<(String, String)>,
     /// Moves with each change of the tasks.
     pub(crate) fact: u64,
+    /// The id that the server's name has, where it is not [`SERVER`].
+    pub(crate) server: Option<&'static str>,
     /// The questions for tasks.
     pub(crate) asked_tasks: Vec<String>,
     /// Reports are not taken.
@@ -221,17 +223,21 @@ async fn log(State(stub): State<Stub>, Path((run, host)): Path<(String, String)>
 /// Waits a moment where nothing is new.
 async fn tasks(State(stub): State<Stub>, Path(name): Path<String>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let (position, items) = {
+    let (server, position, items) = {
         let mut seen = stub.seen();
         seen.asked_tasks.push(format!("{name}?{query}"));
+        let named = seen.server.unwrap_or(SERVER);
+        // any id is one, and that of nobody has no tasks
+        let server = name.strip_prefix("id:").unwrap_or(named).to_owned();
         let item = |(document, signature): &(String, String)| json!({ "document": document, "signature": signature });
-        (format!("f{}", seen.fact), seen.tasks.iter().map(item).collect::<Vec<_>>())
+        let items: Vec<_> = seen.tasks.iter().filter(|_| server == named).map(item).collect();
+        (server, format!("f{}", seen.fact), items)
     };
     if query.contains(&format!("seen={position}&")) {
         task::sleep(Duration::from_millis(20)).await;
         return (StatusCode::NO_CONTENT, [("loki-position", position)]).into_response();
     }
-    ([("loki-position", position)], Json(json!({ "server": SERVER, "items": items }))).into_response()
+    ([("loki-position", position)], Json(json!({ "server": server, "items": items }))).into_response()
 }
 
 async fn put(State(stub): State<Stub>, RawQuery(query): RawQuery, headers: HeaderMap, body: Bytes) -> Response {

@@ -1,6 +1,7 @@
 //! Tasks are carried out once and their ends told, whatever becomes of the API and of the agent.
 
 use std::path::Path;
+use std::time::Duration;
 
 use loki_agent::{Config, Deploys};
 use loki_domain::RunId;
@@ -32,7 +33,7 @@ pub(crate) fn give(stub: &Stub, document: &Document, by: &Secret) {
 
 pub(crate) fn with_tasks(config: Config, folder: &Path) -> Config {
     let deploys = Deploys { root: folder.join("deploys"), keys: vec![secret().public()], minisign: None };
-    Config { deploys: Some(deploys), ..config }
+    Config { deploys: Some(deploys), refresh: Duration::from_secs(300), ..config }
 }
 
 pub(crate) async fn running(stub: &Stub, folder: &Path) -> Running {
@@ -158,4 +159,61 @@ async fn a_server_that_was_registered_anew_gets_its_tasks() {
     until("it has run", || lines(&counter) == 1).await;
     agent.stop().await;
     assert_eq!(std::fs::read_to_string(root.join(".server")).unwrap(), format!("\"{SERVER}\""));
+}
+
+const ANEW: &str = "fedcba9876543210";
+
+fn of(server: &str, document: Document) -> Document {
+    Document { server: server.to_owned(), ..document }
+}
+
+/// Retired, and registered under its name once more, while it works and while another task of its package waits.
+#[tokio::test]
+async fn who_has_the_name_is_asked_again_and_again() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (begun, gate, counter) = (folder.path().join("begun"), folder.path().join("gate"), folder.path().join("counter"));
+    let (address, _) = stub.listen(free_address()).await;
+    let refresh = Duration::from_millis(50);
+    let agent = start(Config { refresh, ..with_tasks(config(address, &folder.path().join("spool")), folder.path()) });
+    let until_gate = format!("echo begun >>{}; until [ -e {} ]; do sleep 0.02; done", begun.display(), gate.display());
+    give(&stub, &script(RunId::MIN, &until_gate), &secret());
+    until("it has begun", || lines(&begun) == 1).await;
+    // of one run there is one attempt at a time: this one waits
+    give(&stub, &Document { attempt: 2, ..script(RunId::MIN, &counts(&counter)) }, &secret());
+    let waits = folder.path().join("deploys/.tasks").join(RunId::MIN.to_string()).join("2/document.json");
+    until("the next is accepted", || waits.exists()).await;
+    {
+        let mut seen = stub.seen();
+        (seen.server, seen.fact) = (Some(ANEW), seen.fact + 1);
+        seen.tasks.clear();
+    }
+    give(&stub, &of(ANEW, script(RunId::MAX, &counts(&counter))), &secret());
+    let asked = stub.seen().asked_tasks.len();
+    until("it is asked by name", || stub.seen().asked_tasks[asked..].iter().filter(|asked| asked.starts_with("web01?")).count() > 1).await;
+    assert_eq!(lines(&counter), 0, "what was begun ends first");
+    std::fs::write(&gate, "").unwrap();
+    until("both are told", || reports(&stub).len() == 2).await;
+    let told: Vec<_> = reports(&stub).iter().map(|told| (told["run"].clone(), told["server"].clone(), told["attempt"].clone())).collect();
+    assert_eq!(told, [(json!(RunId::MIN.to_string()), json!(SERVER), json!(1)), (json!(RunId::MAX.to_string()), json!(ANEW), json!(1))]);
+    agent.stop().await;
+    assert_eq!(lines(&counter), 1, "what only waited is the other server's");
+    assert_eq!(std::fs::read_to_string(folder.path().join("deploys/.server")).unwrap(), format!("\"{ANEW}\""));
+}
+
+#[tokio::test]
+async fn what_the_journal_could_not_take_is_handed_in_again() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let counter = folder.path().join("counter");
+    let agent = running(&stub, folder.path()).await;
+    until("it waits", || stub.seen().asked_tasks.last().is_some_and(|asked| asked.contains("seen="))).await;
+    // a file in the place of the run's folder: nothing can be kept of it
+    let run = folder.path().join("deploys/.tasks").join(RunId::MIN.to_string());
+    std::fs::write(&run, "").unwrap();
+    give(&stub, &script(RunId::MIN, &counts(&counter)), &secret());
+    let asked = || stub.seen().asked_tasks.iter().filter(|asked| asked.as_str() == format!("id:{SERVER}?")).count();
+    until("it asks again for all", || asked() > 1).await;
+    std::fs::remove_file(&run).unwrap();
+    until("it is told", || a_success_is_told(&stub)).await;
+    agent.stop().await;
+    assert_eq!(lines(&counter), 1);
 }
