@@ -48,7 +48,7 @@ pub(crate) fn go_on(course: &mut Course<'_>) {
 
 /// Makes what served before serve again, in a time of its own, as long as the task's; says how that ended. `None` when shutdown came first.
 pub(crate) async fn go_back(course: &mut Course<'_>) -> Option<String> {
-    (course.told)(Step::Back);
+    (course.told)(Step::Back, None);
     let ended = match stop_new(course).await {
         Ok(()) => start_old(course).await,
         Err(halt) => Err(halt),

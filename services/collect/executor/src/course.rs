@@ -31,7 +31,8 @@ impl From<io::Error> for Halt {
     }
 }
 
-pub(crate) type Told<'a> = &'a (dyn Fn(Step) + Send + Sync);
+/// Hears of a step that begins, or why it has failed.
+pub(crate) type Told<'a> = &'a (dyn Fn(Step, Option<&str>) + Send + Sync);
 
 pub(crate) struct Course<'a> {
     pub(crate) shared: &'a Shared,
@@ -81,7 +82,7 @@ impl<'a> Course<'a> {
                 return Err(error.into());
             }
         }
-        (self.told)(step);
+        (self.told)(step, None);
         Ok(true)
     }
 
@@ -91,7 +92,7 @@ impl<'a> Course<'a> {
         if let Err(error) = self.save() {
             tracing::warn!(run.id = %self.task.run, %error, "how far a task is could not be written down");
         }
-        (self.told)(step);
+        (self.told)(step, None);
     }
 
     pub(crate) fn save(&self) -> io::Result<()> {
@@ -141,7 +142,7 @@ mod tests {
         let text = serde_json::to_string(&Document { run, server, attempt: 1, expires_ms: 9_000, timeout_ms: 1_000, wanted }).unwrap();
         let accepted = executor.accept(&text, &loki_wire::task::sign(&secret, text.as_bytes()), 5_000).unwrap();
         let Accepted::Open(task) = accepted else { panic!("{accepted:?}") };
-        let (stop, told) = (Shutdown::new(), |_: Step| {});
+        let (stop, told) = (Shutdown::new(), |_: Step, _: Option<&str>| {});
         // it began two seconds ago, and has one
         let progress = Progress { begun_ms: 3_000, at: Some(Step::Stop), ..Progress::default() };
         let mut course = Course::new(executor.shared(), &task, progress, &told, &stop);

@@ -21,7 +21,7 @@ use crate::layout::{Layout, Place};
 use crate::locks::Locks;
 use crate::output::{self, Output};
 use crate::ship::{self, Chunk, Unshipped};
-use crate::task::{Outcome, Step, Task, Wanted};
+use crate::task::{self, Outcome, Step, Task, Wanted};
 use crate::{back, durable, metrics, prune, release, script};
 
 /// For the lock of the root, at start.
@@ -105,9 +105,10 @@ impl Executor {
         journal::all_begun(&self.0.layout, now_ms)
     }
 
-    /// Carries a task out, or goes on with it; `told` hears of each step when it begins, of one that is gone on with once more. `None` when
-    /// shutdown came first, or it was not to begin any more. It is ended by `stop`, not by dropping it, which leaves what it was unpacking to itself.
-    pub async fn carry_out(&self, task: &Task, told: impl Fn(Step) + Send + Sync, stop: &Shutdown) -> Option<Outcome> {
+    /// Carries a task out, or goes on with it; `told` hears of each step when it begins, of one that is gone on with once more, and of one that has
+    /// failed with the reason, as it fits a report, before the host goes back, which may take as long again. `None` when shutdown came first, or it was not to begin
+    /// any more. It is ended by `stop`, not by dropping it, which leaves what it was unpacking to itself.
+    pub async fn carry_out(&self, task: &Task, told: impl Fn(Step, Option<&str>) + Send + Sync, stop: &Shutdown) -> Option<Outcome> {
         // boxed: all of a task's steps are in it
         Box::pin(self.0.carry_out(task, &told, stop)).await
     }
@@ -238,7 +239,7 @@ impl Shared {
         tracing::info!(run.id = %other.run, attempt = other.attempt, "a task that was begun is ended before the next");
         let folder = self.layout.attempt(other.run, other.attempt);
         let progress = Progress::read(&folder)?.unwrap_or_default();
-        let course = Course::new(self, other, progress, &|_| {}, stop);
+        let course = Course::new(self, other, progress, &|_, _| {}, stop);
         Box::pin(self.go(course)).await.ok_or(Halt::Shutdown)?;
         match Progress::read(&folder)?.is_some_and(|progress| progress.ended.is_some()) {
             true => Ok(()),
@@ -273,6 +274,7 @@ impl Shared {
             }
         }
         let (step, reason) = course.progress.back.as_ref().map(|back| (back.step, back.reason.clone()))?;
+        (course.told)(step, Some(&task::message(&reason)));
         let end = back::go_back(&mut course).await?;
         Some(self.ended(&course, Outcome::failed(step, &reason, &end)).await)
     }

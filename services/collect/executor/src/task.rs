@@ -169,6 +169,11 @@ impl Outcome {
     }
 }
 
+/// Why something failed, as it fits a report.
+pub(crate) fn message(reason: &str) -> String {
+    line(reason, TEXT_CHARACTERS_MAX)
+}
+
 /// One line without control characters, and no longer than that.
 pub(crate) fn line(text: &str, characters_max: usize) -> String {
     let plain: String = text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();

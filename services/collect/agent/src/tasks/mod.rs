@@ -20,7 +20,7 @@ use std::time::Duration;
 use loki_client::client::Request;
 use loki_client::{Client, Failure, Part};
 use loki_domain::{Position, RunId, ServerName};
-use loki_executor::{Accepted, Executor, Outcome, Refused, Task};
+use loki_executor::{Accepted, Executor, Outcome, Refused, Step, Task};
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Backoff, Clock, Secret, Shutdown, task};
 use tokio::sync::watch;
@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use self::got::{Got, Item};
 use self::listen::Listening;
 pub use self::listen::{Bell, Bells, Ring};
-use self::report::Reporter;
+use self::report::{Reporter, Said};
 use self::ship::Shipping;
 use crate::commands::Commands;
 use crate::config::{Config, Deploys};
@@ -313,13 +313,16 @@ impl Tasks {
 
 /// `None` when shutdown came first.
 async fn carry_out(executor: &Executor, task: &Task, reporter: &Reporter, shutdown: &Shutdown) -> Option<Outcome> {
-    let (steps, begun) = watch::channel(None);
-    let told = move |step: loki_executor::Step| {
-        steps.send_replace(Some(step.as_str()));
+    let (said, heard) = watch::channel(None);
+    let told = move |step: Step, why: Option<&str>| {
+        // what has failed is what there is to tell until the end: not that the host goes back
+        if step != Step::Back {
+            said.send_replace(Some(Said { step, why: why.map(str::to_owned) }));
+        }
     };
     // steps are told as long as it is carried out, and not after its end
     tokio::select! {
         outcome = executor.carry_out(task, told, shutdown) => outcome,
-        () = reporter.follow(begun, shutdown) => None,
+        () = reporter.follow(heard, shutdown) => None,
     }
 }

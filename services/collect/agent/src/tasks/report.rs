@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use loki_domain::RunId;
-use loki_executor::Outcome;
+use loki_executor::{Outcome, Step};
 use loki_runtime::{Backoff, Shutdown, task};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -24,6 +24,14 @@ pub(super) struct Reporter {
     attempt: u32,
 }
 
+/// What is told of a task that is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) step: Step,
+    /// It has failed.
+    pub(super) why: Option<String>,
+}
+
 #[derive(Serialize)]
 struct Report<'r> {
     run: String,
@@ -41,22 +49,35 @@ impl Reporter {
         Self { commands, server, run, attempt }
     }
 
-    /// Tells each step that lasts. Never ends by itself.
-    pub(super) async fn follow(&self, mut steps: watch::Receiver<Option<&'static str>>, shutdown: &Shutdown) {
+    /// Tells each step that lasts, and at once why one has failed: the host may be given up before it has gone back. Never ends by itself.
+    pub(super) async fn follow(&self, mut heard: watch::Receiver<Option<Said>>, shutdown: &Shutdown) {
         let mut told = None;
+        let mut backoff = Backoff::new(BACKOFF.0, BACKOFF.1);
         loop {
-            let step = *steps.borrow_and_update();
-            let changed = if step == told { Some(steps.changed().await) } else { task::timeout(TOLD_AFTER, steps.changed()).await };
+            let said = heard.borrow_and_update().clone();
+            let has_failed = said.as_ref().is_some_and(|said| said.why.is_some());
+            let changed = match said == told {
+                true => Some(heard.changed().await),
+                false if has_failed => None,
+                false => task::timeout(TOLD_AFTER, heard.changed()).await,
+            };
             match changed {
                 Some(Ok(())) => continue,
                 Some(Err(_)) => std::future::pending().await,
-                None => told = step,
+                None => {}
             }
-            // one that cannot be told now is not worth to be told later
-            let report = Report { step, ..self.report("running") };
-            if shutdown.unless(self.commands.command(KIND, &report)).await.is_some_and(|sent| sent.is_err()) {
+            let (step, message) = said.as_ref().map_or((None, None), |said| (Some(said.step.as_str()), said.why.as_deref()));
+            let report = Report { step, message, ..self.report("running") };
+            let is_sent = shutdown.unless(self.commands.command(KIND, &report)).await.is_none_or(|sent| sent.is_ok());
+            if !is_sent {
                 metrics::failed("tasks");
+                if has_failed {
+                    task::sleep(backoff.step()).await;
+                    continue;
+                }
             }
+            // a step that cannot be told now is not worth to be told later
+            told = said;
         }
     }
 

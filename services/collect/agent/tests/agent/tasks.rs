@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use loki_agent::{Config, Deploys};
-use loki_domain::RunId;
+use loki_domain::{PackageId, RunId};
 use loki_runtime::Clock;
+use loki_wire::digest::{sha256, to_hex};
+use loki_wire::fact::v1::deploy::Manifest;
 use loki_wire::signature::Secret;
-use loki_wire::task::{self as wire, Document, Wanted};
+use loki_wire::task::{self as wire, Document, Release, Wanted};
 use serde_json::{Value, json};
 
 use crate::agent::{Running, config, free_address, start, until};
@@ -159,6 +161,49 @@ async fn a_server_that_was_registered_anew_gets_its_tasks() {
     until("it has run", || lines(&counter) == 1).await;
     agent.stop().await;
     assert_eq!(std::fs::read_to_string(root.join(".server")).unwrap(), format!("\"{SERVER}\""));
+}
+
+/// Its new release does not start, and takes its time to stop.
+fn failing_release(folder: &Path, gate: &Path) -> Document {
+    let (root, archive) = (folder.join("release"), folder.join("release.tar"));
+    std::fs::create_dir(&root).unwrap();
+    std::fs::write(root.join("version"), "1.0").unwrap();
+    let packed = std::process::Command::new("tar").args(["--format=ustar", "-cf"]).arg(&archive).arg("-C").arg(&root).arg(".").status();
+    assert!(packed.unwrap().success());
+    let bytes = std::fs::read(&archive).unwrap();
+    let stop = format!("until [ -e {} ]; do sleep 0.02; done", gate.display());
+    let hooks = [("start", "echo no port; exit 4".to_owned()), ("stop", stop)].map(|(name, lines)| (name.to_owned(), lines)).into();
+    let wanted = Wanted::Release(Box::new(Release {
+        name: "web".to_owned(),
+        release: PackageId::MIN.to_string(),
+        version: "1.0".to_owned(),
+        url: format!("file://{}", archive.display()),
+        sha256: to_hex(&sha256(&[&bytes])),
+        size: bytes.len() as u64,
+        minisign: None,
+        manifest: Manifest { hooks, user: None, unit: None, health: None },
+    }));
+    Document { wanted, ..script(RunId::MIN, "") }
+}
+
+#[tokio::test]
+async fn why_a_deploy_has_failed_is_told_before_the_host_has_gone_back() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let gate = folder.path().join("gate");
+    let agent = running(&stub, folder.path()).await;
+    // the first time it cannot be told
+    stub.seen().reports_fail = true;
+    give(&stub, &failing_release(folder.path(), &gate), &secret());
+    let stopping = folder.path().join("deploys/.tasks").join(RunId::MIN.to_string()).join("1/back-stop.0");
+    until("it goes back", || stopping.is_dir()).await;
+    stub.seen().reports_fail = false;
+    let why = "`start` ended with 4: no port";
+    let report = |state: &str, message: &str| json!({ "run": RunId::MIN.to_string(), "server": SERVER, "attempt": 1, "state": state, "step": "start", "message": message });
+    until("it is told", || reports(&stub) == [report("running", why)]).await;
+    std::fs::write(&gate, "").unwrap();
+    until("its end is told", || reports(&stub).len() > 1).await;
+    assert_eq!(reports(&stub), [report("running", why), report("failed", &format!("{why}; nothing serves, as before"))]);
+    agent.stop().await;
 }
 
 const ANEW: &str = "fedcba9876543210";

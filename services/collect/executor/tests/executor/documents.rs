@@ -61,7 +61,7 @@ async fn one_package_has_one_task_at_a_time() {
     let beside = document(4, 1, Wanted::Script { script: "true".to_owned(), user: None, output_bytes_max: 10 });
     let begin = |document: &wire::Document| {
         let (executor, task) = (host.executor.clone(), host.task(document));
-        task::spawn("task", async move { executor.carry_out(&task, |_| {}, &Shutdown::new()).await })
+        task::spawn("task", async move { executor.carry_out(&task, |_, _| {}, &Shutdown::new()).await })
     };
     let first = begin(&first);
     until("the first has begun", || host.log().last().is_some_and(|line| line == "1.0 start")).await;
@@ -85,7 +85,7 @@ async fn what_has_begun_is_ended_before_the_next_and_expires_no_more() {
     let first = document(1, 1, Package::new("1.0").hook("start", waits).wanted(&host));
     let (stop, executor, task) = (Shutdown::new(), host.executor.clone(), host.task(&first));
     let (stopped, begun) = (stop.clone(), task.clone());
-    let going = task::spawn("task", async move { executor.carry_out(&begun, |_| {}, &stopped).await });
+    let going = task::spawn("task", async move { executor.carry_out(&begun, |_, _| {}, &stopped).await });
     until("the first has begun", || host.log().last().is_some_and(|line| line == "1.0 start")).await;
     stop.begin();
     assert_eq!(going.await.unwrap(), None);

@@ -130,7 +130,7 @@ async fn shutdown_ends_a_fetch_that_goes_on_later() {
     let document = document(1, 1, Package::new("1.0").at(&format!("{}/a", server.url()), &bytes));
     let (stop, executor, begun) = (Shutdown::new(), host.executor.clone(), host.task(&document));
     let stopped = stop.clone();
-    let going = task::spawn("task", async move { executor.carry_out(&begun, |_| {}, &stopped).await });
+    let going = task::spawn("task", async move { executor.carry_out(&begun, |_, _| {}, &stopped).await });
     let parts = host.path().join("root/.archives");
     until("a part is there", || {
         let lengths = std::fs::read_dir(&parts).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());

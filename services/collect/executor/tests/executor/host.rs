@@ -41,7 +41,7 @@ pub(crate) fn config(root: &Path) -> Config {
 pub(crate) struct Host {
     pub(crate) folder: TempDir,
     pub(crate) executor: Executor,
-    told: Mutex<Vec<&'static str>>,
+    told: Mutex<Vec<String>>,
 }
 
 impl Host {
@@ -91,12 +91,15 @@ impl Host {
     }
 
     pub(crate) async fn carry_out(&self, document: &Document) -> Outcome {
-        let told = |step: Step| self.told.lock().unwrap_or_else(PoisonError::into_inner).push(step.as_str());
+        let told = |step: Step, why: Option<&str>| {
+            let line = why.map_or_else(|| step.to_string(), |why| format!("{step}: {why}"));
+            self.told.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        };
         self.executor.carry_out(&self.task(document), told, &Shutdown::new()).await.unwrap()
     }
 
-    /// The steps since this was asked last.
-    pub(crate) fn told(&self) -> Vec<&'static str> {
+    /// The steps since this was asked last, and why one has failed.
+    pub(crate) fn told(&self) -> Vec<String> {
         std::mem::take(&mut self.told.lock().unwrap())
     }
 }

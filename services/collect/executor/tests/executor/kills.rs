@@ -30,7 +30,7 @@ async fn agent() {
     let outcome = match executor.accept(&text, &signature, NOW_MS).unwrap() {
         Accepted::Ended(outcome) => outcome,
         Accepted::Open(task) => {
-            let told = |step: Step| {
+            let told = |step: Step, _: Option<&str>| {
                 if waits_at.as_deref() == Some(step.as_str()) {
                     std::fs::write(folder.join("waits"), "").unwrap();
                     loop {

@@ -24,7 +24,7 @@ async fn output_is_handed_out_until_it_is_shipped() {
     let waits = script(&format!("echo one; until [ -e {} ]; do sleep 0.02; done; echo two; echo three >&2", go.display()));
     let (executor, begun, stop) = (host.executor.clone(), host.task(&waits), Shutdown::new());
     let stopping = stop.clone();
-    let working = task::spawn("agent", async move { executor.carry_out(&begun, |_| {}, &stopping).await });
+    let working = task::spawn("agent", async move { executor.carry_out(&begun, |_, _| {}, &stopping).await });
     until("it prints", || next(&host.executor).is_some()).await;
     let one = next(&host.executor).unwrap();
     assert_eq!((one.step, one.offset, one.text().as_str(), one.is_last), ("script", 0, "one\n", false));
@@ -38,7 +38,7 @@ async fn output_is_handed_out_until_it_is_shipped() {
     assert_eq!((next(&executor), executor.ended_unshipped().unwrap()), (Some(one.clone()), vec![]));
     std::fs::write(&go, "").unwrap();
     let begun = executor.begun(NOW_MS).unwrap().remove(0);
-    assert_eq!(executor.carry_out(&begun, |_| {}, &Shutdown::new()).await, Some(Outcome::Succeeded));
+    assert_eq!(executor.carry_out(&begun, |_, _| {}, &Shutdown::new()).await, Some(Outcome::Succeeded));
     assert_eq!((next(&executor), executor.ended_unshipped().unwrap()), (Some(one.clone()), vec![(run(1), 1)]));
     executor.shipped(run(1), 1, &one).unwrap();
     let rest = next(&executor).unwrap();
