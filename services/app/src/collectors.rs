@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use async_trait::async_trait;
-use loki_agent::{Agent, Bell, Bells, Deploys, Ring};
+use loki_agent::{Agent, Bell, Bells, Deploys, Limits, Ring};
 use loki_domain::PublicKey;
 use loki_prober::{Fixed, Prober};
 use loki_runtime::Clock;
@@ -80,7 +80,14 @@ fn deploys(settings: &Settings, own: Option<PublicKey>) -> anyhow::Result<Option
     };
     let root = std::path::absolute(&root).with_context(|| format!("`agent.deploys` is `{}`", root.display()))?;
     let minisign = Some(settings.agent.minisign.clone()).filter(|key| !key.is_empty());
-    Ok(Some(Deploys { root, keys, minisign }))
+    let limits = Limits {
+        kept: settings.agent.releases_kept,
+        archive_bytes_max: settings.agent.archive_max.0,
+        unpacked_bytes_max: settings.agent.unpacked_max.0,
+        entries_max: settings.agent.entries_max,
+        free_bytes_min: settings.agent.free_min.0,
+    };
+    Ok(Some(Deploys { root, keys, minisign, limits }))
 }
 
 /// `own`: the API of this process, which is probed beside the domains of the tree.

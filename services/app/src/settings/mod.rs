@@ -155,6 +155,11 @@ pub(crate) struct Agent {
     pub(crate) tasks_by: TasksBy,
     pub(crate) deploys: String,
     pub(crate) minisign: String,
+    pub(crate) releases_kept: usize,
+    pub(crate) archive_max: Size,
+    pub(crate) unpacked_max: Size,
+    pub(crate) entries_max: usize,
+    pub(crate) free_min: Size,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -296,6 +301,7 @@ impl Settings {
             ("opentsdb.in_flight", self.opentsdb.in_flight, 64),
             ("telnet.connections_max", self.telnet.connections_max, 1_000_000),
             ("mysql.connections", self.mysql.connections as usize, 1_000),
+            ("agent.entries_max", self.agent.entries_max, 100_000_000),
         ] {
             need((1..=max).contains(&value), format!("`{key}` must be 1 to {max}, not {value}"));
         }
@@ -314,6 +320,14 @@ impl Settings {
             key.is_empty() || key.parse::<loki_wire::signature::Secret>().is_ok(),
             "`decider.signing_key` is `loki_` and 64 of 0-9 and a-f, as `loki admin key` makes one".to_owned(),
         );
+        let kept = self.agent.releases_kept;
+        need(
+            (2..=1_000).contains(&kept),
+            format!("`agent.releases_kept` must be 2 to 1000, not {kept}: one serves, and one is gone back to"),
+        );
+        for (key, size) in [("archive_max", self.agent.archive_max), ("unpacked_max", self.agent.unpacked_max)] {
+            need(size.0 > 0, format!("`agent.{key}` must be at least 1B: else no release is taken"));
+        }
         for key in &self.agent.task_keys {
             if let Err(why) = key.parse::<loki_domain::PublicKey>() {
                 need(false, format!("`agent.task_keys`: {why}"));
@@ -451,6 +465,11 @@ mod tests {
         assert!(open.len() == 1 && open[0].contains("telnet.open"), "{open:?}");
         assert!(load("", &[("LOKI__TELNET__LISTEN", "0.0.0.0:4242"), ("LOKI__TELNET__OPEN", "true")], &[]).is_ok());
         assert!(load("", &[("LOKI__TELNET__LISTEN", "")], &[]).is_ok());
+        let agent = load("", &[], &[]).unwrap().agent;
+        assert_eq!((agent.archive_max.0, agent.unpacked_max.0), (loki_domain::package::SIZE_MAX, 2 * loki_domain::package::SIZE_MAX));
+        let set = ["releases_kept=1", "archive_max=0B", "unpacked_max=0B", "entries_max=0"].map(|set| format!("agent.{set}"));
+        let mistakes = load("", &[], &set.each_ref().map(String::as_str)).unwrap_err().0;
+        assert!(mistakes.len() == 4 && mistakes.iter().all(|mistake| mistake.starts_with("`agent.")), "{mistakes:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use loki_domain::{NodePath, PublicKey, ServerId, ServerName};
+use loki_executor::Limits;
 use loki_runtime::Secret;
 
 use crate::error::Error;
@@ -45,6 +46,8 @@ pub struct Deploys {
     pub keys: Vec<PublicKey>,
     /// The public key of minisign; with it, archives that it has not signed are refused.
     pub minisign: Option<String>,
+    /// How much of the host releases take.
+    pub limits: Limits,
 }
 
 impl Deploys {
@@ -54,6 +57,7 @@ impl Deploys {
         let mut config = loki_executor::Config::new(&self.root, server, self.keys.clone(), api);
         config.minisign.clone_from(&self.minisign);
         config.fetch.token = token.clone();
+        config.limits = self.limits.clone();
         Ok(config)
     }
 

@@ -28,5 +28,6 @@ mod tasks;
 
 pub use config::{Config, Deploys};
 pub use error::Error;
+pub use loki_executor::Limits;
 pub use service::Agent;
 pub use tasks::{Bell, Bells, Ring};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use loki_domain::package::SIZE_MAX;
 use loki_domain::{PublicKey, ServerId};
 use loki_runtime::Secret;
 
@@ -18,6 +19,20 @@ pub struct Config {
     pub keys: Vec<PublicKey>,
     /// The public key of minisign, as its file or as the line of it that counts. With it, an archive that it has not signed is not unpacked.
     pub minisign: Option<String>,
+    pub limits: Limits,
+    /// So much of a hook's output is kept, from its beginning; a script says itself how much.
+    pub output_bytes_max: u64,
+    /// So much output of tasks that have ended stays on the host, the newest, and none for longer than 30 days.
+    pub outputs_bytes_max: u64,
+    pub fetch: Fetch,
+    /// It is there where systemd runs; a test has another place.
+    pub systemd: PathBuf,
+    pub systemctl: PathBuf,
+}
+
+/// How much of the host releases take.
+#[derive(Debug, Clone)]
+pub struct Limits {
     /// So many releases of a package stay, at least the one that serves and the one before it.
     pub kept: usize,
     pub archive_bytes_max: u64,
@@ -27,14 +42,13 @@ pub struct Config {
     pub entries_max: usize,
     /// So much of the disk stays free.
     pub free_bytes_min: u64,
-    /// So much of a hook's output is kept, from its beginning; a script says itself how much.
-    pub output_bytes_max: u64,
-    /// So much output of tasks that have ended stays on the host, the newest, and none for longer than 30 days.
-    pub outputs_bytes_max: u64,
-    pub fetch: Fetch,
-    /// It is there where systemd runs; a test has another place.
-    pub systemd: PathBuf,
-    pub systemctl: PathBuf,
+}
+
+impl Default for Limits {
+    /// Whatever can be registered is taken.
+    fn default() -> Self {
+        Self { kept: 5, archive_bytes_max: SIZE_MAX, unpacked_bytes_max: 2 * SIZE_MAX, entries_max: 200_000, free_bytes_min: 512 << 20 }
+    }
 }
 
 /// How archives are fetched.
@@ -60,11 +74,7 @@ impl Config {
             server,
             keys,
             minisign: None,
-            kept: 5,
-            archive_bytes_max: 4 << 30,
-            unpacked_bytes_max: 8 << 30,
-            entries_max: 200_000,
-            free_bytes_min: 512 << 20,
+            limits: Limits::default(),
             output_bytes_max: 1 << 20,
             outputs_bytes_max: 64 << 20,
             fetch: Fetch {
@@ -92,13 +102,13 @@ impl Config {
         if let Some(Err(why)) = self.minisign.as_deref().map(minisign::key) {
             problems.push(format!("`minisign`: {why}"));
         }
-        if self.kept < 2 {
+        if self.limits.kept < 2 {
             problems.push("`kept` must be at least 2: the release that serves and the one to go back to".to_owned());
         }
         let least = [
-            ("archive_bytes_max", self.archive_bytes_max),
-            ("unpacked_bytes_max", self.unpacked_bytes_max),
-            ("entries_max", self.entries_max as u64),
+            ("archive_bytes_max", self.limits.archive_bytes_max),
+            ("unpacked_bytes_max", self.limits.unpacked_bytes_max),
+            ("entries_max", self.limits.entries_max as u64),
             ("output_bytes_max", self.output_bytes_max),
         ];
         problems.extend(least.iter().filter(|(_, value)| *value == 0).map(|(name, _)| format!("`{name}` must be at least 1")));
@@ -136,8 +146,7 @@ mod tests {
         assert_eq!(good.problems(), Vec::<String>::new());
         let bad = Config {
             minisign: Some("RWQ".to_owned()),
-            kept: 1,
-            entries_max: 0,
+            limits: Limits { kept: 1, entries_max: 0, ..Limits::default() },
             fetch: Fetch { api: "ftp://a".to_owned(), token: Secret::new("a\nb"), connect: Duration::ZERO, ..good.fetch.clone() },
             ..Config::new("loki", ServerId::MIN, vec![], "")
         };

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 pub enum Error {
     #[error("the executor's settings: {}", .0.join("; "))]
     Config(Vec<String>),
-    #[error("the folder `{}` cannot be used: make it writable for the agent, or set `root` to another", path.display())]
+    #[error("the folder `{}` cannot be used: make it writable for the agent, or set `agent.deploys` to another", path.display())]
     Root { path: PathBuf, source: io::Error },
-    #[error("the folder `{}` belongs to another process: give each agent a `root` of its own", path.display())]
+    #[error("the folder `{}` belongs to another process: give each agent its own by `agent.deploys`", path.display())]
     RootTaken { path: PathBuf },
     #[error("no HTTP client can be made: {0}")]
     Http(String),

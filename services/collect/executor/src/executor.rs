@@ -292,7 +292,7 @@ impl Shared {
             Outcome::Failed { step, message } => {
                 if let Some(place) = &place {
                     let current = place.current().unwrap_or_default();
-                    prune::releases(place, current, course.progress.before(), self.config.kept).await;
+                    prune::releases(place, current, course.progress.before(), self.config.limits.kept).await;
                 }
                 tracing::warn!(run.id = %course.task.run, attempt = course.task.attempt, %step, message, "a task has failed");
             }

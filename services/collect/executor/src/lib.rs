@@ -41,7 +41,7 @@ mod unpack;
 mod user;
 
 pub use accept::Accepted;
-pub use config::{Config, Fetch};
+pub use config::{Config, Fetch, Limits};
 pub use error::{Error, Refused};
 pub use executor::Executor;
 pub use output::Output;

@@ -17,7 +17,7 @@ pub(crate) fn key(text: &str) -> Result<PublicKey, String> {
 pub(crate) fn check(archive: &Path, key_text: Option<&str>, signature: Option<&str>) -> Result<(), String> {
     let (key_text, signature) = match (key_text, signature) {
         (None, None) => return Ok(()),
-        (None, Some(_)) => return Err("the package is signed by minisign, and this host knows no key: set `minisign`".to_owned()),
+        (None, Some(_)) => return Err("the package is signed by minisign, and this host knows no key: set `agent.minisign`".to_owned()),
         (Some(_), None) => return Err("this host takes only packages that are signed by minisign, and this one is not".to_owned()),
         (Some(key_text), Some(signature)) => (key_text, signature),
     };

@@ -66,7 +66,7 @@ pub(crate) async fn carry_out(course: &mut Course<'_>, wanted: &Release) -> Resu
         new.remember()?;
     }
     course.note(Step::Prune);
-    prune::releases(&place, Some(wanted.id), before, course.shared.config.kept).await;
+    prune::releases(&place, Some(wanted.id), before, course.shared.config.limits.kept).await;
     prune::archives(&course.shared.layout, course.task.now_ms()).await;
     Ok(())
 }
@@ -110,6 +110,6 @@ pub(crate) async fn remove(course: &mut Course<'_>, name: &PackageName) -> Resul
         place.switch(None)?;
     }
     course.note(Step::Prune);
-    prune::releases(&place, None, Some(before), course.shared.config.kept).await;
+    prune::releases(&place, None, Some(before), course.shared.config.limits.kept).await;
     Ok(())
 }

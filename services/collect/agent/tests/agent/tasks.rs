@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use loki_agent::{Config, Deploys};
+use loki_agent::{Config, Deploys, Limits};
 use loki_domain::{PackageId, RunId};
 use loki_runtime::Clock;
 use loki_wire::digest::{sha256, to_hex};
@@ -34,7 +34,7 @@ pub(crate) fn give(stub: &Stub, document: &Document, by: &Secret) {
 }
 
 pub(crate) fn with_tasks(config: Config, folder: &Path) -> Config {
-    let deploys = Deploys { root: folder.join("deploys"), keys: vec![secret().public()], minisign: None };
+    let deploys = Deploys { root: folder.join("deploys"), keys: vec![secret().public()], minisign: None, limits: Limits::default() };
     Config { deploys: Some(deploys), refresh: Duration::from_secs(300), ..config }
 }
 

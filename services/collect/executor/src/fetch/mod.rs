@@ -67,14 +67,18 @@ pub(crate) async fn fetch(course: &Course<'_>, wanted: &Release) -> Result<PathB
 
 /// Before anything is done.
 fn check_room(config: &Config, wanted: &Release, there: u64) -> Result<(), Halt> {
-    if wanted.size > config.archive_bytes_max {
-        let (size, most) = (wanted.size, config.archive_bytes_max);
-        return Err(Halt::failed(format!("the archive has {size} bytes, this host takes {most} at most: see `archive_bytes_max`")));
+    if wanted.size > config.limits.archive_bytes_max {
+        let (size, most) = (wanted.size, config.limits.archive_bytes_max);
+        return Err(Halt::failed(format!("the archive has {size} bytes, this host takes {most} at most: see `agent.archive_max`")));
     }
     let free = free_bytes(&config.root)?;
-    let need = wanted.size.saturating_mul(ROOM).saturating_sub(there).saturating_add(config.free_bytes_min);
+    let need = wanted.size.saturating_mul(ROOM).saturating_sub(there).saturating_add(config.limits.free_bytes_min);
     if free < need {
-        return Err(Halt::failed(format!("the disk has {} MiB free, the package needs {} MiB", free >> 20, need >> 20)));
+        return Err(Halt::failed(format!(
+            "the disk has {} MiB free, the package needs {} MiB: see `agent.free_min`",
+            free >> 20,
+            need >> 20
+        )));
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tar::{Entry, EntryType};
 
-use super::{Cleared, Limits};
+use super::Cleared;
+use crate::config::Limits;
 use crate::fetch::free_bytes;
 
 /// How many bytes are written between two looks at the disk.
@@ -113,7 +114,9 @@ impl<'a> Unpacking<'a> {
     fn one_more(&mut self) -> io::Result<()> {
         self.entries += 1;
         match self.entries > self.limits.entries_max {
-            true => Err(io::Error::other(format!("the archive has more than {} entries: see `entries_max`", self.limits.entries_max))),
+            true => {
+                Err(io::Error::other(format!("the archive has more than {} entries: see `agent.entries_max`", self.limits.entries_max)))
+            }
             false => Ok(()),
         }
     }
@@ -122,14 +125,18 @@ impl<'a> Unpacking<'a> {
         self.look()?;
         self.bytes += read;
         self.unlooked += read;
-        if self.bytes > self.limits.bytes_max {
-            return Err(format!("the archive holds more than {} bytes: see `unpacked_bytes_max`", self.limits.bytes_max));
+        if self.bytes > self.limits.unpacked_bytes_max {
+            return Err(format!("the archive holds more than {} bytes: see `agent.unpacked_max`", self.limits.unpacked_bytes_max));
         }
         if self.unlooked >= LOOK_BYTES {
             self.unlooked = 0;
             let free = free_bytes(self.folder).map_err(|error| error.to_string())?;
             if free < self.limits.free_bytes_min {
-                return Err(format!("the disk is full: {} MiB are free, {} MiB stay so", free >> 20, self.limits.free_bytes_min >> 20));
+                return Err(format!(
+                    "the disk is full: {} MiB are free, {} MiB stay so: see `agent.free_min`",
+                    free >> 20,
+                    self.limits.free_bytes_min >> 20
+                ));
             }
         }
         Ok(())

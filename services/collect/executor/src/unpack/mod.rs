@@ -22,6 +22,7 @@ use loki_runtime::task;
 
 use self::budget::Budget;
 use self::entry::Unpacking;
+use crate::config::Limits;
 use crate::course::{Course, Halt};
 use crate::durable;
 use crate::layout::Place;
@@ -32,14 +33,6 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// What a file of tar has at its 257th byte.
 const TAR: &[u8] = b"ustar";
 
-/// How much a release may be.
-#[derive(Debug, Clone)]
-pub(crate) struct Limits {
-    pub(crate) bytes_max: u64,
-    pub(crate) entries_max: usize,
-    pub(crate) free_bytes_min: u64,
-}
-
 /// What was left out of a release.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cleared {
@@ -49,8 +42,7 @@ pub(crate) struct Cleared {
 
 /// Unpacks beside the releases, and puts the release among them when it is whole.
 pub(crate) async fn unpack(course: &Course<'_>, place: &Place, wanted: &Release, archive: PathBuf, owner: Option<Id>) -> Result<(), Halt> {
-    let config = &course.shared.config;
-    let limits = Limits { bytes_max: config.unpacked_bytes_max, entries_max: config.entries_max, free_bytes_min: config.free_bytes_min };
+    let limits = course.shared.config.limits.clone();
     let (new, release) = (place.unpacking(wanted.id), place.release(wanted.id));
     let ended = Arc::new(AtomicBool::new(false));
     let working = {

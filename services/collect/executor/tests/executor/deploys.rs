@@ -161,7 +161,7 @@ async fn a_release_has_to_stay_good() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_releases_go() {
-    let host = Host::with(|config| config.kept = 2);
+    let host = Host::with(|config| config.limits.kept = 2);
     for (number, version) in (1..).zip(["1", "2", "3", "4"]) {
         assert_eq!(host.carry_out(&document(number, 1, Package::new(version).wanted(&host))).await, Outcome::Succeeded);
     }

@@ -84,11 +84,11 @@ async fn a_store_of_ones_own_is_shown_the_token_and_no_other_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_there_is_no_room_or_no_way_for_is_told_before_anything_is_done() {
     let bytes = archive();
-    let full = Host::with(|config| config.free_bytes_min = u64::MAX / 2);
+    let full = Host::with(|config| config.limits.free_bytes_min = u64::MAX / 2);
     let no_room = full.carry_out(&document(1, 1, Package::new("1.0").wanted(&full))).await;
-    assert!(failure(&no_room).1.starts_with("the disk has "), "{no_room:?}");
-    let small = Host::with(|config| config.archive_bytes_max = 10);
-    assert!(failure(&small.carry_out(&document(1, 1, Package::new("1.0").wanted(&small))).await).1.contains("archive_bytes_max"));
+    assert!(failure(&no_room).1.starts_with("the disk has ") && failure(&no_room).1.ends_with("see `agent.free_min`"), "{no_room:?}");
+    let small = Host::with(|config| config.limits.archive_bytes_max = 10);
+    assert!(failure(&small.carry_out(&document(1, 1, Package::new("1.0").wanted(&small))).await).1.ends_with(": see `agent.archive_max`"));
     let host = Host::new();
     let missing = host.carry_out(&document(2, 1, Package::new("1.0").at("file:///no/such/file", &bytes))).await;
     assert!(failure(&missing).1.contains("cannot be copied"), "{missing:?}");
@@ -120,7 +120,7 @@ async fn an_archive_that_minisign_has_not_signed_is_not_unpacked() {
     assert_eq!(failure(&right), (Step::Unpack, "the archive is neither tar nor tar.gz"));
     let without = Host::new();
     let keyless = without.carry_out(&document(1, 1, signed(Package::new("1.0").wanted(&without)))).await;
-    assert!(failure(&keyless).1.contains("set `minisign`"), "{keyless:?}");
+    assert!(failure(&keyless).1.contains("set `agent.minisign`"), "{keyless:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,7 @@ pub(crate) fn run(number: u8) -> RunId {
 /// Quick where the default is for the world outside.
 pub(crate) fn config(root: &Path) -> Config {
     let mut config = Config::new(root, ServerId::MIN, vec![secret().public()], "http://127.0.0.1:1");
-    config.free_bytes_min = 1 << 20;
+    config.limits.free_bytes_min = 1 << 20;
     config.fetch.stall = Duration::from_millis(1_500);
     config.fetch.pause = Duration::from_millis(5);
     // neither is there, unless a test makes it

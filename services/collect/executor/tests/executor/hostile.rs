@@ -18,8 +18,8 @@ async fn unpacked(host: &Host, number: u8, bytes: &[u8]) -> Outcome {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_belong_into_a_release_is_refused() {
     let host = Host::with(|config| {
-        config.unpacked_bytes_max = 1 << 20;
-        config.entries_max = 20;
+        config.limits.unpacked_bytes_max = 1 << 20;
+        config.limits.entries_max = 20;
     });
     let many = (0..21).fold(Archive::new(), |archive, number| archive.file(&number.to_string(), b""));
     let zeros = vec![0; 2 << 20];
@@ -41,9 +41,9 @@ async fn what_does_not_belong_into_a_release_is_refused() {
         ("character device", ok().kind("l", EntryType::Char), "device"),
         ("pipe", ok().kind("l", EntryType::Fifo), "pipe"),
         ("unknown kind", ok().kind("l", EntryType::new(b'Z')), "kind 'Z'"),
-        ("too many", many, "more than 20 entries"),
-        ("too deep", ok().file(&"d/".repeat(21), b""), "more than 20 entries"),
-        ("bomb", ok().file("zeros", &zeros), "more than 1048576 bytes"),
+        ("too many", many, "more than 20 entries: see `agent.entries_max`"),
+        ("too deep", ok().file(&"d/".repeat(21), b""), "more than 20 entries: see `agent.entries_max`"),
+        ("bomb", ok().file("zeros", &zeros), "more than 1048576 bytes: see `agent.unpacked_max`"),
         ("long name", ok().long_name(3 << 20), "more than a mebibyte"),
     ];
     for (number, (name, archive, said)) in (1..).zip(cases) {
