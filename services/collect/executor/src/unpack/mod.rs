@@ -125,3 +125,30 @@ fn link_shared(folder: &Path) -> io::Result<()> {
         found => found.map(|_| ()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_gets_too_full_ends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        let mut archive = tar::Builder::new(File::create(&path).unwrap());
+        let mut header = tar::Header::new_ustar();
+        header.set_size(32 << 20);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive.append_data(&mut header, "zeros", io::repeat(0).take(32 << 20)).unwrap();
+        archive.into_inner().unwrap();
+        let unpacked = |name: &str, free_bytes_min| {
+            let limits = Limits { free_bytes_min, ..Limits::default() };
+            into_folder(&path, &folder.path().join(name), &limits, &AtomicBool::new(false))
+        };
+        assert_eq!(unpacked("enough", 0), Ok(Cleared::default()));
+        // more than any disk has
+        let full = unpacked("full", u64::MAX).unwrap_err();
+        assert!(full.starts_with("the disk is full: ") && full.ends_with("see `agent.free_min`"), "{full}");
+        assert!(folder.path().join("full/zeros").metadata().unwrap().len() < 32 << 20, "it is not found out at the end only");
+    }
+}

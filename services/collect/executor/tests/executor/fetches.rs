@@ -24,11 +24,17 @@ fn changed(wanted: Wanted, change: impl FnOnce(&mut loki_wire::task::Release)) -
     }
 }
 
-/// What became of it, and from which byte each request asked.
+/// What became of it, and from which byte each request asked. What served before does so until it is fetched as a whole.
 async fn fetched(answers: impl IntoIterator<Item = Answer>) -> (Outcome, Vec<usize>) {
     let (host, bytes) = (Host::new(), archive());
+    assert_eq!(host.carry_out(&document(200, 1, Package::new("0.9").wanted(&host))).await, Outcome::Succeeded);
+    let log = host.log();
     let server = Server::begin(&bytes, answers).await;
     let outcome = host.carry_out(&document(1, 1, Package::new("1.0").at(&format!("{}/a.tar", server.url()), &bytes))).await;
+    match outcome {
+        Outcome::Succeeded => assert_eq!(host.serves().as_deref(), Some("1.0")),
+        Outcome::Failed { .. } => assert_eq!((host.serves().as_deref(), host.log()), (Some("0.9"), log)),
+    }
     (outcome, server.asked().into_iter().map(|(_, from, _)| from).collect())
 }
 

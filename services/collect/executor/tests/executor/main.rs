@@ -4,6 +4,7 @@ mod archive;
 mod deploys;
 mod documents;
 mod fetches;
+mod health;
 mod hooks;
 mod host;
 mod hostile;
