@@ -142,18 +142,19 @@ fn open_attempt(layout: &Layout, run: RunId, attempt: u32, at: &Task) -> io::Res
 pub(crate) fn each<T>(layout: &Layout, read: impl Fn(RunId, u32, &Path) -> io::Result<Option<T>>) -> io::Result<Vec<T>> {
     let mut found = Vec::new();
     for run in runs(layout)? {
-        for attempt in attempts(&layout.run(run))? {
-            match read(run, attempt, &layout.attempt(run, attempt)) {
-                Ok(read) => found.extend(read),
-                Err(error) => unreadable(run, attempt, &error),
-            }
+        let path = layout.run(run);
+        for attempt in attempts(&path).unwrap_or_else(|error| unreadable(&path, &error)) {
+            let path = layout.attempt(run, attempt);
+            found.extend(read(run, attempt, &path).unwrap_or_else(|error| unreadable(&path, &error)));
         }
     }
     Ok(found)
 }
 
-pub(crate) fn unreadable(run: RunId, attempt: u32, error: &io::Error) {
-    tracing::warn!(run.id = %run, attempt, %error, "what is known of an attempt cannot be read, and it is left out");
+/// Tells of a run or an attempt of which nothing is known then.
+pub(crate) fn unreadable<T: Default>(path: &Path, error: &io::Error) -> T {
+    tracing::warn!(path = %path.display(), %error, "what is known of a task cannot be read, and is left out");
+    T::default()
 }
 
 /// All tasks that have begun and not ended.

@@ -126,13 +126,13 @@ struct Kept {
 
 /// Removes a run that ended long ago; of another that has ended, gives the output.
 fn keep_or_remove(layout: &Layout, run: RunId, now_ms: i64) -> io::Result<Vec<Kept>> {
-    let mut last_ms = Some(i64::MIN);
+    let numbers = journal::attempts(&layout.run(run))?;
+    // the first attempt is about to be there
+    let mut last_ms = Some(if numbers.is_empty() { written_ms(&layout.run(run))? } else { i64::MIN });
     let mut shipped = BTreeSet::new();
-    for number in journal::attempts(&layout.run(run))? {
-        let (ended_ms, is_shipped) = look(&layout.attempt(run, number)).unwrap_or_else(|error| {
-            journal::unreadable(run, number, &error);
-            (None, false)
-        });
+    for number in numbers {
+        let attempt = layout.attempt(run, number);
+        let (ended_ms, is_shipped): (Option<i64>, bool) = look(&attempt).unwrap_or_else(|error| journal::unreadable(&attempt, &error));
         shipped.extend(is_shipped.then_some(number));
         last_ms = last_ms.zip(ended_ms).map(|(last_ms, ended_ms)| last_ms.max(ended_ms));
     }
@@ -146,22 +146,23 @@ fn keep_or_remove(layout: &Layout, run: RunId, now_ms: i64) -> io::Result<Vec<Ke
     Ok(output::of(layout, run)?.into_iter().map(kept).collect())
 }
 
-/// Removes what a script that has ended has left, where that could not be done at once. When an attempt has ended, or ends at the latest where it has not begun; and whether its output is shipped.
+/// When an attempt has ended, or ends at the latest where it has not begun; and whether its output is shipped. What a script has left that could not
+/// be removed at once is removed.
 fn look(attempt: &Path) -> io::Result<(Option<i64>, bool)> {
-    let ended_ms = match (Progress::read(attempt)?, journal::document(attempt)?) {
-        (Some(progress), _) => {
-            let ended_ms = progress.ended.map(|ended| ended.at_ms);
-            if ended_ms.is_some()
-                && let Err(error) = durable::remove_folder(&attempt.join("scratch"))
-            {
+    let ended_ms = match Progress::read(attempt)? {
+        Some(Progress { ended: Some(ended), .. }) => {
+            if let Err(error) = durable::remove_folder(&attempt.join("scratch")) {
                 tracing::debug!(path = %attempt.display(), %error, "what a script has left could not be removed yet");
             }
-            ended_ms
+            Some(ended.at_ms)
         }
-        // it may begin until then
-        (None, Some(document)) => Some(document.expires_ms),
-        // its document is about to be written
-        (None, None) => Some(written_ms(attempt)?),
+        Some(_) => None,
+        None => match journal::document(attempt)? {
+            // it may begin until then
+            Some(document) => Some(document.expires_ms),
+            // its document is about to be written
+            None => Some(written_ms(attempt)?),
+        },
     };
     Ok((ended_ms, ship::is_done(attempt)?))
 }
@@ -217,6 +218,7 @@ mod tests {
         std::fs::write(torn.join("progress.json"), "{").unwrap();
         // one of a document that is about to be written stays, one of long ago goes
         let (young, old) = (layout.make_attempt(run(5), 1).unwrap(), layout.make_attempt(run(6), 1).unwrap());
+        std::fs::create_dir(layout.run(run(7))).unwrap();
         let set = |path: &Path, at_ms: i64| {
             let at = UNIX_EPOCH + std::time::Duration::from_millis(at_ms.unsigned_abs());
             std::fs::File::open(path).unwrap().set_modified(at).unwrap();
@@ -230,7 +232,7 @@ mod tests {
             Progress { ended, ..Progress::default() }.write(&attempt).unwrap();
         }
         remove_outputs(&layout, 150, TASK_MS + 1);
-        assert_eq!([&torn, &young, &old].map(|path| path.exists()), [true, true, false]);
+        assert_eq!([&torn, &young, &old, &layout.run(run(7))].map(|path| path.exists()), [true, true, false, true]);
         assert!(!layout.run(run(1)).exists(), "it ended long ago");
         assert!(output::of(&layout, run(2)).unwrap().is_empty() && layout.attempt(run(2), 1).join("progress.json").exists());
         assert_eq!(output::of(&layout, run(3)).unwrap().len(), 1);

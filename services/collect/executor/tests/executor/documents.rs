@@ -134,6 +134,7 @@ async fn what_cannot_be_read_keeps_no_other_from_anything() {
         let progress = r#"{"begun_ms":1,"at":"script","before":null,"is_there":false,"back":null,"ended":null}"#;
         std::fs::write(attempt.join("progress.json"), if number == 1 { "{" } else { progress }).unwrap();
     }
+    std::fs::write(root.join(".tasks").join(run(9).to_string()), "no folder").unwrap();
     assert_eq!(host.executor.begun(NOW_MS).unwrap().iter().map(|task| task.run).collect::<Vec<_>>(), [run(2)]);
     assert_eq!(host.carry_out(&script(3)).await, Outcome::Succeeded);
     assert_eq!(host.executor.ended_unshipped().unwrap(), [(run(3), 1)]);
