@@ -39,8 +39,8 @@ pub(crate) struct Shared {
     /// Of packages, and of runs of scripts.
     tasks: Locks,
     pub(crate) archives: Locks,
-    /// Only what has begun is carried out.
-    begins_no_more: AtomicBool,
+    /// Whether tasks begin, or only what has begun is carried out.
+    begins: AtomicBool,
     /// Holds the lock.
     _lock: File,
 }
@@ -63,8 +63,8 @@ impl Executor {
         }
         durable::write_json(&Layout::server(&config.root), &config.server.to_string()).map_err(failed)?;
         let client = Client::new(&config.fetch).map_err(Error::Http)?;
-        let (tasks, archives, begins_no_more) = (Locks::default(), Locks::default(), AtomicBool::new(false));
-        Ok(Self(Arc::new(Shared { config, layout, client, tasks, archives, begins_no_more, _lock: lock })))
+        let (tasks, archives, begins) = (Locks::default(), Locks::default(), AtomicBool::new(true));
+        Ok(Self(Arc::new(Shared { config, layout, client, tasks, archives, begins, _lock: lock })))
     }
 
     /// The server for which this root was opened last; `None` when it never was, or that cannot be read any more.
@@ -106,16 +106,16 @@ impl Executor {
     }
 
     /// Carries a task out, or goes on with it; `told` hears of each step when it begins, of one that is gone on with once more, and of one that has
-    /// failed with the reason, as it fits a report, before the host goes back, which may take as long again. `None` when shutdown came first, or it was not to begin
-    /// any more. It is ended by `stop`, not by dropping it, which leaves what it was unpacking to itself.
+    /// failed with the reason, as it fits a report, before the host goes back, which may take as long again. `None` when shutdown came first, or it
+    /// was not to begin any more. It is ended by `stop`, not by dropping it, which leaves what it was unpacking to itself.
     pub async fn carry_out(&self, task: &Task, told: impl Fn(Step, Option<&str>) + Send + Sync, stop: &Shutdown) -> Option<Outcome> {
         // boxed: all of a task's steps are in it
         Box::pin(self.0.carry_out(task, &told, stop)).await
     }
 
-    /// Tasks that have not begun are left where they are, also such as wait: this host is not their server any more.
-    pub fn begin_no_more(&self) {
-        self.0.begins_no_more.store(true, Ordering::Relaxed);
+    /// Whether tasks begin. Else what has begun goes on, and what waits is left where it is: another server has this host's name.
+    pub fn let_begin(&self, whether: bool) {
+        self.0.begins.store(whether, Ordering::Relaxed);
     }
 
     /// The kept output of a run's steps.
@@ -199,7 +199,7 @@ impl Shared {
         if let Some(progress) = Progress::read(&folder)? {
             return Ok(progress.outcome().cloned().map_or(Begun::Open(progress), Begun::Ended));
         }
-        if self.begins_no_more.load(Ordering::Relaxed) {
+        if !self.begins.load(Ordering::Relaxed) {
             return Err(Halt::Shutdown);
         }
         let place = task.package().map(|name| self.layout.package(name));

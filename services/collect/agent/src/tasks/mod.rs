@@ -252,10 +252,14 @@ impl Tasks {
     /// Whether all of it could be taken: else it is asked for again.
     async fn take(&mut self, got: Got, shutdown: &Shutdown) -> Result<bool, Error> {
         let executor = match &self.executor {
-            Some(executor) if executor.server().to_string() == got.server => executor.clone(),
+            Some(executor) if executor.server().to_string() == got.server => {
+                // the name may have been another's for a while
+                executor.let_begin(true);
+                executor.clone()
+            }
             // another server has this name: what was begun for the other ends first
             Some(executor) if !self.working.is_empty() => {
-                executor.begin_no_more();
+                executor.let_begin(false);
                 self.forget_server();
                 return Ok(false);
             }

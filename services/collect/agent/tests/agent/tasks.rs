@@ -245,6 +245,28 @@ async fn who_has_the_name_is_asked_again_and_again() {
     assert_eq!(std::fs::read_to_string(folder.path().join("deploys/.server")).unwrap(), format!("\"{ANEW}\""));
 }
 
+/// As when a server is renamed by mistake: what waited is not lost.
+#[tokio::test]
+async fn a_name_that_comes_back_has_its_tasks() {
+    let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
+    let (begun, gate, counter) = (folder.path().join("begun"), folder.path().join("gate"), folder.path().join("counter"));
+    let (address, _) = stub.listen(free_address()).await;
+    let refresh = Duration::from_millis(50);
+    let agent = start(Config { refresh, ..with_tasks(config(address, &folder.path().join("spool")), folder.path()) });
+    let until_gate = format!("echo begun >>{}; until [ -e {} ]; do sleep 0.02; done", begun.display(), gate.display());
+    give(&stub, &script(RunId::MIN, &until_gate), &secret());
+    until("it has begun", || lines(&begun) == 1).await;
+    stub.seen().server = Some(ANEW);
+    let asked = stub.seen().asked_tasks.len();
+    until("it is asked by name", || stub.seen().asked_tasks[asked..].iter().filter(|asked| asked.starts_with("web01?")).count() > 1).await;
+    stub.seen().server = None;
+    give(&stub, &script(RunId::MAX, &counts(&counter)), &secret());
+    until("it is told beside the one that goes on", || a_success_is_told(&stub)).await;
+    std::fs::write(&gate, "").unwrap();
+    agent.stop().await;
+    assert_eq!((lines(&begun), lines(&counter)), (1, 1));
+}
+
 #[tokio::test]
 async fn what_the_journal_could_not_take_is_handed_in_again() {
     let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
