@@ -47,7 +47,7 @@ const drawTasks = part("tasks", async () => {
   const run = shownRun;
   $("tasks").hidden = run === null;
   if (run === null) return;
-  const { items } = await ask(`/v1/runs/${run}/tasks?limit=${TASKS_MAX}`);
+  const { items, next } = await ask(`/v1/runs/${run}/tasks?limit=${TASKS_MAX}`);
   if (run !== shownRun) return; // another was chosen meanwhile, and is drawn next
   const body = $("tasks").tBodies[0];
   body.replaceChildren();
@@ -60,6 +60,11 @@ const drawTasks = part("tasks", async () => {
     cell(row, task.step || "");
     cell(row, String(task.attempt));
     cell(row, task.message, "bad");
+  }
+  if (next) {
+    const more = body.insertRow().insertCell();
+    more.colSpan = 6;
+    more.textContent = `More servers than these ${TASKS_MAX} were told: loki deploy watch ${run} tells of all that fail.`;
   }
 });
 
