@@ -9,6 +9,8 @@ mod start;
 mod state;
 mod watch;
 
+use loki_domain::RunState;
+
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
 
@@ -20,7 +22,9 @@ Examples:
   loki deploy log 7rvn000000000001 web01.example.com -f
   loki deploy rollback 7rvn000000000001 --fast
 
-With `--wait` the exit code is that of the run: 0 when it has succeeded, 1 when it has not or waits for somebody, 124 when it goes on after that time.";
+With `--wait` the exit code is that of the run: 0 when it has succeeded, or has become what was asked for (`pause`: paused, `stop`: cancelled, \
+`rollback`: rolled back); 1 when it has ended otherwise, or is paused or not approved and so waits for somebody; 124 when it goes on after that time, \
+or without being watched any longer.";
 
 /// Deploy packages and run scripts, batch by batch
 #[derive(Debug, clap::Args)]
@@ -59,11 +63,11 @@ impl Options {
             Action::Watch(options) => options.run(session).await,
             Action::List(options) => options.run(session).await,
             Action::Log(options) => options.run(session).await,
-            Action::Approve(options) => options.run("run.approve", session).await,
-            Action::Pause(options) => options.run("run.pause", session).await,
-            Action::Resume(options) => options.run("run.resume", session).await,
-            Action::Stop(options) => options.run("run.stop", session).await,
-            Action::Retry(options) => options.run("run.retry", session).await,
+            Action::Approve(options) => options.run("run.approve", None, session).await,
+            Action::Pause(options) => options.run("run.pause", Some(RunState::Paused), session).await,
+            Action::Resume(options) => options.run("run.resume", None, session).await,
+            Action::Stop(options) => options.run("run.stop", Some(RunState::Cancelled), session).await,
+            Action::Retry(options) => options.run("run.retry", None, session).await,
             Action::Rollback(options) => options.run(session).await,
         }
     }

@@ -1,8 +1,9 @@
 //! `loki deploy pause` and what else can be done with a run that has begun.
 
-use serde_json::json;
+use loki_domain::RunState;
+use serde_json::{Value, json};
 
-use super::watch::{Patience, watch};
+use super::watch::{Patience, Watched, watch};
 use crate::duration::Time;
 use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
@@ -32,24 +33,27 @@ pub(super) struct Rollback {
 pub(super) const OUTCOME: Time = Time(std::time::Duration::from_secs(30));
 
 impl Options {
-    pub(super) async fn run(self, kind: &str, session: &mut Session) -> Result<Exit, Failure> {
+    /// `wanted`: what the run becomes when it does as it is told; with `None` it goes on, and its end is waited for.
+    pub(super) async fn run(self, kind: &str, wanted: Option<RunState>, session: &mut Session) -> Result<Exit, Failure> {
         let data = json!({ "run": self.run });
-        self.send(kind, data, session).await
+        self.send(kind, data, wanted, session).await
     }
 
-    async fn send(self, kind: &str, data: serde_json::Value, session: &mut Session) -> Result<Exit, Failure> {
+    async fn send(self, kind: &str, data: Value, wanted: Option<RunState>, session: &mut Session) -> Result<Exit, Failure> {
         let outcome = ask(&session.client, None, self.id, kind, &data, OUTCOME.0).await?;
         let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
-        if !outcome.is_accepted() || !self.patience.waits() {
-            return Ok(exit);
+        match self.patience.limit() {
+            Some(limit) if outcome.is_accepted() => {
+                watch(session, Watched { run: &self.run, after: outcome.after.as_deref(), wanted, limit }).await
+            }
+            _ => Ok(exit),
         }
-        watch(session, &self.run, outcome.after.as_deref(), self.patience).await
     }
 }
 
 impl Rollback {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let data = json!({ "run": self.options.run, "fast": self.fast });
-        self.options.send("run.roll_back", data, session).await
+        self.options.send("run.roll_back", data, Some(RunState::RolledBack), session).await
     }
 }

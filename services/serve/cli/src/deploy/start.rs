@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::operate::OUTCOME;
 use super::settings::Settings;
-use super::watch::{Patience, watch};
+use super::watch::{Patience, Watched, watch};
 use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
@@ -50,11 +50,11 @@ impl Options {
         if !session.out.is_json() {
             session.out.line(format_args!("run {run}"))?;
         }
-        if !self.patience.waits() {
+        let Some(limit) = self.patience.limit() else {
             session.out.note(format_args!("`loki deploy watch {run}` shows how far it is"));
             return Ok(Exit::Ok);
-        }
-        watch(session, &run, outcome.after.as_deref(), self.patience).await
+        };
+        watch(session, Watched { run: &run, after: outcome.after.as_deref(), wanted: None, limit }).await
     }
 }
 

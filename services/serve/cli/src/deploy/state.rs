@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use loki_domain::RunState;
 use loki_wire::fact::v1::deploy::{Job, Package, Run, Task};
 use serde::{Deserialize, Serialize};
 
@@ -80,12 +81,13 @@ pub(super) fn is_ended(state: &str) -> bool {
 }
 
 impl Detail {
-    /// Whoever waits for the run has waited enough: it has ended, or it waits for somebody.
-    pub(super) fn exit(&self) -> Option<Exit> {
-        match self.run.state.as_str() {
-            "succeeded" => Some(Exit::Ok),
-            state if is_ended(state) || state == "paused" => Some(Exit::Failed),
-            _ => None,
+    /// Whoever waits for the run has waited enough: it has ended, or it waits for somebody. `wanted`: what was asked of it, instead of success.
+    pub(super) fn exit(&self, wanted: Option<RunState>) -> Option<Exit> {
+        let state = self.run.state.as_str();
+        let is_good = state == "succeeded" || wanted.is_some_and(|wanted| wanted.as_str() == state);
+        match is_good {
+            true => Some(Exit::Ok),
+            false => (is_ended(state) || matches!(state, "paused" | "awaiting_approval")).then_some(Exit::Failed),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use loki_domain::RunState;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Shutdown, task};
 
@@ -36,29 +37,40 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn waits(self) -> bool {
-        self.wait.is_some()
+    /// How long, if at all.
+    pub(super) fn limit(self) -> Option<Duration> {
+        self.wait.map(|wait| wait.0)
     }
 }
 
 impl Options {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
-        watch(session, &self.run, None, Patience { wait: Some(self.wait) }).await
+        let watched = Watched { run: &self.run, after: None, wanted: None, limit: self.wait.0 };
+        watch(session, watched).await
     }
 }
 
+/// A run that is waited for.
+pub(super) struct Watched<'w> {
+    pub(super) run: &'w str,
+    /// The fact from which on it is as it was asked for: what was before is no end.
+    pub(super) after: Option<&'w str>,
+    /// What it was asked to become, instead of a success.
+    pub(super) wanted: Option<RunState>,
+    pub(super) limit: Duration,
+}
+
 /// Tells what changes, a line each, and ends with the run. Interrupted it says how to come back: the run goes on.
-pub(super) async fn watch(session: &mut Session, run: &str, after: Option<&str>, patience: Patience) -> Result<Exit, Failure> {
+pub(super) async fn watch(session: &mut Session, watched: Watched<'_>) -> Result<Exit, Failure> {
+    let Watched { run, mut after, wanted, limit } = watched;
     let interrupted = Shutdown::new();
     interrupted.on_signals().map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
-    let limit = patience.wait.map_or(Duration::MAX, |wait| wait.0);
     let (watch, mut told) = (Stopwatch::start(), Followed::default());
-    let mut after = after;
     loop {
         let Some(detail) = interrupted.unless(state::read(&session.client, run, after.take())).await else { break };
         let detail = detail?;
         told.tell(session, &detail).await?;
-        if let Some(exit) = detail.exit() {
+        if let Some(exit) = detail.exit(wanted) {
             return told.end(session, &detail, exit);
         }
         if watch.elapsed() > limit {

@@ -74,6 +74,27 @@ async fn a_run_that_waits_for_somebody_ends_the_wait() {
     assert_eq!((&sent["type"], &sent["data"]["fast"]), (&json!("run.roll_back"), &json!(true)));
 }
 
+/// Each of these is what its command asks for, and a failure to every other one.
+#[tokio::test]
+async fn what_was_asked_for_is_no_failure() {
+    let ends = [("pause", "paused"), ("stop", "cancelled"), ("rollback", "rolled_back")];
+    for (verb, _) in ends.into_iter().chain([("resume", ""), ("approve", "")]) {
+        for state in ["paused", "cancelled", "rolled_back", "awaiting_approval", "failed"] {
+            let api = Scripted::new([
+                (POST, vec![accepted(&["run/0000000000000007"])]),
+                (RUN, vec![run(state, 0, None, &json!({}))]),
+                (TASKS, vec![told(&[])]),
+            ])
+            .await;
+            let ran = loki(&api.api, &["deploy", verb, "0000000000000007", "--wait"]).await;
+            let expected = if ends.contains(&(verb, state)) { Exit::Ok } else { Exit::Failed };
+            assert_eq!(ran.exit, expected, "{verb} and {state}: {}{}", ran.out, ran.err);
+            // what the run was before the command is not taken for its end
+            assert!(api.lines()[1].ends_with("?after=f9"), "{:?}", api.lines());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_goes_on_is_said_how_to_come_back_to() {
     let api = Scripted::new([(RUN, vec![run("running", 1, None, &json!({}))]), (TASKS, vec![told(&[])])]).await;
