@@ -40,6 +40,8 @@ impl Options {
     }
 
     async fn send(self, kind: &str, data: Value, wanted: Option<RunState>, session: &mut Session) -> Result<Exit, Failure> {
+        // the command is carried out whether somebody reads of it or not
+        session.out.outlive_reader();
         let outcome = ask(&session.client, None, self.id, kind, &data, OUTCOME.0).await?;
         let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
         match self.patience.limit() {

@@ -41,6 +41,8 @@ pub(super) struct Options {
 impl Options {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let data = json!({ "node": self.node.to_string(), "template": self.template.as_str(), "settings": self.settings.json()? });
+        // the command is carried out whether somebody reads of it or not
+        session.out.outlive_reader();
         let outcome = ask(&session.client, None, self.id, "run.start", &data, OUTCOME.0).await?;
         let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
         if !outcome.is_accepted() {

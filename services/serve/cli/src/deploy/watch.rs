@@ -63,6 +63,7 @@ pub(super) struct Watched<'w> {
 /// Tells what changes, a line each, and ends with the run. Interrupted it says how to come back: the run goes on.
 pub(super) async fn watch(session: &mut Session, watched: Watched<'_>) -> Result<Exit, Failure> {
     let Watched { run, mut after, wanted, limit } = watched;
+    session.out.outlive_reader();
     let interrupted = Shutdown::new();
     interrupted.on_signals().map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
     let (watch, mut told) = (Stopwatch::start(), Followed::default());

@@ -29,6 +29,8 @@ pub struct Output {
     asks: bool,
     /// Standard error is a terminal.
     draws: bool,
+    /// The command goes on when nobody reads its results any more.
+    outlives_reader: bool,
     results: Box<dyn Write + Send>,
     notes: Box<dyn Write + Send>,
     answers: Box<dyn BufRead + Send>,
@@ -42,6 +44,7 @@ impl Output {
             quiet,
             asks: io::stdin().is_terminal() && io::stderr().is_terminal(),
             draws: io::stderr().is_terminal(),
+            outlives_reader: false,
             results: Box::new(io::stdout()),
             notes: Box::new(io::stderr()),
             answers: Box::new(io::BufReader::new(io::stdin())),
@@ -50,7 +53,8 @@ impl Output {
 
     /// Other streams, without a terminal.
     pub fn to(format: Format, results: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) -> Self {
-        Self { format, quiet: false, asks: false, draws: false, results, notes, answers: Box::new(io::empty()) }
+        let answers = Box::new(io::empty());
+        Self { format, quiet: false, asks: false, draws: false, outlives_reader: false, results, notes, answers }
     }
 
     /// As if somebody was there and answered so.
@@ -65,12 +69,17 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// From here on the command goes on without a reader, and silently: how it ends says more than what it tells.
+    pub(crate) fn outlive_reader(&mut self) {
+        self.outlives_reader = true;
+    }
+
     /// A line of what was asked for.
     ///
     /// # Errors
     /// Nobody reads any more, or the disk is full.
     pub fn line(&mut self, text: impl Display) -> Result<(), Failure> {
-        writeln!(self.results, "{text}").and_then(|()| self.results.flush()).map_err(|error| unwritten(&error))
+        self.text(&format!("{text}\n"))
     }
 
     /// The same, for a text that brings its line ends.
@@ -78,7 +87,10 @@ impl Output {
     /// # Errors
     /// As [`Output::line`].
     pub fn text(&mut self, text: &str) -> Result<(), Failure> {
-        self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()).map_err(|error| unwritten(&error))
+        match self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()) {
+            Err(error) if self.outlives_reader && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(|error| unwritten(&error)),
+        }
     }
 
     /// A JSON document on a line of its own.

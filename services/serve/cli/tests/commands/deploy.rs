@@ -4,7 +4,7 @@ use loki_cli::Exit;
 use loki_wire::signature::Secret;
 use serde_json::{Value, json};
 
-use crate::run::{check, loki};
+use crate::run::{Run, check, loki};
 use crate::scripted::{Answer, Scripted};
 
 const POST: &str = "POST /v1/commands";
@@ -16,7 +16,7 @@ fn accepted(facts: &[&str]) -> Answer {
     Answer::ok(json!({ "id": "x", "outcome": "accepted", "position": "c7", "after": "f9", "facts": facts }).to_string())
 }
 
-fn run(state: &str, batch: u32, why: Option<&str>, tasks: &Value) -> Answer {
+fn the_run(state: &str, batch: u32, why: Option<&str>, tasks: &Value) -> Answer {
     let plan = json!({ "batches": "1", "failures": "0", "on_failure": "pause", "pause_ms": 0, "timeout_ms": 1, "progress_ms": 1 });
     let job = json!({ "type": "script", "script": "uptime", "user": null, "output_bytes_max": 1 });
     let run = json!({ "id": "0000000000000007", "node": "0000000000000001", "template": "script", "job": job, "plan": plan, "by": "ci",
@@ -38,7 +38,7 @@ fn told(states: &[(&str, &str, Option<&str>)]) -> Answer {
 async fn a_run_is_followed_to_its_end() {
     let api = Scripted::new([
         (POST, vec![accepted(&["run/0000000000000007", "timer/0000000000000007"])]),
-        (RUN, vec![run("running", 0, None, &json!({ "pending": 1 })), run("succeeded", 1, None, &json!({ "succeeded": 2 }))]),
+        (RUN, vec![the_run("running", 0, None, &json!({ "pending": 1 })), the_run("succeeded", 1, None, &json!({ "succeeded": 2 }))]),
         (TASKS, vec![told(&[("web01", "pending", None)]), told(&[("web01", "succeeded", None), ("web02", "succeeded", None)])]),
     ])
     .await;
@@ -59,7 +59,7 @@ async fn a_run_that_waits_for_somebody_ends_the_wait() {
     let why = Some("1 server has failed, 0 may");
     let api = Scripted::new([
         (POST, vec![accepted(&[])]),
-        (RUN, vec![run("paused", 0, why, &json!({ "failed": 1 }))]),
+        (RUN, vec![the_run("paused", 0, why, &json!({ "failed": 1 }))]),
         (TASKS, vec![told(&[("web01", "failed", Some("no such port"))])]),
     ])
     .await;
@@ -82,7 +82,7 @@ async fn what_was_asked_for_is_no_failure() {
         for state in ["paused", "cancelled", "rolled_back", "awaiting_approval", "failed"] {
             let api = Scripted::new([
                 (POST, vec![accepted(&["run/0000000000000007"])]),
-                (RUN, vec![run(state, 0, None, &json!({}))]),
+                (RUN, vec![the_run(state, 0, None, &json!({}))]),
                 (TASKS, vec![told(&[])]),
             ])
             .await;
@@ -96,8 +96,22 @@ async fn what_was_asked_for_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_wait_without_a_reader_ends_as_the_run_does() {
+    for (state, exit) in [("succeeded", Exit::Ok), ("failed", Exit::Failed)] {
+        let runs = vec![the_run("running", 0, None, &json!({})), the_run(state, 1, None, &json!({}))];
+        let api = Scripted::new([(POST, vec![accepted(&["run/0000000000000007"])]), (RUN, runs), (TASKS, vec![told(&[])])]).await;
+        let arguments = ["deploy", "start", "/acme", "--package", "web", "--version", "1", "--wait"];
+        let ran = Run::new(&api.api, &arguments).unread().ran().await;
+        assert_eq!((ran.exit, ran.err.as_str()), (exit, ""));
+    }
+    let rejected = Answer::ok(r#"{"id":"x","outcome":"rejected","position":"c8","code":"forbidden","message":"no"}"#);
+    let api = Scripted::new([(POST, vec![rejected])]).await;
+    assert_eq!(Run::new(&api.api, &["deploy", "stop", "0000000000000007"]).unread().ran().await.exit, Exit::Failed);
+}
+
+#[tokio::test]
 async fn a_run_that_goes_on_is_said_how_to_come_back_to() {
-    let api = Scripted::new([(RUN, vec![run("running", 1, None, &json!({}))]), (TASKS, vec![told(&[])])]).await;
+    let api = Scripted::new([(RUN, vec![the_run("running", 1, None, &json!({}))]), (TASKS, vec![told(&[])])]).await;
     let ran = loki(&api.api, &["deploy", "watch", "0000000000000007", "--wait", "1ms"]).await;
     assert_eq!(ran.exit, Exit::Timeout);
     assert!(ran.err.contains("`loki deploy watch 0000000000000007` follows it again"), "{}", ran.err);

@@ -42,11 +42,25 @@ impl Write for Caught {
     }
 }
 
+/// A reader that has gone, as in `loki audit | head`.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// One run, to be changed before it starts.
 pub(crate) struct Run<'r> {
     cli: Cli,
     answers: Option<&'r str>,
     patience: Option<Patience>,
+    unread: bool,
     operations: Option<&'r dyn Operations>,
     pub(crate) out: Caught,
 }
@@ -55,7 +69,7 @@ impl<'r> Run<'r> {
     pub(crate) fn new(api: &str, arguments: &[&str]) -> Self {
         let all = ["loki", "--api", api].into_iter().chain(arguments.iter().copied());
         let cli = Cli::try_parse_from(all).unwrap_or_else(|error| panic!("{error}"));
-        Self { cli, answers: None, patience: None, operations: None, out: Caught::default() }
+        Self { cli, answers: None, patience: None, unread: false, operations: None, out: Caught::default() }
     }
 
     /// Somebody sits before a terminal and answers so.
@@ -67,13 +81,19 @@ impl<'r> Run<'r> {
         Self { patience: Some(patience), ..self }
     }
 
+    /// Nobody reads what it tells.
+    pub(crate) fn unread(self) -> Self {
+        Self { unread: true, ..self }
+    }
+
     pub(crate) fn operations(self, operations: &'r dyn Operations) -> Self {
         Self { operations: Some(operations), ..self }
     }
 
     pub(crate) async fn ran(self) -> Ran {
         let err = Caught::default();
-        let mut out = Output::to(self.cli.common.output, Box::new(self.out.clone()), Box::new(err.clone()));
+        let results: Box<dyn Write + Send> = if self.unread { Box::new(Closed) } else { Box::new(self.out.clone()) };
+        let mut out = Output::to(self.cli.common.output, results, Box::new(err.clone()));
         out.quiet = self.cli.common.quiet;
         if let Some(answers) = self.answers {
             out = out.answered_by(Box::new(Cursor::new(answers.to_owned())));
