@@ -81,6 +81,11 @@ impl Client {
         &mut self.patience
     }
 
+    /// Something has answered at this address: what does not answer now is only away.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
     /// The address, for people.
     pub fn api(&self) -> &str {
         self.api.as_str().trim_end_matches('/')
@@ -127,6 +132,7 @@ impl Client {
         self.answered.store(true, Ordering::Relaxed);
         Stream::new(self.api(), request.path(), response).checked().await
     }
+
     async fn in_time<T>(&self, request: &Request, answering: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let limit = request.wait + self.patience.answer;
         loki_runtime::task::timeout(limit, answering).await.unwrap_or_else(|| Err(Error::TimedOut { api: self.api().to_owned() }))

@@ -1,6 +1,5 @@
 //! Asking again, bounded: a store that is being built answers 503 for a moment, and a process that restarts refuses connections.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use loki_runtime::Backoff;
@@ -50,7 +49,7 @@ where
             Err(error) => error,
         };
         let again = error.is_passing() && (request.repeatable || error.is_unsent());
-        let unknown = error.is_unsent() && !client.answered.load(Ordering::Relaxed);
+        let unknown = error.is_unsent() && !client.has_answered();
         let patience = if unknown { client.patience.first } else { client.patience.known };
         let pause = error.retry_after().map_or_else(|| backoff.step(), |wish| wish.min(RETRY_AFTER_MAX));
         if !again || started.elapsed() + pause > patience {

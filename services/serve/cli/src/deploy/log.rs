@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use loki_runtime::clock::Stopwatch;
-use loki_runtime::{Shutdown, task};
+use loki_runtime::task;
 use serde::{Deserialize, Serialize};
 
+use super::interrupted;
 use crate::client::Error;
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
@@ -64,8 +65,7 @@ struct Chunk {
 
 impl Options {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
-        let interrupted = Shutdown::new();
-        interrupted.on_signals().map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
+        let interrupted = interrupted()?;
         let mut told = Told::default();
         let mut from = self.from.clone();
         let mut quiet = Stopwatch::start();

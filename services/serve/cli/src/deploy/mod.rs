@@ -10,6 +10,7 @@ mod state;
 mod watch;
 
 use loki_domain::RunState;
+use loki_runtime::Shutdown;
 
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
@@ -71,4 +72,11 @@ impl Options {
             Action::Rollback(options) => options.run(session).await,
         }
     }
+}
+
+/// Set by Ctrl-C: what was begun goes on, and whoever leaves is told how to come back.
+fn interrupted() -> Result<Shutdown, Failure> {
+    let interrupted = Shutdown::new();
+    interrupted.on_signals().map_err(|error| Failure::new(Exit::Failed, format!("cannot listen for Ctrl-C: {error}")))?;
+    Ok(interrupted)
 }

@@ -3,6 +3,7 @@
 use loki_domain::RunState;
 use serde_json::{Value, json};
 
+use super::interrupted;
 use super::watch::{Patience, Watched, watch};
 use crate::duration::Time;
 use crate::emit::{ask, tell};
@@ -46,7 +47,7 @@ impl Options {
         let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
         match self.patience.limit() {
             Some(limit) if outcome.is_accepted() => {
-                watch(session, Watched { run: &self.run, after: outcome.after.as_deref(), wanted, limit }).await
+                watch(session, &interrupted()?, Watched { run: &self.run, after: outcome.after.as_deref(), wanted, limit }).await
             }
             _ => Ok(exit),
         }

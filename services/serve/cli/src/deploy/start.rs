@@ -3,6 +3,7 @@
 use loki_domain::{NodePath, job::TemplateName};
 use serde_json::json;
 
+use super::interrupted;
 use super::operate::OUTCOME;
 use super::settings::Settings;
 use super::watch::{Patience, Watched, watch};
@@ -56,7 +57,7 @@ impl Options {
             session.out.note(format_args!("`loki deploy watch {run}` shows how far it is"));
             return Ok(Exit::Ok);
         };
-        watch(session, Watched { run: &run, after: outcome.after.as_deref(), wanted: None, limit }).await
+        watch(session, &interrupted()?, Watched { run: &run, after: outcome.after.as_deref(), wanted: None, limit }).await
     }
 }
 

@@ -1,8 +1,12 @@
 //! `loki deploy`, `loki package` and `loki admin`.
 
+use std::time::Duration;
+
 use loki_cli::Exit;
+use loki_cli::client::Patience;
 use loki_wire::signature::Secret;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::run::{Run, check, loki};
 use crate::scripted::{Answer, Scripted};
@@ -115,6 +119,37 @@ async fn a_run_that_goes_on_is_said_how_to_come_back_to() {
     let ran = loki(&api.api, &["deploy", "watch", "0000000000000007", "--wait", "1ms"]).await;
     assert_eq!(ran.exit, Exit::Timeout);
     assert!(ran.err.contains("`loki deploy watch 0000000000000007` follows it again"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn an_api_that_is_away_ends_no_wait() {
+    let hurried = Patience { first: Duration::ZERO, known: Duration::ZERO, ..Patience::default() };
+    let away = || Answer::problem(503, "not_ready", "the store is being built").header("retry-after", "0");
+    let start = ["deploy", "start", "/acme", "--package", "web", "--version", "1", "--wait"];
+    // away from the first look on, and once more in the list of the servers
+    let runs = vec![away(), away(), the_run("running", 0, None, &json!({})), the_run("succeeded", 1, None, &json!({}))];
+    let tasks = vec![told(&[]), away(), told(&[("web01", "succeeded", None)])];
+    let api = Scripted::new([(POST, vec![accepted(&["run/0000000000000007"])]), (RUN, runs), (TASKS, tasks)]).await;
+    let ran = Run::new(&api.api, &start).patience(hurried).ran().await;
+    assert_eq!(ran.exit, Exit::Ok, "{}", ran.err);
+    let (gone, back) = ("nothing is heard of the run (the store is being built", "the API answers again\n");
+    assert_eq!((ran.err.matches(gone).count(), ran.err.matches(back).count()), (2, 2), "{}", ran.err);
+    assert!(ran.out.ends_with("  web01  succeeded\n"), "{}", ran.out);
+    // what it waits for is asked for until it is there
+    assert!(api.lines()[3].ends_with("?after=f9") && !api.lines()[5].contains("after"), "{:?}", api.lines());
+
+    // until the time is over
+    let api = Scripted::new([(RUN, vec![away()])]).await;
+    let ran = Run::new(&api.api, &["deploy", "watch", "0000000000000007", "--wait", "600ms"]).patience(hurried).ran().await;
+    assert_eq!((ran.exit, ran.err.matches(gone).count()), (Exit::Timeout, 1), "{}", ran.err);
+    assert!(ran.err.contains("`loki deploy watch 0000000000000007` follows it again"), "{}", ran.err);
+
+    // what refuses is not away, and neither is what has never been there
+    let api = Scripted::new([(RUN, vec![away(), Answer::problem(404, "not_found", "no such run")])]).await;
+    assert_eq!(Run::new(&api.api, &["deploy", "watch", "0000000000000007"]).patience(hurried).ran().await.exit, Exit::NotFound);
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let ran = Run::new(&free.to_string(), &["deploy", "watch", "0000000000000007"]).patience(hurried).ran().await;
+    assert!(ran.exit == Exit::Failed && ran.err.contains("nothing listens"), "{}", ran.err);
 }
 
 #[tokio::test]
