@@ -5,6 +5,7 @@
 mod backends_away;
 mod ci;
 mod deploys;
+mod interrupts;
 mod logs;
 mod loki;
 mod operations;

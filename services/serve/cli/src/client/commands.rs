@@ -63,7 +63,11 @@ impl Client {
         if outcome.is_pending() { self.follow(outcome, wait.saturating_sub(started.elapsed())).await } else { Ok(outcome) }
     }
 
-    async fn follow(&self, mut pending: Outcome, wait: Duration) -> Result<Outcome, Error> {
+    /// What becomes of a command that is in the log; as it is when it is decided already.
+    ///
+    /// # Errors
+    /// As [`Client::outcome`].
+    pub(crate) async fn follow(&self, mut pending: Outcome, wait: Duration) -> Result<Outcome, Error> {
         let started = Stopwatch::start();
         loop {
             let left = wait.saturating_sub(started.elapsed());

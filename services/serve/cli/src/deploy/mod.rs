@@ -4,6 +4,7 @@ mod list;
 mod log;
 mod operate;
 mod plan;
+mod send;
 mod settings;
 mod start;
 mod state;

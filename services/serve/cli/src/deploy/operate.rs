@@ -4,9 +4,8 @@ use loki_domain::RunState;
 use serde_json::{Value, json};
 
 use super::interrupted;
+use super::send::{Asked, send};
 use super::watch::{Patience, Watched, watch};
-use crate::duration::Time;
-use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
 
@@ -30,9 +29,6 @@ pub(super) struct Rollback {
     fast: bool,
 }
 
-/// How long the outcome may take: a decider that is taking over answers within this time.
-pub(super) const OUTCOME: Time = Time(std::time::Duration::from_secs(30));
-
 impl Options {
     /// `wanted`: what the run becomes when it does as it is told; with `None` it goes on, and its end is waited for.
     pub(super) async fn run(self, kind: &str, wanted: Option<RunState>, session: &mut Session) -> Result<Exit, Failure> {
@@ -41,13 +37,11 @@ impl Options {
     }
 
     async fn send(self, kind: &str, data: Value, wanted: Option<RunState>, session: &mut Session) -> Result<Exit, Failure> {
-        // the command is carried out whether somebody reads of it or not
-        session.out.outlive_reader();
-        let outcome = ask(&session.client, None, self.id, kind, &data, OUTCOME.0).await?;
-        let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
-        match self.patience.limit() {
+        let (interrupted, limit) = (interrupted()?, self.patience.limit());
+        let (outcome, exit) = send(session, &interrupted, Asked { id: self.id, kind, data, is_waited_for: limit.is_some() }).await?;
+        match limit {
             Some(limit) if outcome.is_accepted() => {
-                watch(session, &interrupted()?, Watched { run: &self.run, after: outcome.after.as_deref(), wanted, limit }).await
+                watch(session, &interrupted, Watched { run: &self.run, after: outcome.after.as_deref(), wanted, limit }).await
             }
             _ => Ok(exit),
         }

@@ -4,13 +4,11 @@ use loki_domain::{NodePath, job::TemplateName};
 use serde_json::json;
 
 use super::interrupted;
-use super::operate::OUTCOME;
+use super::send::{Asked, send};
 use super::settings::Settings;
 use super::watch::{Patience, Watched, watch};
-use crate::emit::{ask, tell};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
-use crate::outcome::Outcome;
 
 const HELP: &str = "\
 Examples:
@@ -42,14 +40,14 @@ pub(super) struct Options {
 impl Options {
     pub(super) async fn run(self, session: &mut Session) -> Result<Exit, Failure> {
         let data = json!({ "node": self.node.to_string(), "template": self.template.as_str(), "settings": self.settings.json()? });
-        // the command is carried out whether somebody reads of it or not
-        session.out.outlive_reader();
-        let outcome = ask(&session.client, None, self.id, "run.start", &data, OUTCOME.0).await?;
-        let exit = tell(&mut session.out, &outcome, Some(OUTCOME.0))?;
+        let interrupted = interrupted()?;
+        let is_waited_for = self.patience.limit().is_some();
+        let (outcome, exit) = send(session, &interrupted, Asked { id: self.id, kind: "run.start", data, is_waited_for }).await?;
         if !outcome.is_accepted() {
             return Ok(exit);
         }
-        let run = run_of(session, &outcome).await?;
+        let run = outcome.facts.iter().find_map(|fact| fact.key.strip_prefix("run/"));
+        let run = run.ok_or_else(|| Failure::new(Exit::Failed, format!("{} has made no run", outcome.position)))?;
         if !session.out.is_json() {
             session.out.line(format_args!("run {run}"))?;
         }
@@ -57,19 +55,6 @@ impl Options {
             session.out.note(format_args!("`loki deploy watch {run}` shows how far it is"));
             return Ok(Exit::Ok);
         };
-        watch(session, &interrupted()?, Watched { run: &run, after: outcome.after.as_deref(), wanted: None, limit }).await
+        watch(session, &interrupted, Watched { run, after: outcome.after.as_deref(), wanted: None, limit }).await
     }
-}
-
-/// The run that a command has made. The answer to a repetition has no facts: those of the first are asked for.
-async fn run_of(session: &Session, outcome: &Outcome) -> Result<String, Failure> {
-    let found = |outcome: &Outcome| outcome.facts.iter().find_map(|fact| fact.key.strip_prefix("run/").map(str::to_owned));
-    if let Some(run) = found(outcome) {
-        return Ok(run);
-    }
-    let first = match &outcome.duplicate_of {
-        Some(position) => found(&session.client.outcome(position, OUTCOME.0).await?),
-        None => None,
-    };
-    first.ok_or_else(|| Failure::new(Exit::Failed, format!("{} has made no run", outcome.position)))
 }
