@@ -62,6 +62,13 @@ fn task(run: RunId, server: u8, state: TaskState) -> Change {
     }
 }
 
+fn of_batch(batch: u32, change: Change) -> Change {
+    match change {
+        Change::Set(Entity::Task(task)) => Change::Set(Entity::Task(loki_domain::Task { batch, ..task })),
+        other => panic!("{other:?}"),
+    }
+}
+
 fn path(path: &str) -> NodeRef {
     NodeRef::Path(path.parse().expect("a path"))
 }
@@ -184,7 +191,7 @@ pub async fn a_run_says_what_came_of_it(world: &dyn World) {
     let mut story = Story::new();
     let (old, new) = (package(1, "web", "1.0"), package(2, "web", "1.1"));
     let job = Job::Deploy { package: new.id, name: new.name.clone(), from: Some(old.id), good: Some(old.id), number: 2, fast: false };
-    let run = Run { job, ..run(7, 1, RunState::Running, 10) };
+    let run = Run { job, batches: 3, batch: 1, ..run(7, 1, RunState::Running, 10) };
     let batches = [(0, vec![5]), (1, vec![2, 9]), (2, vec![3])].map(|(number, servers): (u32, Vec<u8>)| Batch {
         run: run.id,
         number,
@@ -194,29 +201,41 @@ pub async fn a_run_says_what_came_of_it(world: &dyn World) {
     story.accept(vec![set_package(new.clone()), set_run(run.clone()), set_run(self::run(8, 1, RunState::Running, 11))]);
     story.accept(batches.iter().rev().map(|batch| Change::Set(Entity::Batch(batch.clone()))).collect());
     story.accept(vec![
-        task(run.id, 5, TaskState::Succeeded),
-        task(run.id, 2, TaskState::Running),
-        task(run.id, 9, TaskState::Pending),
+        of_batch(0, task(run.id, 5, TaskState::Succeeded)),
+        of_batch(1, task(run.id, 2, TaskState::Running)),
+        of_batch(1, task(run.id, 9, TaskState::Pending)),
         task(RunId::from_digest(&[8; 32]), 2, TaskState::Failed),
     ]);
-    story.accept(vec![task(run.id, 9, TaskState::Succeeded), task(run.id, 3, TaskState::Pending)]);
+    story.accept(vec![of_batch(1, task(run.id, 9, TaskState::Succeeded)), of_batch(2, task(run.id, 3, TaskState::Pending))]);
     story.accept(vec![remove(Key::Task(run.id, server_id(3)))]);
     let readers = told(world, &story).await;
     let found = readers.deploys.run(run.id, None).await.expect("read").value.expect("found");
     assert_eq!((found.package, found.from), (Some(new), Some(old)));
     assert_eq!(found.tasks, BTreeMap::from([(TaskState::Running, 1), (TaskState::Succeeded, 2)]));
+    assert_eq!(found.batch, BTreeMap::from([(TaskState::Running, 1), (TaskState::Succeeded, 1)]));
     for limit in [1, 2, 100] {
         let read = async |page: &Page| readers.deploys.batches(run.id, page, None).await.expect("read").value.expect("a run");
         assert_eq!(all(limit, read).await, batches);
-        let read = async |page: &Page| readers.deploys.tasks(run.id, page, None).await.expect("read").value.expect("a run");
+        let read = async |page: &Page| readers.deploys.tasks(run.id, &[], page, None).await.expect("read").value.expect("a run");
         let tasks: Vec<_> =
             all(limit, read).await.into_iter().map(|view| (view.name.map(|name| name.to_string()), view.task.state)).collect();
         let (running, succeeded) = (TaskState::Running, TaskState::Succeeded);
         assert_eq!(tasks, [(Some("web02".to_owned()), running), (None, succeeded), (None, succeeded)]);
     }
+    for (states, expected) in [
+        (&[TaskState::Succeeded][..], vec![5, 9]),
+        (&[TaskState::Running, TaskState::Succeeded], vec![2, 5, 9]),
+        (&[TaskState::Failed, TaskState::Unknown], vec![]),
+    ] {
+        for limit in [1, 100] {
+            let read = async |page: &Page| readers.deploys.tasks(run.id, states, page, None).await.expect("read").value.expect("a run");
+            let servers: Vec<_> = all(limit, read).await.into_iter().map(|view| view.task.server).collect();
+            assert_eq!(servers, expected.iter().copied().map(server_id).collect::<Vec<_>>(), "{states:?}");
+        }
+    }
     for missing in [
         readers.deploys.batches(RunId::MIN, &Page::first(1), None).await.map(|answer| answer.value.is_none()),
-        readers.deploys.tasks(RunId::MIN, &Page::first(1), None).await.map(|answer| answer.value.is_none()),
+        readers.deploys.tasks(RunId::MIN, &[], &Page::first(1), None).await.map(|answer| answer.value.is_none()),
     ] {
         assert_eq!(missing, Ok(true));
     }

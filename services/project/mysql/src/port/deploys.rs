@@ -43,8 +43,14 @@ pub trait DeployReader: Send + Sync + 'static {
     /// The batches of a run, as they follow each other; `None` when there is no such run.
     async fn batches(&self, run: RunId, page: &Page, at_least: Option<Position>) -> Result<Answer<Option<Listed<Batch>>>, ReadError>;
 
-    /// The tasks of a run: one for each server that was told. `None` when there is no such run.
-    async fn tasks(&self, run: RunId, page: &Page, at_least: Option<Position>) -> Result<Answer<Option<Listed<TaskView>>>, ReadError>;
+    /// The tasks of a run: one for each server that was told, or only those in one of these states. `None` when there is no such run.
+    async fn tasks(
+        &self,
+        run: RunId,
+        states: &[TaskState],
+        page: &Page,
+        at_least: Option<Position>,
+    ) -> Result<Answer<Option<Listed<TaskView>>>, ReadError>;
 
     /// What a server has to do with a run; `None`: nothing so far.
     async fn task(&self, run: RunId, server: ServerId, at_least: Option<Position>) -> Result<Answer<Option<Task>>, ReadError>;
@@ -97,6 +103,8 @@ pub struct RunDetail {
     pub from: Option<Package>,
     /// How many of the servers that were told are in which state.
     pub tasks: BTreeMap<TaskState, u64>,
+    /// The same of the batch that it is at.
+    pub batch: BTreeMap<TaskState, u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

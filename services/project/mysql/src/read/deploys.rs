@@ -1,15 +1,17 @@
 //! Tokens, packages, templates and runs.
 
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use loki_domain::{
-    Batch, Entity, Job, Kind, NodeRef, Package, PackageId, PackageName, Position, RunId, RunState, ServerId, Task, TaskState, Template,
-    Token, Version,
+    Batch, Entity, Job, Kind, NodeRef, Package, PackageId, PackageName, Position, RunId, RunState, ServerId, Task, TaskState, Version,
 };
 use loki_wire::task;
 
+use self::rows::{read_batch, read_package, read_run, read_task, read_template, read_token};
 use super::invalid;
 use super::nodes::{self, misplaced, read, read_cursor, write_cursor};
 use super::snapshot::{Snapshot, Source};
@@ -38,10 +40,9 @@ const RUN: &str = "SELECT json, fact FROM run WHERE id = ?";
 
 const TASK_STATES: &str = "SELECT state, COUNT(*) FROM task WHERE run = ? GROUP BY state";
 
-const BATCHES: &str = "SELECT json FROM batch WHERE run = ? AND number >= ? ORDER BY number LIMIT ?";
+const BATCH_STATES: &str = "SELECT state, COUNT(*) FROM task WHERE run = ? AND JSON_EXTRACT(json, '$.batch') = ? GROUP BY state";
 
-const TASKS: &str = "SELECT task.json, task.fact, server.name FROM task LEFT JOIN server ON server.id = task.server \
-     WHERE task.run = ? AND task.server > ? ORDER BY task.server LIMIT ?";
+const BATCHES: &str = "SELECT json FROM batch WHERE run = ? AND number >= ? ORDER BY number LIMIT ?";
 
 const TASK: &str = "SELECT json, fact, NULL FROM task WHERE run = ? AND server = ?";
 
@@ -119,10 +120,16 @@ impl DeployReader for Deploys {
         self.0.answer(snapshot, batches).await
     }
 
-    async fn tasks(&self, run: RunId, page: &Page, at_least: Option<Position>) -> Result<Answer<Option<Listed<TaskView>>>, ReadError> {
+    async fn tasks(
+        &self,
+        run: RunId,
+        states: &[TaskState],
+        page: &Page,
+        at_least: Option<Position>,
+    ) -> Result<Answer<Option<Listed<TaskView>>>, ReadError> {
         let mut snapshot = self.0.open(at_least).await?;
         let tasks = match snapshot.first(RUN, vec![Value::text(run.to_string())]).await? {
-            Some(_) => Some(tasks(&mut snapshot, run, page).await?),
+            Some(_) => Some(tasks(&mut snapshot, run, states, page).await?),
             None => None,
         };
         self.0.answer(snapshot, tasks).await
@@ -235,12 +242,21 @@ async fn detail(snapshot: &mut Snapshot, run: RunId) -> Result<Option<RunDetail>
         Job::Script { .. } => (None, None),
     };
     let (package, from) = (package_of(snapshot, package).await?, package_of(snapshot, from).await?);
-    let mut tasks = BTreeMap::new();
-    for row in snapshot.query(TASK_STATES, vec![id]).await? {
-        tasks.insert(row.parsed::<TaskState>(0)?, row.offset(1)?);
-    }
+    let tasks = counts(snapshot, TASK_STATES, vec![id.clone()]).await?;
+    let batch = match run.batches {
+        1 => tasks.clone(),
+        _ => counts(snapshot, BATCH_STATES, vec![id, Value::Int(run.batch.into())]).await?,
+    };
     let path = nodes::paths_if_there(snapshot, &BTreeSet::from([run.node])).await?(run.node)?;
-    Ok(Some(RunDetail { view: RunView { run: *run, path, fact }, package, from, tasks }))
+    Ok(Some(RunDetail { view: RunView { run: *run, path, fact }, package, from, tasks, batch }))
+}
+
+async fn counts(snapshot: &mut Snapshot, sql: &'static str, values: Vec<Value>) -> Result<BTreeMap<TaskState, u64>, ReadError> {
+    let mut counts = BTreeMap::new();
+    for row in snapshot.query(sql, values).await? {
+        counts.insert(row.parsed::<TaskState>(0)?, row.offset(1)?);
+    }
+    Ok(counts)
 }
 
 async fn package_of(snapshot: &mut Snapshot, id: Option<PackageId>) -> Result<Option<Package>, ReadError> {
@@ -258,9 +274,21 @@ async fn batches(snapshot: &mut Snapshot, run: RunId, page: &Page) -> Result<Lis
     cut(&rows, page, read_batch, |batch| (batch.number + 1).to_string())
 }
 
-async fn tasks(snapshot: &mut Snapshot, run: RunId, page: &Page) -> Result<Listed<TaskView>, ReadError> {
+async fn tasks(snapshot: &mut Snapshot, run: RunId, states: &[TaskState], page: &Page) -> Result<Listed<TaskView>, ReadError> {
     let after = page.cursor.clone().unwrap_or_default();
-    let rows = snapshot.query(TASKS, vec![Value::text(run.to_string()), Value::text(after), fetched(page)]).await?;
+    let mut values = vec![Value::text(run.to_string()), Value::text(after)];
+    values.extend(states.iter().map(|state| Value::text(state.as_str())));
+    values.push(fetched(page));
+    let are = match states.len() {
+        0 => String::new(),
+        many => format!(" AND task.state IN ({})", vec!["?"; many].join(", ")),
+    };
+    // no index has the states of one run: its own part of `task_by_run` is read, and that is 20,000 rows at most
+    let sql = format!(
+        "SELECT task.json, task.fact, server.name FROM task LEFT JOIN server ON server.id = task.server \
+         WHERE task.run = ? AND task.server > ?{are} ORDER BY task.server LIMIT ?"
+    );
+    let rows = snapshot.query(sql, values).await?;
     cut(&rows, page, read_task, |view| view.task.server.to_string())
 }
 
@@ -306,47 +334,4 @@ fn cut<T>(
 fn changed<T, U>(listed: Listed<T>, change: impl Fn(T) -> Result<U, Fault>) -> Result<Listed<U>, ReadError> {
     let items = listed.items.into_iter().map(change).collect::<Result<_, Fault>>()?;
     Ok(Listed { items, next: listed.next })
-}
-
-fn read_token(row: &Row) -> Result<(Token, u64), Fault> {
-    match read(row, Kind::Token, 0)? {
-        Entity::Token(token) => Ok((token, row.offset(1)?)),
-        other => Err(misplaced(&other)),
-    }
-}
-
-fn read_package(row: &Row) -> Result<PackageView, Fault> {
-    match read(row, Kind::Package, 0)? {
-        Entity::Package(package) => Ok(PackageView { package: *package, fact: row.offset(1)? }),
-        other => Err(misplaced(&other)),
-    }
-}
-
-fn read_template(row: &Row) -> Result<(Template, u64), Fault> {
-    match read(row, Kind::Template, 0)? {
-        Entity::Template(template) => Ok((*template, row.offset(1)?)),
-        other => Err(misplaced(&other)),
-    }
-}
-
-fn read_run(row: &Row) -> Result<(Box<loki_domain::Run>, u64), Fault> {
-    match read(row, Kind::Run, 0)? {
-        Entity::Run(run) => Ok((run, row.offset(1)?)),
-        other => Err(misplaced(&other)),
-    }
-}
-
-fn read_batch(row: &Row) -> Result<Batch, Fault> {
-    match read(row, Kind::Batch, 0)? {
-        Entity::Batch(batch) => Ok(batch),
-        other => Err(misplaced(&other)),
-    }
-}
-
-fn read_task(row: &Row) -> Result<TaskView, Fault> {
-    let name = row.text_or_null(2)?.map(|_| row.parsed(2)).transpose()?;
-    match read(row, Kind::Task, 0)? {
-        Entity::Task(task) => Ok(TaskView { task, name, fact: row.offset(1)? }),
-        other => Err(misplaced(&other)),
-    }
 }

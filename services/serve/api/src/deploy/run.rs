@@ -36,6 +36,19 @@ pub(crate) struct Parameters {
     after: Option<String>,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskParameters {
+    /// Only servers in these states, separated by commas: `pending`, `running`, `succeeded`, `failed` or `unknown`.
+    state: Option<String>,
+    /// How many, 1 to 1,000; 100 when absent.
+    limit: Option<usize>,
+    /// `next` of the part before.
+    cursor: Option<String>,
+    /// A fact's position that must have been passed, `f42`.
+    after: Option<String>,
+}
+
 /// A run with what came of it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Detail {
@@ -49,6 +62,8 @@ pub(crate) struct Detail {
     from: Option<Box<RawValue>>,
     /// Of the servers that were told: how many are `pending`, `running`, `succeeded`, `failed`, `unknown`.
     tasks: BTreeMap<&'static str, u64>,
+    /// The same of the batch that it is at.
+    batch: BTreeMap<&'static str, u64>,
 }
 
 /// A server of a run.
@@ -78,9 +93,9 @@ pub(crate) async fn get_run(
     let answer = app.deploys.run(id, at_least).await?;
     let detail = answer.value.ok_or_else(|| no_run(&run))?;
     let package = |package: loki_domain::Package| entity::json(&Entity::Package(Box::new(package)));
-    let count = |state: TaskState| (state.as_str(), detail.tasks.get(&state).copied().unwrap_or(0));
     let body = Detail {
-        tasks: TaskState::ALL.into_iter().map(count).collect(),
+        tasks: counts(&detail.tasks),
+        batch: counts(&detail.batch),
         run: runs::run(detail.view),
         package: detail.package.map(package),
         from: detail.from.map(package),
@@ -112,23 +127,31 @@ pub(crate) async fn list_batches(
 
 /// The servers of a run that were told so far, in parts.
 #[utoipa::path(
-    get, path = "/v1/runs/{run}/tasks", tag = "deploys", params(Parameters, ("run" = String, Path, description = "The run's id")),
-    responses((status = 200, description = "A part of the list", body = Listed<Task>), (status = 404, description = "No such run", body = Problem),
+    get, path = "/v1/runs/{run}/tasks", tag = "deploys", params(TaskParameters, ("run" = String, Path, description = "The run's id")),
+    responses((status = 200, description = "A part of the list", body = Listed<Task>), (status = 400, description = "A bad parameter", body = Problem),
+        (status = 404, description = "No such run", body = Problem),
         (status = 503, description = "Not ready", body = Problem))
 )]
 pub(crate) async fn list_tasks(
     State(app): State<App>,
     Path(run): Path<String>,
-    Query(parameters): Query<Parameters>,
+    Query(parameters): Query<TaskParameters>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response> {
     let id = read_id(&run)?;
+    let states =
+        parameters.state.iter().flat_map(|text| text.split(',')).map(|text| read::value("state", text)).collect::<Result<Vec<_>>>()?;
     let page = read::page(parameters.limit, parameters.cursor)?;
     let at_least = read::state_after(&app, parameters.after.as_deref(), &headers).await?;
-    let answer = app.deploys.tasks(id, &page, at_least).await?;
+    let answer = app.deploys.tasks(id, &states, &page, at_least).await?;
     let part = answer.value.ok_or_else(|| no_run(&run))?;
     Ok(read::listed(read::last_fact(answer.stored.position), &uri, part.items.into_iter().map(task).collect(), part.next))
+}
+
+/// Of every state, also where there are none.
+fn counts(of: &BTreeMap<TaskState, u64>) -> BTreeMap<&'static str, u64> {
+    TaskState::ALL.into_iter().map(|state| (state.as_str(), of.get(&state).copied().unwrap_or(0))).collect()
 }
 
 fn task(view: TaskView) -> Task {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use loki_domain::{Batch, NodeRef, PackageName, Position, RunId, ServerId, Task, Version};
+use loki_domain::{Batch, NodeRef, PackageName, Position, RunId, ServerId, Task, TaskState, Version};
 use loki_mysql::port::{
     Answer, DeployReader, Listed, PackageView, Page, ReadError, RunDetail, RunFilter, RunView, TaskView, TemplateView, TokenView, Told,
 };
@@ -60,8 +60,14 @@ impl DeployReader for DeploysAbove {
         self.floor.above(self.inner.batches(run, page, at_least)).await
     }
 
-    async fn tasks(&self, run: RunId, page: &Page, at_least: Option<Position>) -> Result<Answer<Option<Listed<TaskView>>>, ReadError> {
-        self.floor.above(self.inner.tasks(run, page, at_least)).await
+    async fn tasks(
+        &self,
+        run: RunId,
+        states: &[TaskState],
+        page: &Page,
+        at_least: Option<Position>,
+    ) -> Result<Answer<Option<Listed<TaskView>>>, ReadError> {
+        self.floor.above(self.inner.tasks(run, states, page, at_least)).await
     }
 
     async fn task(&self, run: RunId, server: ServerId, at_least: Option<Position>) -> Result<Answer<Option<Task>>, ReadError> {

@@ -138,6 +138,13 @@ async fn packages_templates_and_runs_are_read() {
     assert_eq!(sizes, [1, 1]);
     let told = async || get(&format!("/v1/runs/{id}/tasks")).await.good()["items"].as_array().unwrap().clone();
     assert!(told().await.iter().all(|task| task["name"] == "web01" || task["name"] == "web02"));
+    // one of each server's tasks is open, and nothing has failed
+    let told_in = async |states: &str| get(&format!("/v1/runs/{id}/tasks?state={states}")).await.good()["items"].as_array().unwrap().len();
+    assert_eq!((told_in("pending,running").await, told_in("failed,unknown").await), (told().await.len(), 0));
+    assert_eq!(run.body["batch"], json!({ "pending": 1, "running": 0, "succeeded": 0, "failed": 0, "unknown": 0 }));
+    for wrong in ["done", "failed,", ""] {
+        get(&format!("/v1/runs/{id}/tasks?state={wrong}")).await.names("state");
+    }
     for path in ["/v1/runs/0000000000000000", "/v1/runs/0000000000000000/batches", "/v1/runs/0000000000000000/tasks"] {
         get(path).await.problem(404, "not_found");
     }
