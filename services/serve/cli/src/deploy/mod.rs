@@ -1,5 +1,6 @@
 //! `loki deploy`: runs, from their plan to their end.
 
+mod follow;
 mod list;
 mod log;
 mod operate;

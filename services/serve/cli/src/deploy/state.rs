@@ -63,8 +63,9 @@ pub(super) async fn read(client: &Client, run: &str, after: Option<&str>) -> Res
     client.send(&client.get(&["v1", "runs", run]).with("after", after)).await?.json()
 }
 
-pub(super) async fn tasks(client: &Client, run: &str) -> Result<Vec<Told>, Error> {
-    Ok(client.list(&client.get(&["v1", "runs", run, "tasks"]), usize::MAX).await?.items)
+/// The servers of a run that were told, or only those in these states.
+pub(super) async fn tasks(client: &Client, run: &str, states: Option<&str>) -> Result<Vec<Told>, Error> {
+    Ok(client.list(&client.get(&["v1", "runs", run, "tasks"]).with("state", states), usize::MAX).await?.items)
 }
 
 /// What a run does, in a few words.
@@ -91,18 +92,26 @@ impl Detail {
         }
     }
 
+    fn of(&self, state: &str) -> u64 {
+        self.tasks.get(state).copied().unwrap_or(0)
+    }
+
+    /// How many servers have failed, and how many are unknown.
+    pub(super) fn bad(&self) -> (u64, u64) {
+        (self.of("failed"), self.of("unknown"))
+    }
+
     /// How far it is.
     pub(super) fn line(&self) -> String {
         let run = &self.run;
-        let of = |state: &str| self.tasks.get(state).copied().unwrap_or(0);
         let mut line = format!("run {}  {}", run.id, run.state);
         if !is_ended(&run.state) && run.state != "awaiting_approval" {
             line += &format!("  batch {} of {}", run.batch + 1, run.batches);
         }
-        line += &format!("  {} of {} succeeded", of("succeeded"), count(run.servers as usize, "server"));
+        line += &format!("  {} of {} succeeded", self.of("succeeded"), count(run.servers as usize, "server"));
         for (state, said) in [("running", "at work"), ("pending", "told"), ("failed", "failed"), ("unknown", "unknown")] {
-            if of(state) > 0 {
-                line += &format!(", {} {said}", of(state));
+            if self.of(state) > 0 {
+                line += &format!(", {} {said}", self.of(state));
             }
         }
         if let Some(why) = &run.why {

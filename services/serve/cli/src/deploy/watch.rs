@@ -1,27 +1,18 @@
 //! `loki deploy watch`: a run as it goes on.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use loki_domain::RunState;
-use loki_runtime::clock::Stopwatch;
 use loki_runtime::{Shutdown, task};
 
+use super::follow::follow;
 use super::interrupted;
-use super::state::{self, Detail, Told};
-use crate::client::{Client, Error};
 use crate::duration::Time;
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
-use crate::output::Output;
-use crate::output::text::printable;
 
-/// How often the run is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// An answer that is awaited when the time is over, from an API that is away, makes the wait longer by no more than this.
 const LATE: Duration = Duration::from_secs(5);
-/// Of larger runs only the servers that have failed are told.
-const EACH_UP_TO: u32 = 100;
 
 /// Follow a run until it has ended, or waits for somebody
 #[derive(Debug, clap::Args)]
@@ -79,108 +70,6 @@ pub(super) async fn watch(session: &mut Session, interrupted: &Shutdown, watched
     Err(Failure::new(Exit::Timeout, why))
 }
 
-/// The end of the wait; `None` when its time is over first. An API that is away is no end: the run goes on without it.
-async fn follow(session: &mut Session, watched: &Watched<'_>) -> Result<Option<Exit>, Failure> {
-    let Session { client, out } = session;
-    let (watch, mut told) = (Stopwatch::start(), Followed::default());
-    let mut after = watched.after;
-    loop {
-        match told.look(client, watched.run, after).await {
-            Ok((detail, tasks)) => {
-                after = None;
-                told.tell(out, &detail, &tasks)?;
-                if let Some(exit) = detail.exit(watched.wanted) {
-                    return told.end(out, &detail, exit).map(Some);
-                }
-            }
-            Err(error) if error.is_passing() && client.has_answered() => told.away(out, &error),
-            Err(error) => return Err(error.into()),
-        }
-        if watch.elapsed() > watched.limit {
-            return Ok(None);
-        }
-        task::sleep(LOOK_EVERY).await;
-    }
-}
-
 fn come_back(run: &str) -> String {
     format!("`loki deploy watch {run}` follows it again, `loki deploy stop {run}` ends it")
-}
-
-/// What was told last.
-#[derive(Default)]
-struct Followed {
-    line: String,
-    hint: Option<String>,
-    tasks: BTreeMap<String, String>,
-    /// That there is no answer.
-    is_away: bool,
-}
-
-impl Followed {
-    /// The run, and the servers whose state may be new.
-    async fn look(&self, client: &Client, run: &str, after: Option<&str>) -> Result<(Detail, Vec<Told>), Error> {
-        let detail = state::read(client, run, after).await?;
-        // steps of servers move without the run
-        let tasks = match self.line != printable(&detail.line()) || detail.run.servers <= EACH_UP_TO {
-            true => state::tasks(client, run).await?,
-            false => Vec::new(),
-        };
-        Ok((detail, tasks))
-    }
-
-    fn tell(&mut self, out: &mut Output, detail: &Detail, tasks: &[Told]) -> Result<(), Failure> {
-        if std::mem::take(&mut self.is_away) {
-            out.note("the API answers again");
-        }
-        let line = printable(&detail.line());
-        if self.line.is_empty() && !out.is_json() {
-            let what = state::what(&detail.run, detail.package.as_ref());
-            let node = detail.path.as_deref().unwrap_or("a node that is gone");
-            out.line(printable(&format!("{what} to {node}, by {}", detail.run.by)))?;
-        }
-        if line != self.line && !out.is_json() {
-            out.line(&line)?;
-        }
-        self.line = line;
-        self.tell_tasks(out, detail, tasks)?;
-        let hint = detail.hint();
-        if hint != self.hint
-            && let Some(hint) = &hint
-        {
-            out.note(hint);
-        }
-        self.hint = hint;
-        Ok(())
-    }
-
-    fn tell_tasks(&mut self, out: &mut Output, detail: &Detail, tasks: &[Told]) -> Result<(), Failure> {
-        let all = detail.run.servers <= EACH_UP_TO;
-        for told in tasks {
-            let worth = all || matches!(told.task.state.as_str(), "failed" | "unknown");
-            let line = printable(&told.line());
-            if worth && self.tasks.get(&told.task.server) != Some(&line) {
-                match out.is_json() {
-                    true => out.json(told)?,
-                    false => out.line(format_args!("  {line}"))?,
-                }
-                self.tasks.insert(told.task.server.clone(), line);
-            }
-        }
-        Ok(())
-    }
-
-    fn away(&mut self, out: &mut Output, error: &Error) {
-        if !std::mem::replace(&mut self.is_away, true) {
-            out.note(printable(&format!("nothing is heard of the run ({error}): it goes on, and so does the wait for it")));
-        }
-    }
-
-    /// For programs the run itself comes last.
-    fn end(&self, out: &mut Output, detail: &Detail, exit: Exit) -> Result<Exit, Failure> {
-        if out.is_json() {
-            out.json(&detail.run)?;
-        }
-        Ok(exit)
-    }
 }

@@ -29,6 +29,11 @@ fn the_run(state: &str, batch: u32, why: Option<&str>, tasks: &Value) -> Answer 
     Answer::ok(json!({ "run": run, "path": "/acme", "package": null, "from": null, "tasks": tasks }).to_string())
 }
 
+/// The same of more servers than are told one by one.
+fn a_large_run(state: &str, tasks: &Value) -> Answer {
+    the_run(state, 0, None, tasks).replaced(r#""servers":2"#, r#""servers":5000"#)
+}
+
 fn told(states: &[(&str, &str, Option<&str>)]) -> Answer {
     let task = |(server, state, message): &(&str, &str, Option<&str>)| {
         let task = json!({ "run": "0000000000000007", "server": server, "batch": 0, "attempt": 1, "direction": "forward", "state": state,
@@ -111,6 +116,31 @@ async fn a_wait_without_a_reader_ends_as_the_run_does() {
     let rejected = Answer::ok(r#"{"id":"x","outcome":"rejected","position":"c8","code":"forbidden","message":"no"}"#);
     let api = Scripted::new([(POST, vec![rejected])]).await;
     assert_eq!(Run::new(&api.api, &["deploy", "stop", "0000000000000007"]).unread().ran().await.exit, Exit::Failed);
+}
+
+#[tokio::test]
+async fn of_a_large_run_only_what_is_told_is_read() {
+    let failed = ("web01", "failed", Some("no such port"));
+    let unknown = ("web02", "unknown", None);
+    let api = Scripted::new([
+        (
+            RUN,
+            vec![
+                a_large_run("running", &json!({ "pending": 9 })),
+                a_large_run("running", &json!({ "pending": 7, "succeeded": 1, "failed": 1 })),
+                a_large_run("running", &json!({ "pending": 6, "succeeded": 2, "failed": 1 })),
+                a_large_run("failed", &json!({ "succeeded": 7, "failed": 1, "unknown": 1 })),
+            ],
+        ),
+        (TASKS, vec![told(&[failed]), told(&[failed, unknown])]),
+    ])
+    .await;
+    let ran = loki(&api.api, &["deploy", "watch", "0000000000000007"]).await;
+    assert!(ran.exit == Exit::Failed && ran.out.contains("5000 servers"), "{}{}", ran.out, ran.err);
+    let servers: Vec<_> = ran.out.lines().filter(|line| line.starts_with("  ")).collect();
+    assert_eq!(servers, ["  web01  failed: no such port", "  web02  unknown"]);
+    let asked: Vec<_> = api.lines().into_iter().filter(|line| line.contains("/tasks")).collect();
+    assert_eq!(asked, vec![format!("{TASKS}?state=failed%2Cunknown&limit=1000"); 2]);
 }
 
 #[tokio::test]

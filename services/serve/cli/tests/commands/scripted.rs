@@ -47,6 +47,14 @@ impl Answer {
         self
     }
 
+    /// The same with other words in its body.
+    pub(crate) fn replaced(mut self, old: &str, new: &str) -> Self {
+        let body = String::from_utf8(self.pieces.concat()).unwrap();
+        assert!(body.contains(old), "{body}");
+        self.pieces = vec![Bytes::from(body.replace(old, new))];
+        self
+    }
+
     pub(crate) fn pieces(mut self, pieces: &[&str]) -> Self {
         self.pieces = pieces.iter().map(|piece| Bytes::copy_from_slice(piece.as_bytes())).collect();
         self
