@@ -1,8 +1,8 @@
-//! Ctrl-C to a client that waits: it ends at once, says how to come back, and what it has begun goes on.
+//! A client that waits: what it shows on a terminal, and Ctrl-C, at which it ends at once and says how to come back while what it has begun goes on.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,9 +93,22 @@ async fn a_run_goes_on_when_whoever_watches_it_leaves() {
     let come_back = format!("`loki deploy log {run} {server} -f --from ");
     assert!(code == Some(0) && said.contains(&come_back), "{code:?}: {said}");
 
+    // before a terminal it is shown while it goes on, and what is told stays
+    let (seen, api) = (home.path().join("seen"), format!("http://{}", all.address));
+    let watch = format!("stty cols 100; {} deploy watch {run} --wait 1m", env!("CARGO_BIN_EXE_loki"));
+    let mut terminal = child::bound("script").unwrap();
+    terminal.args(["--quiet", "--return", "--flush", "--command", &watch]).arg(&seen).env("TERM", "xterm").env("LOKI_API", &api);
+    terminal.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut terminal = child::spawn(terminal).unwrap();
+    let shows = |words: &str| std::fs::read(&seen).is_ok_and(|seen| String::from_utf8_lossy(&seen).contains(words));
+    let started = Instant::now();
+    while !shows("  batch  0 done, 0 failed, 0 unknown, 1 open") {
+        assert!(started.elapsed() < PATIENCE, "{:?}", std::fs::read_to_string(&seen));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     std::fs::write(go, "").unwrap();
-    let output =
-        crate::loki::run(home.path(), &["deploy", "watch", &run, "--wait", "1m"], &[("LOKI_API", &format!("http://{}", all.address))]);
+    assert!(terminal.wait().unwrap().success() && shows(&format!("run {run}  succeeded  1 of 1 server succeeded\r\n")));
+    let output = crate::loki::run(home.path(), &["deploy", "watch", &run, "--wait", "1m"], &[("LOKI_API", &api)]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     all.terminate();
     all.ended().await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use loki_runtime::clock::Stopwatch;
 use loki_runtime::task;
 
+use super::live;
 use super::state::{self, Detail, Told};
 use super::watch::Watched;
 use crate::client::{Client, Error};
@@ -29,6 +30,9 @@ pub(super) async fn follow(session: &mut Session, watched: &Watched<'_>) -> Resu
             Ok((detail, tasks)) => {
                 after = None;
                 told.tell(out, &detail, &tasks)?;
+                if out.is_live() {
+                    out.live(told.live(client, &detail, &tasks).await);
+                }
                 if let Some(exit) = detail.exit(watched.wanted) {
                     return told.end(out, &detail, exit).map(Some);
                 }
@@ -93,6 +97,16 @@ impl Followed {
         }
         self.hint = hint;
         Ok(())
+    }
+
+    /// What a terminal shows besides.
+    async fn live(&self, client: &Client, detail: &Detail, tasks: &[Told]) -> Vec<String> {
+        if detail.run.servers <= EACH_UP_TO {
+            return live::lines(detail, tasks);
+        }
+        // an API that is away is told of by the next look
+        let under_way = state::under_way(client, &detail.run.id, live::NAMED).await.unwrap_or_default();
+        live::lines(detail, &under_way)
     }
 
     fn tell_tasks(&mut self, out: &mut Output, tasks: &[Told]) -> Result<(), Failure> {

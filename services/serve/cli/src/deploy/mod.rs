@@ -2,6 +2,7 @@
 
 mod follow;
 mod list;
+mod live;
 mod log;
 mod operate;
 mod plan;

@@ -18,6 +18,9 @@ pub(super) struct Detail {
     pub(super) package: Option<Package>,
     #[serde(default)]
     pub(super) tasks: BTreeMap<String, u64>,
+    /// The same of the batch that it is at.
+    #[serde(default)]
+    pub(super) batch: BTreeMap<String, u64>,
 }
 
 /// An item of `GET /v1/runs`.
@@ -68,6 +71,11 @@ pub(super) async fn tasks(client: &Client, run: &str, states: Option<&str>) -> R
     Ok(client.list(&client.get(&["v1", "runs", run, "tasks"]).with("state", states), usize::MAX).await?.items)
 }
 
+/// Some servers of a run whose task is open.
+pub(super) async fn under_way(client: &Client, run: &str, limit: usize) -> Result<Vec<Told>, Error> {
+    Ok(client.list(&client.get(&["v1", "runs", run, "tasks"]).with("state", Some("pending,running")), limit).await?.items)
+}
+
 /// What a run does, in a few words.
 pub(super) fn what(run: &Run, package: Option<&Package>) -> String {
     match (&run.job, package) {
@@ -79,6 +87,14 @@ pub(super) fn what(run: &Run, package: Option<&Package>) -> String {
 
 pub(super) fn is_ended(state: &str) -> bool {
     matches!(state, "succeeded" | "failed" | "rolled_back" | "cancelled")
+}
+
+/// States of servers besides the one that is hoped for, and how they are told.
+const BESIDES: [(&str, &str); 4] = [("running", "at work"), ("pending", "told"), ("failed", "failed"), ("unknown", "unknown")];
+
+fn counts<'s>(of: &BTreeMap<String, u64>, states: impl IntoIterator<Item = &'s (&'s str, &'s str)>) -> Vec<String> {
+    let there = |(state, said): &(&str, &str)| of.get(*state).filter(|count| **count > 0).map(|count| format!("{count} {said}"));
+    states.into_iter().filter_map(there).collect()
 }
 
 impl Detail {
@@ -107,12 +123,15 @@ impl Detail {
         let mut line = format!("run {}  {}", run.id, run.state);
         if !is_ended(&run.state) && run.state != "awaiting_approval" {
             line += &format!("  batch {} of {}", run.batch + 1, run.batches);
+            // of a single batch the run's own say it
+            let counts = counts(&self.batch, [("succeeded", "succeeded")].iter().chain(&BESIDES));
+            if run.batches > 1 && !counts.is_empty() {
+                line += &format!(" ({})", counts.join(", "));
+            }
         }
         line += &format!("  {} of {} succeeded", self.of("succeeded"), count(run.servers as usize, "server"));
-        for (state, said) in [("running", "at work"), ("pending", "told"), ("failed", "failed"), ("unknown", "unknown")] {
-            if self.of(state) > 0 {
-                line += &format!(", {} {said}", self.of(state));
-            }
+        for count in counts(&self.tasks, &BESIDES) {
+            line += &format!(", {count}");
         }
         if let Some(why) = &run.why {
             line += &format!(": {why}");

@@ -60,7 +60,9 @@ pub(super) struct Watched<'w> {
 pub(super) async fn watch(session: &mut Session, interrupted: &Shutdown, watched: Watched<'_>) -> Result<Exit, Failure> {
     session.out.outlive_reader();
     let Watched { run, limit, .. } = watched;
-    let why = match interrupted.unless(task::timeout(limit + LATE, follow(session, &watched))).await {
+    let ended = interrupted.unless(task::timeout(limit + LATE, follow(session, &watched))).await;
+    session.out.live(Vec::new());
+    let why = match ended {
         Some(Some(Err(failure))) => return Err(failure),
         Some(Some(Ok(Some(exit)))) => return Ok(exit),
         Some(_) => format!("run {run} was not seen to end within {}: it goes on", Time(limit)),

@@ -1,6 +1,7 @@
 //! What a command tells: what was asked for on standard output, all else on standard error.
 
 pub(crate) mod ask;
+mod live;
 mod progress;
 pub(crate) mod table;
 pub(crate) mod text;
@@ -10,6 +11,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 
+use self::live::Live;
 use crate::exit::{Exit, Failure};
 
 /// How to print what was asked for.
@@ -31,6 +33,8 @@ pub struct Output {
     draws: bool,
     /// The command goes on when nobody reads its results any more.
     outlives_reader: bool,
+    /// What is drawn below everything else.
+    live: Option<Live>,
     results: Box<dyn Write + Send>,
     notes: Box<dyn Write + Send>,
     answers: Box<dyn BufRead + Send>,
@@ -45,6 +49,7 @@ impl Output {
             asks: io::stdin().is_terminal() && io::stderr().is_terminal(),
             draws: io::stderr().is_terminal(),
             outlives_reader: false,
+            live: None,
             results: Box::new(io::stdout()),
             notes: Box::new(io::stderr()),
             answers: Box::new(io::BufReader::new(io::stdin())),
@@ -54,7 +59,7 @@ impl Output {
     /// Other streams, without a terminal.
     pub fn to(format: Format, results: Box<dyn Write + Send>, notes: Box<dyn Write + Send>) -> Self {
         let answers = Box::new(io::empty());
-        Self { format, quiet: false, asks: false, draws: false, outlives_reader: false, results, notes, answers }
+        Self { format, quiet: false, asks: false, draws: false, outlives_reader: false, live: None, results, notes, answers }
     }
 
     /// As if somebody was there and answered so.
@@ -74,6 +79,20 @@ impl Output {
         self.outlives_reader = true;
     }
 
+    /// Whether lines that change are seen.
+    pub(crate) fn is_live(&self) -> bool {
+        self.draws && !self.quiet
+    }
+
+    /// On a terminal these are its last lines from now on, below what is told meanwhile; none takes them away.
+    pub(crate) fn live(&mut self, lines: Vec<String>) {
+        match lines.is_empty() {
+            true => self.live = None,
+            false if self.is_live() => self.live.get_or_insert_with(Live::new).show(lines),
+            false => {}
+        }
+    }
+
     /// A line of what was asked for.
     ///
     /// # Errors
@@ -87,7 +106,8 @@ impl Output {
     /// # Errors
     /// As [`Output::line`].
     pub fn text(&mut self, text: &str) -> Result<(), Failure> {
-        match self.results.write_all(text.as_bytes()).and_then(|()| self.results.flush()) {
+        let results = &mut self.results;
+        match above(self.live.as_ref(), || results.write_all(text.as_bytes()).and_then(|()| results.flush())) {
             Err(error) if self.outlives_reader && error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(|error| unwritten(&error)),
         }
@@ -111,8 +131,15 @@ impl Output {
 
     /// What went wrong. When standard error is gone there is nobody left to tell.
     pub fn error(&mut self, text: impl Display) {
-        let _ = writeln!(self.notes, "{text}");
-        let _ = self.notes.flush();
+        let notes = &mut self.notes;
+        let _ = above(self.live.as_ref(), || writeln!(notes, "{text}").and_then(|()| notes.flush()));
+    }
+}
+
+fn above<T>(live: Option<&Live>, write: impl FnOnce() -> T) -> T {
+    match live {
+        Some(live) => live.above(write),
+        None => write(),
     }
 }
 

@@ -119,6 +119,16 @@ async fn a_wait_without_a_reader_ends_as_the_run_does() {
 }
 
 #[tokio::test]
+async fn the_batch_is_counted_by_itself() {
+    let tasks = json!({ "succeeded": 1, "running": 1, "failed": 0 });
+    let of_batch = the_run("running", 1, None, &tasks).replaced(r#""package":null"#, r#""package":null,"batch":{"running":1,"failed":0}"#);
+    let api = Scripted::new([(RUN, vec![of_batch, the_run("succeeded", 1, None, &json!({}))]), (TASKS, vec![told(&[])])]).await;
+    let ran = loki(&api.api, &["deploy", "watch", "0000000000000007"]).await;
+    let line = "run 0000000000000007  running  batch 2 of 2 (1 at work)  1 of 2 servers succeeded, 1 at work\n";
+    assert!(ran.out.contains(line), "{}", ran.out);
+}
+
+#[tokio::test]
 async fn of_a_large_run_only_what_is_told_is_read() {
     let failed = ("web01", "failed", Some("no such port"));
     let unknown = ("web02", "unknown", None);
