@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use loki_domain::run::{BATCHES_MAX, SERVERS_MAX};
 use loki_domain::{Batches, NodePath, job::TemplateName};
 use loki_wire::fact::v1::deploy::{Settings as Given, Template};
 use serde::{Deserialize, Serialize};
@@ -108,10 +109,24 @@ impl Options {
         ordered.extend(online);
         let failures = self.settings.failures.map(|failures| failures.to_string()).or(template.failures).unwrap_or_else(|| "0".to_owned());
         let servers = ordered.len();
+        let sizes = batches.sizes(servers);
+        check(servers, sizes.len())?;
         let mut rest = ordered.into_iter();
-        let batches = batches.sizes(servers).into_iter().map(|size| rest.by_ref().take(size).collect()).collect();
+        let batches = sizes.into_iter().map(|size| rest.by_ref().take(size).collect()).collect();
         Ok(Plan { node: self.node.to_string(), servers, failures, batches })
     }
+}
+
+/// What a start would be rejected for.
+fn check(servers: usize, batches: usize) -> Result<(), Failure> {
+    let message = if servers > SERVERS_MAX {
+        format!("a run has at most {SERVERS_MAX} servers, and these are {servers}: start one for each node below")
+    } else if batches > BATCHES_MAX {
+        format!("a run has at most {BATCHES_MAX} batches, and these are {batches}: make them larger, such as `--batches 25%`")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Exit::Failed, message))
 }
 
 fn shown(servers: &[String]) -> String {

@@ -206,10 +206,37 @@ async fn a_plan_shows_batches_as_they_would_be() {
     check(&api.api, &["deploy", "plan", "/acme/shop", "--template", "web"], expected).await;
     let plain = "6 servers in 1 batch; at most 2 may fail\n   1      6  web0 … web6\n";
     check(&api.api, &["deploy", "plan", "/acme/shop", "--batches", "100%", "--failures", "2"], plain).await;
+    let ran = loki(&api.api, &["deploy", "plan", "/acme/shop", "--template", "web", "-o", "json"]).await;
+    let batches = json!([["web5"], ["web0", "web1", "web2"], ["web4", "web6"]]);
+    let expected = json!({ "node": "/acme/shop", "servers": 6, "failures": "10%", "batches": batches });
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), expected);
     let ran = loki(&api.api, &["deploy", "plan", "/acme/shop", "--template", "api"]).await;
     assert_eq!(ran.exit, Exit::NotFound);
     let ran = loki(&api.api, &["deploy", "plan", "/acme/shop", "--canary", "web3"]).await;
     assert!(ran.err.contains("no online server `web3`"), "{}", ran.err);
+}
+
+/// A plan that a start would be rejected for is none.
+#[tokio::test]
+async fn a_plan_has_the_limits_of_a_run() {
+    let servers = |count: usize| {
+        let servers: Vec<_> = (0..count).map(|number| json!({ "name": format!("web{number:05}"), "state": "online" })).collect();
+        Answer::ok(json!({ "servers": servers }).to_string())
+    };
+    let api = Scripted::new([
+        ("GET /v1/servers", vec![servers(500), servers(501), servers(501), servers(20_001)]),
+        ("GET /v1/templates", vec![Answer::ok(r#"{"items":[],"next":null}"#)]),
+    ])
+    .await;
+    let plan = ["deploy", "plan", "/acme"];
+    let large = [&plan[..], &["--batches", "25%"]].concat();
+    assert_eq!(loki(&api.api, &plan).await.exit, Exit::Ok);
+    let ran = loki(&api.api, &plan).await;
+    let told = "error: a run has at most 500 batches, and these are 501: make them larger, such as `--batches 25%`\n";
+    assert_eq!((ran.exit, ran.err.as_str()), (Exit::Failed, told));
+    assert_eq!(loki(&api.api, &large).await.exit, Exit::Ok);
+    let ran = loki(&api.api, &large).await;
+    assert!(ran.exit == Exit::Failed && ran.err.ends_with("these are 20001: start one for each node below\n"), "{}", ran.err);
 }
 
 #[tokio::test]
