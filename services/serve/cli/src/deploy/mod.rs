@@ -26,9 +26,7 @@ Examples:
   loki deploy log 7rvn000000000001 web01.example.com -f
   loki deploy rollback 7rvn000000000001 --fast
 
-With `--wait` the exit code is that of the run: 0 when it has succeeded, or has become what was asked for (`pause`: paused, `stop`: cancelled, \
-`rollback`: rolled back); 1 when it has ended otherwise, or is paused or not approved and so waits for somebody; 124 when it goes on after that time, \
-or without being watched any longer.";
+`watch`, and all the others with `--wait`, exit as the run does: see `loki deploy watch --help`.";
 
 /// Deploy packages and run scripts, batch by batch
 #[derive(Debug, clap::Args)]

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use super::interrupted;
 use super::send::{Asked, send};
-use super::watch::{Patience, Watched, watch};
+use super::watch::{ENDS, Patience, Watched, watch};
 use crate::exit::{Exit, Failure};
 use crate::flags::Session;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = ENDS)]
 pub(super) struct Options {
     /// The run's id
     run: String,
@@ -21,6 +22,7 @@ pub(super) struct Options {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = ENDS)]
 pub(super) struct Rollback {
     #[command(flatten)]
     options: Options,

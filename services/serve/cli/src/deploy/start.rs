@@ -17,7 +17,7 @@ Examples:
   loki deploy start /acme/shop --template script --script 'uptime' --batches 100%
 
 It needs a token that covers the node: see `loki admin token create --help`. The same `--id` with the same data is one run, however often it is sent \
-within 24 hours, so that a CI job may repeat itself.";
+within 24 hours, so that a CI job may repeat itself. With `--wait` it exits as the run does: see `loki deploy watch --help`.";
 
 /// Start a run on every online server of a node
 #[derive(Debug, clap::Args)]

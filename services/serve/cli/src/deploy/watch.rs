@@ -14,8 +14,15 @@ use crate::flags::Session;
 /// An answer that is awaited when the time is over, from an API that is away, makes the wait longer by no more than this.
 const LATE: Duration = Duration::from_secs(5);
 
+/// How a wait ends, for the end of a help text.
+pub(super) const ENDS: &str = "\
+Exit code of whoever waits for a run: 0 when it has succeeded, or has become what was asked for (`pause`: paused, `stop`: cancelled, `rollback`: \
+rolled back); 1 when it has ended otherwise, or is paused or not approved and so waits for somebody; 124 when the time is over or Ctrl-C has ended \
+the wait: the run goes on. An API that is away ends no wait.";
+
 /// Follow a run until it has ended, or waits for somebody
 #[derive(Debug, clap::Args)]
+#[command(after_help = ENDS)]
 pub(super) struct Options {
     /// The run's id
     run: String,

@@ -118,6 +118,30 @@ async fn a_wait_without_a_reader_ends_as_the_run_does() {
     assert_eq!(Run::new(&api.api, &["deploy", "stop", "0000000000000007"]).unread().ran().await.exit, Exit::Failed);
 }
 
+/// For programs: servers as they change, and the run when it has ended.
+#[tokio::test]
+async fn programs_get_servers_and_then_the_run() {
+    let api = Scripted::new([
+        (
+            RUN,
+            vec![
+                the_run("running", 0, None, &json!({ "running": 1 })),
+                the_run("failed", 0, Some("1 has failed"), &json!({ "failed": 1 })),
+            ],
+        ),
+        (TASKS, vec![told(&[("web01", "running", None)]), told(&[("web01", "failed", Some("no such port"))])]),
+    ])
+    .await;
+    let ran = loki(&api.api, &["deploy", "watch", "0000000000000007", "-o", "json"]).await;
+    assert_eq!((ran.exit, ran.err.as_str()), (Exit::Failed, ""));
+    let lines: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let servers: Vec<_> = lines[..2].iter().map(|line| (&line["name"], &line["task"]["state"], &line["task"]["message"])).collect();
+    let web01 = &json!("web01");
+    assert_eq!(servers, [(web01, &json!("running"), &json!(null)), (web01, &json!("failed"), &json!("no such port"))]);
+    assert_eq!((lines.len(), &lines[2]["id"], &lines[2]["state"]), (3, &json!("0000000000000007"), &json!("failed")));
+    assert_eq!(lines[2]["why"], "1 has failed");
+}
+
 #[tokio::test]
 async fn the_batch_is_counted_by_itself() {
     let tasks = json!({ "succeeded": 1, "running": 1, "failed": 0 });
