@@ -36,7 +36,7 @@ pub(super) async fn send(session: &mut Session, interrupted: &Shutdown, asked: A
         *session.client.patience() = patience.for_long_work();
     }
     let mut position = None;
-    let answer = interrupted.unless(answer(&session.client, &command, &mut position)).await;
+    let answer = interrupted.unless(Box::pin(answer(&session.client, &command, &mut position))).await;
     *session.client.patience() = patience;
     let at = position.map(|position| format!(" at {position}")).unwrap_or_default();
     let again = format!("the same call with `--id {id}` tells what became of the command{at}, which has its effect once");

@@ -67,7 +67,7 @@ pub(super) struct Watched<'w> {
 pub(super) async fn watch(session: &mut Session, interrupted: &Shutdown, watched: Watched<'_>) -> Result<Exit, Failure> {
     session.out.outlive_reader();
     let Watched { run, limit, .. } = watched;
-    let ended = interrupted.unless(task::timeout(limit + LATE, follow(session, &watched))).await;
+    let ended = interrupted.unless(task::timeout(limit + LATE, Box::pin(follow(session, &watched)))).await;
     session.out.live(Vec::new());
     let why = match ended {
         Some(Some(Err(failure))) => return Err(failure),
