@@ -30,11 +30,11 @@ pub(super) async fn follow(session: &mut Session, watched: &Watched<'_>) -> Resu
             Ok((detail, tasks)) => {
                 after = None;
                 told.tell(out, &detail, &tasks)?;
-                if out.is_live() {
-                    out.live(told.live(client, &detail, &tasks).await);
-                }
                 if let Some(exit) = detail.exit(watched.wanted) {
                     return told.end(out, &detail, exit).map(Some);
+                }
+                if out.is_live() {
+                    out.live(told.live(client, &detail, &tasks).await);
                 }
             }
             Err(error) if error.is_passing() && client.has_answered() => told.away(out, &error),

@@ -25,7 +25,8 @@ Examples:
   loki deploy log 7rvn000000000001 web01.example.com -f
   loki deploy log 7rvn000000000001 id:8swp000000000002 --from 2
 
-Kept are 30 days, and of each host the last 64 MiB. Attempts and steps are told on standard error, so that standard output is the log.";
+Kept are 30 days, and of each host the last 64 MiB. Attempts and steps are told on standard error, so that standard output is the log.
+Ctrl-C ends only the reading, with 0, and says where it goes on.";
 
 /// Show what hooks and scripts have printed on a host
 #[derive(Debug, clap::Args)]
