@@ -38,7 +38,7 @@ pub(super) struct Settings {
     /// That a server has for its part; 10 min when nothing is said
     #[arg(long, value_name = "TIME")]
     timeout: Option<Time>,
-    /// That may pass without any server getting done; 10 min when nothing is said
+    /// That may pass without any server getting done; half a minute more than the timeout, and than 10 min, when nothing is said
     #[arg(long, value_name = "TIME")]
     progress: Option<Time>,
     /// Somebody has to approve it before it begins
