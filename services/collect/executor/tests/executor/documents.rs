@@ -1,10 +1,12 @@
 //! Which documents are carried out, and in what order.
 
+use std::path::Path;
 use std::time::Duration;
 
 use loki_domain::{ServerId, Signature};
 use loki_executor::{Accepted, Error, Executor, Outcome, Step};
 use loki_runtime::{Shutdown, task};
+use loki_testing::shell::wait_for;
 use loki_wire::signature::Secret;
 use loki_wire::task::{self as wire, Wanted};
 
@@ -53,7 +55,7 @@ async fn an_earlier_attempt_is_not_carried_out_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_package_has_one_task_at_a_time() {
     let host = Host::new();
-    let waits = "while [ ! -e $LOKI_SHARED_DIR/go ]; do sleep 0.02; done";
+    let waits = &wait_for(Path::new("$LOKI_SHARED_DIR/go"));
     let first = document(1, 1, Package::new("1.0").hook("start", waits).wanted(&host));
     let overtaken = document(2, 1, Package::new("2.0").wanted(&host));
     let expiring = wire::Document { expires_ms: NOW_MS + 50, ..document(3, 1, Package::new("3.0").wanted(&host)) };
@@ -81,7 +83,7 @@ async fn one_package_has_one_task_at_a_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_begun_is_ended_before_the_next_and_expires_no_more() {
     let host = Host::new();
-    let waits = "while [ ! -e $LOKI_SHARED_DIR/go ]; do sleep 0.02; done";
+    let waits = &wait_for(Path::new("$LOKI_SHARED_DIR/go"));
     let first = document(1, 1, Package::new("1.0").hook("start", waits).wanted(&host));
     let (stop, executor, task) = (Shutdown::new(), host.executor.clone(), host.task(&first));
     let (stopped, begun) = (stop.clone(), task.clone());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use loki_executor::{Accepted, Executor, Outcome, Step};
 use loki_runtime::Shutdown;
+use loki_testing::shell::wait_for;
 use loki_wire::task::{Document, Wanted};
 use tokio::process::{Child, Command};
 
@@ -106,7 +107,8 @@ impl Agent {
 /// Says that it is in its middle, and waits there.
 fn waits(host: &Host) -> String {
     let folder = host.path().display();
-    format!("touch {folder}/waits; while [ ! -e {folder}/go ]; do sleep 0.02; done; echo $LOKI_VERSION done >>$LOKI_SHARED_DIR/log")
+    let until_go = wait_for(&host.path().join("go"));
+    format!("touch {folder}/waits; {until_go}; echo $LOKI_VERSION done >>$LOKI_SHARED_DIR/log")
 }
 
 /// One case beside the other: each of them waits most of the time.

@@ -2,6 +2,7 @@
 
 use loki_executor::{Chunk, Executor, Outcome, Unshipped};
 use loki_runtime::{Shutdown, task};
+use loki_testing::shell::wait_for;
 use loki_wire::task::{Document, Wanted};
 
 use crate::host::{Host, NOW_MS, config, document, run, until};
@@ -21,7 +22,7 @@ fn next(executor: &Executor) -> Option<Chunk> {
 async fn output_is_handed_out_until_it_is_shipped() {
     let host = Host::new();
     let go = host.path().join("go");
-    let waits = script(&format!("echo one; until [ -e {} ]; do sleep 0.02; done; echo two; echo three >&2", go.display()));
+    let waits = script(&format!("echo one; {}; echo two; echo three >&2", wait_for(&go)));
     let (executor, begun, stop) = (host.executor.clone(), host.task(&waits), Shutdown::new());
     let stopping = stop.clone();
     let working = task::spawn("agent", async move { executor.carry_out(&begun, |_, _| {}, &stopping).await });
