@@ -213,17 +213,29 @@ fn of(server: &str, document: Document) -> Document {
     Document { server: server.to_owned(), ..document }
 }
 
+/// An agent that asks all the time who has its name, and carries out a task that waits for the file `gate`; `begun` has a line for each beginning.
+async fn at_work(stub: &Stub, folder: &Path) -> Running {
+    let (address, _) = stub.listen(free_address()).await;
+    let refresh = Duration::from_millis(50);
+    let agent = start(Config { refresh, ..with_tasks(config(address, &folder.join("spool")), folder) });
+    let begun = folder.join("begun");
+    let until_gate = format!("echo begun >>{}; {}", begun.display(), wait_for(&folder.join("gate")));
+    give(stub, &script(RunId::MIN, &until_gate), &secret());
+    until("it has begun", || lines(&begun) == 1).await;
+    agent
+}
+
+async fn until_asked_by_name(stub: &Stub) {
+    let before = stub.seen().asked_tasks.len();
+    until("it is asked by name", || stub.seen().asked_tasks[before..].iter().filter(|asked| asked.starts_with("web01?")).count() > 1).await;
+}
+
 /// Retired, and registered under its name once more, while it works and while another task of its package waits.
 #[tokio::test]
 async fn who_has_the_name_is_asked_again_and_again() {
     let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
-    let (begun, gate, counter) = (folder.path().join("begun"), folder.path().join("gate"), folder.path().join("counter"));
-    let (address, _) = stub.listen(free_address()).await;
-    let refresh = Duration::from_millis(50);
-    let agent = start(Config { refresh, ..with_tasks(config(address, &folder.path().join("spool")), folder.path()) });
-    let until_gate = format!("echo begun >>{}; {}", begun.display(), wait_for(&gate));
-    give(&stub, &script(RunId::MIN, &until_gate), &secret());
-    until("it has begun", || lines(&begun) == 1).await;
+    let (gate, counter) = (folder.path().join("gate"), folder.path().join("counter"));
+    let agent = at_work(&stub, folder.path()).await;
     // of one run there is one attempt at a time: this one waits
     give(&stub, &Document { attempt: 2, ..script(RunId::MIN, &counts(&counter)) }, &secret());
     let waits = folder.path().join("deploys/.tasks").join(RunId::MIN.to_string()).join("2/document.json");
@@ -234,8 +246,7 @@ async fn who_has_the_name_is_asked_again_and_again() {
         seen.tasks.clear();
     }
     give(&stub, &of(ANEW, script(RunId::MAX, &counts(&counter))), &secret());
-    let asked = stub.seen().asked_tasks.len();
-    until("it is asked by name", || stub.seen().asked_tasks[asked..].iter().filter(|asked| asked.starts_with("web01?")).count() > 1).await;
+    until_asked_by_name(&stub).await;
     assert_eq!(lines(&counter), 0, "what was begun ends first");
     std::fs::write(&gate, "").unwrap();
     until("both are told", || reports(&stub).len() == 2).await;
@@ -251,15 +262,9 @@ async fn who_has_the_name_is_asked_again_and_again() {
 async fn a_name_that_comes_back_has_its_tasks() {
     let (stub, folder) = (Stub::default(), tempfile::tempdir().unwrap());
     let (begun, gate, counter) = (folder.path().join("begun"), folder.path().join("gate"), folder.path().join("counter"));
-    let (address, _) = stub.listen(free_address()).await;
-    let refresh = Duration::from_millis(50);
-    let agent = start(Config { refresh, ..with_tasks(config(address, &folder.path().join("spool")), folder.path()) });
-    let until_gate = format!("echo begun >>{}; {}", begun.display(), wait_for(&gate));
-    give(&stub, &script(RunId::MIN, &until_gate), &secret());
-    until("it has begun", || lines(&begun) == 1).await;
+    let agent = at_work(&stub, folder.path()).await;
     stub.seen().server = Some(ANEW);
-    let asked = stub.seen().asked_tasks.len();
-    until("it is asked by name", || stub.seen().asked_tasks[asked..].iter().filter(|asked| asked.starts_with("web01?")).count() > 1).await;
+    until_asked_by_name(&stub).await;
     stub.seen().server = None;
     give(&stub, &script(RunId::MAX, &counts(&counter)), &secret());
     until("it is told beside the one that goes on", || a_success_is_told(&stub)).await;
