@@ -34,7 +34,8 @@ pub(crate) async fn run() -> Result<Vec<Figure>> {
     let ready = all.says("loki is ready: ").await?;
     let api = ready.split(' ').next().unwrap_or_default().to_owned();
     let register = r#"{"type":"server.register","data":{"name":"second","state":"online"}}"#;
-    let registered = reqwest::Client::new().post(format!("{api}/v1/commands?wait=10s")).body(register).send().await?;
+    let http = loki_cli::client::plain().build()?;
+    let registered = http.post(format!("{api}/v1/commands?wait=10s")).body(register).send().await?;
     anyhow::ensure!(registered.status() == 200, "the second server is not registered: {}", registered.text().await?);
     // of a name of its own: two agents of one host would contradict each other
     let settings = [
