@@ -43,6 +43,17 @@ pub struct Run {
     pub ended_ms: Option<i64>,
 }
 
+impl Run {
+    /// The package that a task in this direction is about; `None` for a script, and where none is to be.
+    pub fn package_of(&self, direction: Direction) -> Option<PackageId> {
+        match (&self.job, direction) {
+            (Job::Deploy { package, .. }, Direction::Forward) => Some(*package),
+            (Job::Deploy { from, .. }, Direction::Back) => *from,
+            (Job::Script { .. }, _) => None,
+        }
+    }
+}
+
 /// What is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {

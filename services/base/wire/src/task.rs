@@ -3,7 +3,7 @@
 //! The document is the same bytes wherever it is made of the same run, task and package: the decider signs it, whoever gives it to a host makes
 //! it again, and the host checks the bytes that it was given, before it reads them.
 
-use loki_domain::{Direction, Job, Package, PublicKey, Run, Signature, Task, Text};
+use loki_domain::{Job, Package, PublicKey, Run, Signature, Task, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -84,11 +84,7 @@ pub fn document(run: &Run, task: &Task, package: Option<&Package>) -> Option<Vec
 
 /// The package that a task is about; `None` for a script, and where none is to be.
 pub fn package_of(run: &Run, task: &Task) -> Option<loki_domain::PackageId> {
-    match (&run.job, task.direction) {
-        (Job::Deploy { package, .. }, Direction::Forward) => Some(*package),
-        (Job::Deploy { from, .. }, Direction::Back) => *from,
-        (Job::Script { .. }, _) => None,
-    }
+    run.package_of(task.direction)
 }
 
 /// The decider's signature of a document.
@@ -106,7 +102,7 @@ pub fn read(document: &[u8], signature: &Signature, keys: &[PublicKey]) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use loki_domain::{Batches, Failures, OnFailure, PackageId, Plan, RunId, RunState, ServerId, Sha256, TaskState};
+    use loki_domain::{Batches, Direction, Failures, OnFailure, PackageId, Plan, RunId, RunState, ServerId, Sha256, TaskState};
 
     use super::*;
 

@@ -54,25 +54,19 @@ pub(super) fn earlier<'s>(state: &'s State, but: RunId, name: &'s PackageName) -
 
 /// The release that such runs have left on a server, where that is known: the last one that told the server anything heard that it was done.
 pub(super) fn left(state: &State, earlier: &[&Run], server: ServerId) -> Option<PackageId> {
-    let (run, task) = last_told(state, earlier, server)?;
-    match (&run.job, task.direction) {
-        _ if task.state != TaskState::Succeeded => None,
-        (Job::Deploy { package, .. }, Direction::Forward) => Some(*package),
-        (Job::Deploy { from, .. }, Direction::Back) => *from,
-        (Job::Script { .. }, _) => None,
-    }
+    let (run, task) = last_told(state, earlier, server).filter(|(_, task)| task.state == TaskState::Succeeded)?;
+    run.package_of(task.direction)
 }
 
 /// Whether such runs have left another release than this on a server, or ended before it said which.
 pub(super) fn is_astray(state: &State, earlier: &[&Run], server: ServerId, from: PackageId) -> bool {
-    if let Some(left) = left(state, earlier, server) {
-        return left != from;
-    }
-    last_told(state, earlier, server).is_some_and(|(run, task)| {
-        let is_settled = matches!(run.state, RunState::Succeeded | RunState::RolledBack);
+    let Some((run, task)) = last_told(state, earlier, server) else { return false };
+    match (task.state, task.direction) {
+        (TaskState::Succeeded, direction) => run.package_of(direction).is_some_and(|left| left != from),
         // who fails with something new has gone back by itself
-        !is_settled && !matches!((task.direction, task.state), (Direction::Forward, TaskState::Failed) | (_, TaskState::Succeeded))
-    })
+        (TaskState::Failed, Direction::Forward) => false,
+        _ => !matches!(run.state, RunState::Succeeded | RunState::RolledBack),
+    }
 }
 
 fn last_told<'s>(state: &'s State, earlier: &[&'s Run], server: ServerId) -> Option<(&'s Run, &'s Task)> {
